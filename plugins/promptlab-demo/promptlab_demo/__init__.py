@@ -1,0 +1,42 @@
+"""The embedded default of promptlab: the model `mini` and the dataset `everyday`. A plugin like any other."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from promptlab import Classes, DataOptions, Dataset, Features, ModelAlias, hookimpl
+
+HERE = Path(__file__).parent
+
+
+class Everyday:
+    """Features of 2,020 pictures of 101 everyday things (Caltech-101), computed with `mini`."""
+
+    name = "everyday"
+    about = "2,020 pictures of 101 everyday things (Caltech-101), as features of mini"
+    example = "promptlab run everyday"
+
+    def claims(self, where: str) -> bool:
+        """Never: it goes by its name."""
+        return False
+
+    def open(self, where: str, options: DataOptions) -> Dataset:
+        """The dataset, one split. `options` change nothing: its names are part of it."""
+        with np.load(HERE / "everyday.npz", allow_pickle=False) as file:
+            ids, names = (tuple(map(str, file[part])) for part in ("ids", "names"))
+            keys = tuple(map(str, file["keys"]))
+            features = Features(file["features"], keys, file["labels"].astype(np.int64), "all", str(file["fingerprint"]))
+        return Dataset("everyday", Classes(ids, tuple((name,) for name in names)), {"all": features}, encoder="mini")
+
+
+@hookimpl
+def promptlab_encoders() -> Iterable[ModelAlias]:
+    """The alias `mini`."""
+    return [ModelAlias("mini", f"local-dir:{HERE / 'mini'}", "a small open_clip model (40 MB) taught without pictures; not CLIP")]
+
+
+@hookimpl
+def promptlab_datasets() -> Iterable[Everyday]:
+    """The dataset `everyday`."""
+    return [Everyday()]

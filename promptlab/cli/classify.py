@@ -1,0 +1,39 @@
+"""promptlab classify"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptlab.cli import options
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--classifier", type=click.Path(path_type=Path), help="The classifier file (default: of the latest run).")
+@click.option("--run", "run_name", metavar="RUN", default="", help="Use the classifier of this run.")
+@click.option("--model", help="The model, where the file does not know it.")
+@click.option("--top", default=3, show_default=True, help="How many classes to show.")
+@click.option("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto).")
+@options.places
+@options.output
+def classify(images: tuple[str, ...], classifier: Path | None, run_name: str, top: int, as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Say what is on pictures, with a classifier that `run` or `build` made."""
+    from promptlab import runs
+    from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
+    from promptlab.config import Settings
+    from promptlab.data.imagefolder import some_pictures
+    from promptlab.lab import Lab
+    from promptlab.report import summary, tables
+
+    settings = Settings.load(flags)
+    path = classifier or runs.find(Path(settings.runs), run_name).classifier
+    with listening(quiet) as listen:
+        guesses = Lab(settings, listen).classify(some_pictures(images), path, top)
+    if as_json:
+        output.show_json(summary.guesses(guesses))
+    else:
+        output.show([tables.guesses(guesses)])
+    if all(guess.fault for guess in guesses):
+        raise click.exceptions.Exit(1)

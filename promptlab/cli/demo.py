@@ -1,0 +1,73 @@
+"""promptlab demo"""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptlab.cli import options
+
+# Every photograph of a thing that scikit-image and scikit-learn carry; the classes of `everyday` were made without a thought of them.
+PHOTOGRAPHS = {
+    "skimage": ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg"),
+    "sklearn": ("china.jpg", "flower.jpg"),
+}
+FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
+LEAD = (
+    "promptlab demo: the whole loop on 2,020 everyday pictures (Caltech-101, as features) with the embedded model `mini`.",
+    "`mini` is small and is not CLIP: what you see is how promptlab works, not how CLIP behaves.",
+    "",
+)
+NEXT = (
+    "",
+    "Try next:",
+    "  promptlab run photos/                      your own pictures; each sub-folder is a class",
+    "  promptlab run everyday --debias none       the same pictures, weights alone",
+    "  promptlab score everyday --rule cmm        which prompts and classes do badly",
+    "  promptlab classify PICTURE...              with the classifier that was just built",
+)
+
+
+@click.command()
+@options.places
+@options.output
+def demo(as_json: bool, quiet: bool, **flags: Any) -> None:
+    """The whole loop on pictures and a model that come with promptlab: no network, no GPU, no key.
+
+    Weighs the families with cpe and balances the classes (fair here: each has 20 pictures), judges on the half that nothing was
+    tuned on, then classifies a few photographs.
+    """
+    from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
+    from promptlab.config import Settings
+    from promptlab.data.imagefolder import some_pictures
+    from promptlab.display import safe
+    from promptlab.errors import UsageError
+    from promptlab.lab import Lab
+    from promptlab.report import summary, tables
+
+    with listening(quiet) as listen:
+        lab = Lab(Settings.load({**flags, "debias": "balance"}), listen)
+        if "everyday" not in lab.sources:
+            raise UsageError("The demo's data and model are not installed.", "Install the package promptlab-demo (in a checkout: plugins/promptlab-demo).")
+        found = lab.run("everyday")
+        photographs = _photographs()
+        guesses = lab.classify(some_pictures([str(p) for p in photographs]), found.run.classifier) if photographs else []
+    if as_json:
+        output.show_json({**found.summary, "photographs": summary.guesses(guesses)})
+        return
+    output.show(found.tables, (*LEAD, *found.lead))
+    if guesses:
+        output.show([tables.guesses(guesses, "Photographs that the classifier has never seen (among its 101 classes)")])
+    output.say("", f"Report: {safe(str(found.run.path / 'report.md'))}", *NEXT)
+
+
+def _photographs() -> list[Path]:
+    """Those of the photographs that are installed, found without importing their packages."""
+    found = []
+    for package, names in PHOTOGRAPHS.items():
+        spec = importlib.util.find_spec(package)
+        for place in spec.submodule_search_locations or [] if spec else []:
+            found += [path for name in names if (path := Path(place) / FOLDERS[package] / name).is_file()]
+    return found

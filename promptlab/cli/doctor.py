@@ -1,0 +1,45 @@
+"""promptlab doctor"""
+
+from typing import Any
+
+import click
+
+from promptlab.cli import options
+
+PACKAGES = ("promptlab-clip", "promptlab-demo", "torch", "open_clip_torch", "numpy", "pillow", "timm")
+
+
+@click.command()
+@options.places
+@options.output
+def doctor(as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Versions, device, folders, plugins, and every setting with the place it came from."""
+    import platform
+
+    from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
+    from promptlab.config import Settings
+    from promptlab.display import safe
+    from promptlab.lab import Lab, version
+    from promptlab.report.tables import Table
+
+    with listening(quiet) as listen:
+        lab = Lab(Settings.load(flags), listen)
+        found = {
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+            "device": lab.device,
+            "cache": str(lab.cache.root),
+            "models": ", ".join(lab.models) or "none",
+            "datasets": ", ".join(lab.sources),
+        }
+    settings = {name: [str(value), lab.settings.origin.get(name, "default")] for name, value in lab.settings.plain().items()}
+    if as_json:
+        output.show_json({**found, "settings": {n: {"value": v, "from": place} for n, (v, place) in settings.items()}})
+        return
+    output.show(
+        [
+            Table("This machine", ("what", "value"), tuple((n, safe(v)) for n, v in found.items())),
+            Table("Settings", ("setting", "value", "from"), tuple((n, safe(v), safe(place)) for n, (v, place) in settings.items())),
+        ]
+    )

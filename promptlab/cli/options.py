@@ -1,0 +1,62 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from promptlab.config import CHOICES
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def wrap(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return wrap
+
+
+def output(command: F) -> F:
+    """--json, --quiet, --debug."""
+    return _stacked(
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables."),
+        click.option("--quiet", is_flag=True, help="Show no progress; warnings stay."),
+        click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),
+    )(command)
+
+
+def places(command: F) -> F:
+    """--cache and --runs."""
+    return _stacked(
+        click.option("--cache", metavar="FOLDER", help="Cache folder (default: the user's cache folder)."),
+        click.option("--runs", metavar="FOLDER", help="Where run folders go (default: ./runs)."),
+    )(command)
+
+
+def material(command: F) -> F:
+    """What is scored: data, model, templates."""
+    return _stacked(
+        click.argument("data", required=False, default=""),
+        click.option("--run", "run_name", metavar="RUN", default="", help="Without DATA: go on with this run instead of the latest."),
+        click.option("--model", help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini)."),
+        click.option("--templates", multiple=True, help="A template set or file; may be repeated (default: general)."),
+        click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one."),
+        click.option("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto)."),
+        click.option("--seed", type=int, help="Of the halves and the resamples (default: 0)."),
+        click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample."),
+    )(command)
+
+
+def method(command: F) -> F:
+    """How the classifier is made."""
+    return _stacked(
+        click.option("--weights", type=click.Choice(CHOICES["weights"]), help="How families are weighted (default: cpe)."),
+        click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: ensemble)."),
+        click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How families are joined (default: embedding)."),
+        click.option("--debias", type=click.Choice(CHOICES["debias"]), help="Offsets per class without labels (default: none)."),
+        click.option("--tau", type=float, help="Temperature of the weights; larger is flatter (default: 1)."),
+        click.option("--k", type=int, help="How many worst classes to follow (default: min(10, a fifth of them))."),
+    )(command)

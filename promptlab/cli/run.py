@@ -1,0 +1,34 @@
+"""promptlab run"""
+
+from typing import Any
+
+import click
+
+from promptlab.cli import options
+
+
+@click.command()
+@options.material
+@options.method
+@options.places
+@options.output
+def run(data: str, run_name: str, as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Score, weigh, build and judge: the whole loop on DATA.
+
+    DATA is a folder of pictures whose sub-folders are classes, a flat folder with --classes, a features file, or the name of a
+    dataset (`promptlab datasets`). Everything is tuned on one half of the pictures and told on the other. Without DATA the latest
+    run goes on.
+    """
+    from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
+    from promptlab.config import Settings
+    from promptlab.display import safe
+    from promptlab.lab import Lab
+
+    with listening(quiet) as listen:
+        found = Lab(Settings.load(flags), listen).run(data, run_name)
+    if as_json:
+        output.show_json(found.summary)
+        return
+    output.show(found.tables, found.lead)
+    output.say("", f"Report: {safe(str(found.run.path / 'report.md'))}", f"Classifier: {safe(str(found.run.classifier))}")

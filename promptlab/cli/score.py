@@ -1,0 +1,36 @@
+"""promptlab score"""
+
+from typing import Any
+
+import click
+
+from promptlab.cli import options
+from promptlab.config import CHOICES
+
+
+@click.command()
+@options.material
+@click.option("--rule", "rules", multiple=True, help="RULE or RULE/REDUCER, e.g. cmm/worst-10, hit@5, accuracy/zeros; may be repeated.")
+@click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers (default: true where there are any, else ensemble).")
+@click.option("--worst", default=10, show_default=True, help="How many classes to list.")
+@options.places
+@options.output
+def score(data: str, run_name: str, rules: tuple[str, ...], labels: str | None, worst: int, as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Score every prompt family and class of DATA on its tune half.
+
+    Rules: cmm, cmm-class, cmm-top, accuracy, hit@K. Reducers: overall, mean, worst-K, min, zeros.
+    """
+    from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
+    from promptlab.config import Settings
+    from promptlab.lab import Lab
+    from promptlab.report import summary, tables
+
+    names = rules or ("cmm/worst-k", "accuracy")
+    with listening(quiet) as listen:
+        boards, material = Lab(Settings.load(flags), listen).score(data, names, labels or "", run_name)
+    classes = material.dataset.classes
+    if as_json:
+        output.show_json({name: summary.board(board, classes) for name, board in boards.items()})
+        return
+    output.show([tables.boards(boards), tables.worst_by_board(next(iter(boards.values())), classes, worst)])

@@ -1,0 +1,129 @@
+"""Settings: flags > environment (PROMPTLAB_...) > promptlab.toml > defaults, in one place."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from promptlab.errors import UsageError, unknown_name
+
+FILE = "promptlab.toml"
+# A project file from a stranger must not redirect what is written outside of the project.
+NOT_FROM_FILE = ("cache",)
+CHOICES = {
+    "weights": ("uniform", "cpe"),
+    "labels": ("ensemble", "self", "true"),
+    "combine": ("embedding", "logit"),
+    "debias": ("none", "balance"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. `Settings.load` finds each value's place."""
+
+    model: str = ""
+    """An alias, `NAME,TAG`, `NAME,FILE` or a folder; empty: what the data says, else `mini`."""
+    templates: tuple[str, ...] = ("general",)
+    """Template sets and files."""
+    classes: str = ""
+    """A names file; empty: names come from the data."""
+    weights: str = "cpe"
+    """How families are weighted."""
+    labels: str = "ensemble"
+    """Where the right answers for weighting come from."""
+    combine: str = "embedding"
+    """How weighted families become one row per class."""
+    debias: str = "none"
+    """How per-class offsets are found."""
+    tau: float = 1.0
+    """Temperature of the softmax over families; larger is flatter."""
+    k: int = 0
+    """Size of the worst sets; 0 is min(10, ceil(C / 5))."""
+    transductive: bool = False
+    """Tune and judge on all pictures; in-sample."""
+    seed: int = 0
+    """Of halves and resamples."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    cache: str = ""
+    """The cache folder; empty: the user's cache folder."""
+    runs: str = "runs"
+    """Where run folders go."""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """Where each value that is no default came from."""
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise unknown_name(f"value of `{name}`", str(getattr(self, name)), known)
+        if self.tau <= 0:
+            raise UsageError(f"tau is {self.tau}; a number above 0 was expected.")
+        if self.k < 0:
+            raise UsageError(f"k is {self.k}; a number of classes, or 0 for the default, was expected.")
+
+    @classmethod
+    def load(cls, flags: Mapping[str, Any], folder: Path | None = None) -> "Settings":
+        """The settings for these flags (None means not given), this environment and the promptlab.toml of `folder` (here by default).
+
+        Raises UsageError for unknown names and values of the wrong kind.
+        """
+        values: dict[str, Any] = {}
+        origin: dict[str, str] = {}
+        file = (folder or Path.cwd()) / FILE
+        environment = {f.name: os.environ[f"PROMPTLAB_{f.name.upper()}"] for f in _settable() if f"PROMPTLAB_{f.name.upper()}" in os.environ}
+        given = {name: value for name, value in flags.items() if value is not None and value != ()}
+        for place, source in ((str(file), _from_file(file)), ("environment", environment), ("flag", given)):
+            for name, value in source.items():
+                values[name], origin[name] = _typed(name, value, place), place
+        return cls(**values, origin=origin)
+
+    def plain(self) -> dict[str, Any]:
+        """JSON values, without origins."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items() if name != "origin"}
+
+    @property
+    def cache_folder(self) -> Path:
+        """The cache folder, resolved."""
+        return Path(self.cache).expanduser() if self.cache else Path(platformdirs.user_cache_dir("promptlab"))
+
+
+def _settable() -> list[Any]:
+    return [f for f in fields(Settings) if f.name != "origin"]
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        found = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{str(file)!r} cannot be read: {error}.") from error
+    for name in found:
+        if name in NOT_FROM_FILE:
+            raise UsageError(f"{str(file)!r} sets `{name}`, which a project file may not.", f"Use --{name} or PROMPTLAB_{name.upper()}.")
+    runs = found.get("runs")
+    if isinstance(runs, str) and not (file.parent / runs).resolve().is_relative_to(file.parent.resolve()):
+        raise UsageError(f"{str(file)!r} puts runs outside of its folder ({runs!r}), which a project file may not.", "Use --runs.")
+    return found
+
+
+def _typed(name: str, value: Any, place: str) -> Any:
+    kinds = {f.name: type(f.default) for f in _settable()}
+    if name not in kinds:
+        raise unknown_name(f"setting (in {place})", name, kinds)
+    kind = kinds[name]
+    if kind is tuple:
+        return tuple(value.split(",")) if isinstance(value, str) else tuple(str(v) for v in value)
+    if kind is bool and isinstance(value, str):
+        return value.lower() in ("1", "true", "yes", "on")
+    if isinstance(value, kind) or (isinstance(value, str | int) and kind in (int, float) and not isinstance(value, bool)):
+        try:
+            return kind(value)
+        except ValueError:
+            pass
+    raise UsageError(f"`{name}` is {value!r} in {place}; a {kind.__name__} was expected.")

@@ -1,0 +1,14 @@
+"""Built-in dataset sources."""
+
+from collections.abc import Iterable
+
+from promptlab.data.features import FeatureFiles
+from promptlab.data.imagefolder import ImageFolder
+from promptlab.hookspecs import hookimpl
+from promptlab.protocols import DatasetSource
+
+
+@hookimpl
+def promptlab_datasets() -> Iterable[DatasetSource]:
+    """The built-in sources."""
+    return [ImageFolder(), FeatureFiles()]

@@ -1,0 +1,115 @@
+"""Precomputed features: `.npz` or `.npy` files, with or without text vectors.
+
+Arrays that are understood (in one .npz, or all files of a folder together):
+  features (N, D), labels (N,), keys (N,)        one set of pictures, which is halved
+  val_x, val_y, test_x, test_y                   two sets: tune = val (or train), eval = test (or val)
+  names (C,)                                     class names, in label order
+  text (K, C, D), families (K,)                  text vectors, so that no model is needed
+  scale ()                                       the model's logit scale
+  encoder ()                                     the model that made them, as --model takes it
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promptlab.data import names as class_names
+from promptlab.errors import DataError
+from promptlab.protocols import DataOptions
+from promptlab.types import Array, Classes, Dataset, Features, PromptGrid, TextBank, unit
+
+# CLIP clamps its logit scale to 100 in training, and published CLIP models sit there. Used, and said, when a file of text vectors names none.
+CLIP_SCALE = 100.0
+SYNONYMS = {"x": "features", "y": "labels", "classnames": "names", "classes": "names"}
+
+
+class FeatureFiles:
+    """Picture vectors that were computed before, with or without text vectors."""
+
+    name = "features"
+    about = ".npz or .npy: features, labels, names; optional text (K, C, D) with families"
+    example = "promptlab run features.npz --model ViT-B-32,openai"
+
+    def claims(self, where: str) -> bool:
+        """An .npz or .npy file, or a folder that holds one."""
+        path = Path(where)
+        return bool(_files(path)) and path.exists()
+
+    def open(self, where: str, options: DataOptions) -> Dataset:
+        """The dataset; see the module. Raises DataError that names the array and the shape that was expected."""
+        path = Path(where)
+        arrays: dict[str, Array] = {}
+        for file in _files(path):
+            arrays |= _read(file)
+        classes = _classes(path, arrays, options)
+        splits = {split: _features(arrays, prefix, split, where) for split, prefix in _splits(arrays, where).items()}
+        bank, notes = _bank(arrays, classes, where) if "text" in arrays else (None, ())
+        return Dataset(path.resolve().stem, classes, splits, bank, _word(arrays, "encoder"), notes)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(p for p in path.iterdir() if p.suffix in (".npz", ".npy"))
+    return [path] if path.suffix in (".npz", ".npy") else []
+
+
+def _read(file: Path) -> dict[str, Array]:
+    try:
+        loaded: Any = np.load(file, allow_pickle=False, mmap_mode="r" if file.suffix == ".npy" else None)
+        arrays = {file.stem: loaded} if file.suffix == ".npy" else dict(loaded)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{str(file)!r} cannot be read as numpy arrays: {error}.", "Objects are refused; save plain numbers and strings.") from error
+    return {SYNONYMS.get(name, name): array for name, array in arrays.items()}
+
+
+def _word(arrays: dict[str, Array], name: str) -> str:
+    return str(arrays[name]) if name in arrays else ""
+
+
+def _classes(path: Path, arrays: dict[str, Array], options: DataOptions) -> Classes:
+    if options.names:
+        return class_names.bare_list(options.names)
+    beside = path / "names.txt"
+    if "names" in arrays:
+        if arrays["names"].dtype.kind != "U" or arrays["names"].ndim != 1:
+            raise DataError(f"`names` in {str(path)!r} is {arrays['names'].dtype} {arrays['names'].shape}; a flat array of strings was expected.")
+        return Classes.of([str(n) for n in arrays["names"]])
+    if path.is_dir() and beside.is_file():
+        return class_names.bare_list(str(beside))
+    raise DataError(f"{str(path)!r} has no class names.", "Add an array `names`, a file names.txt in the folder, or --classes names.txt.")
+
+
+def _splits(arrays: dict[str, Array], where: str) -> dict[str, str]:
+    """{our split: prefix of its arrays}."""
+    if "features" in arrays:
+        return {"all": ""}
+    there = [p for p in ("train", "val", "test") if f"{p}_x" in arrays or f"{p}_features" in arrays]
+    if len(there) < 2:
+        raise DataError(f"{where!r} holds {', '.join(sorted(arrays)) or 'nothing'}; `features`, or `val_x` and `test_x`, were expected.")
+    return {"tune": f"{there[-2]}_", "eval": f"{there[-1]}_"}
+
+
+def _features(arrays: dict[str, Array], prefix: str, split: str, where: str) -> Features:
+    x = arrays[f"{prefix}features"] if f"{prefix}features" in arrays else arrays[f"{prefix}x"]
+    labels = arrays.get(f"{prefix}labels", arrays.get(f"{prefix}y"))
+    if x.ndim != 2 or x.dtype.kind != "f":
+        raise DataError(f"The features in {where!r} are {x.dtype} {x.shape}; floats of shape (N, D) were expected.")
+    if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
+        raise DataError(f"The labels in {where!r} are {labels.dtype} {labels.shape}; integers of shape (N,) were expected.")
+    keys = arrays.get(f"{prefix}keys")
+    named = tuple(str(k) for k in keys) if keys is not None else tuple(f"{prefix}{i:07d}" for i in range(len(x)))
+    return Features(x, named, None if labels is None else labels.astype(np.int64), split, "")
+
+
+def _bank(arrays: dict[str, Array], classes: Classes, where: str) -> tuple[TextBank, tuple[str, ...]]:
+    text = arrays["text"]
+    if text.ndim != 3 or text.shape[1] != len(classes):
+        raise DataError(f"`text` in {where!r} has shape {text.shape}; (K, {len(classes)}, D) was expected.")
+    families = tuple(str(f) for f in arrays.get("families", np.array([f"family {k}" for k in range(len(text))])))
+    k, c = np.divmod(np.arange(text.shape[0] * text.shape[1]), text.shape[1])
+    texts = tuple(f"{families[i]}: {classes.titles[j]}" for i, j in zip(k, c, strict=True))
+    grid = PromptGrid(classes, families, texts, np.stack([k, c, np.arange(len(k))], 1))
+    notes = () if "scale" in arrays else (f"The text vectors name no logit scale; {CLIP_SCALE:.0f} is assumed, where CLIP's training clamps it.",)
+    scale = float(arrays["scale"]) if "scale" in arrays else CLIP_SCALE
+    return TextBank(unit(text.astype(np.float32)), grid, "", scale), notes

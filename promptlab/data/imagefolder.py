@@ -1,0 +1,79 @@
+"""A folder of pictures: sub-folders are classes, or a flat folder with a names file."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from promptlab.data import names
+from promptlab.errors import DataError
+from promptlab.protocols import DataOptions
+from promptlab.types import Dataset, Images
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
+SPLITS = {"train", "val", "valid", "validation", "test"}
+
+
+class ImageFolder:
+    """Pictures in sub-folders, one per class; or pictures alone, with `--classes names.txt`."""
+
+    name = "imagefolder"
+    about = "sub-folders = classes, or a flat folder with --classes names.txt"
+    example = "promptlab run photos/"
+
+    def claims(self, where: str) -> bool:
+        """Any folder that exists and holds no feature files at its top."""
+        path = Path(where)
+        return path.is_dir() and not any(p.suffix in (".npz", ".npy") for p in path.iterdir())
+
+    def open(self, where: str, options: DataOptions) -> Dataset:
+        """The dataset; see the class. Raises DataError when there is no picture, or no way to know the classes."""
+        root = Path(where)
+        folders = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
+        if folders and set(folders) <= SPLITS:
+            raise DataError(f"{where!r} holds the splits {', '.join(folders)}, not classes.", f"Name one of them: {root / folders[-1]}.")
+        found = {folder: _pictures(root / folder, root) for folder in folders}
+        labelled = [folder for folder in folders if found[folder]]
+        return _labelled(root, labelled, found, options) if labelled else _flat(root, options)
+
+
+def _labelled(root: Path, folders: list[str], found: dict[str, list[tuple[str, str]]], options: DataOptions) -> Dataset:
+    classes = names.for_folders(folders, options.names)
+    listing = [(key, stamp, c) for c, folder in enumerate(folders) for key, stamp in found[folder]]
+    empty = [folder for folder in found if not found[folder]]
+    notes = (f"{len(empty)} sub-folders hold no picture and are no classes: {', '.join(empty[:4])}.",) if empty else ()
+    images = _images(root, [(k, s) for k, s, _ in listing], np.array([c for *_, c in listing], np.int64))
+    return Dataset(root.resolve().name, classes, {"all": images}, notes=notes)
+
+
+def _flat(root: Path, options: DataOptions) -> Dataset:
+    listing = _pictures(root, root)
+    if not listing:
+        raise DataError(f"There is no picture in {str(root)!r}.", f"Pictures end in {', '.join(sorted(SUFFIXES))}.")
+    if not options.names:
+        raise DataError(f"{str(root)!r} holds {len(listing)} pictures but no sub-folders, so the classes are unknown.", "Add --classes names.txt.")
+    return Dataset(root.resolve().name, names.bare_list(options.names), {"all": _images(root, listing, None)})
+
+
+def _pictures(folder: Path, root: Path) -> list[tuple[str, str]]:
+    """(key, stamp) of every picture below a folder, sorted by key; a key is the path below root. Linked folders are not followed."""
+    found = []
+    for where, below, files in os.walk(folder):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for file in files:
+            path = os.path.join(where, file)
+            if not file.startswith(".") and os.path.splitext(file)[1].lower() in SUFFIXES and os.path.exists(path):
+                status = os.stat(path)
+                found.append((Path(path).relative_to(root).as_posix(), f"{status.st_size}-{status.st_mtime_ns}"))
+    return sorted(found)
+
+
+def _images(root: Path, listing: list[tuple[str, str]], labels: np.ndarray | None) -> Images:
+    keys, stamps = zip(*listing, strict=True)
+    return Images("all", keys, stamps, labels, lambda i: (root / keys[i]).read_bytes(), str(root.resolve()))
+
+
+def some_pictures(paths: Sequence[str]) -> Images:
+    """The pictures at these paths, in this order, without labels."""
+    return Images("given", tuple(paths), tuple(paths), None, lambda i: Path(paths[i]).read_bytes())

@@ -1,0 +1,49 @@
+"""Class names: from folders, and from files."""
+
+import re
+from pathlib import Path
+
+from promptlab.errors import DataError
+from promptlab.types import Classes
+
+
+def from_folder(folder: str) -> str:
+    """The words in a folder's name: `001.ak47` gives `ak47`, `car_side` gives `car side`; case stays."""
+    words = re.sub(r"^\d+\.\s*", "", folder).replace("_", " ")
+    return " ".join(words.split()) or folder
+
+
+def read_lines(path: str) -> list[str]:
+    """The lines of a names file, empty ones left out. Raises DataError when it cannot be read or is empty."""
+    try:
+        lines = [line.rstrip("\r") for line in Path(path).read_text("utf-8").split("\n") if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The names file {path!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
+    if not lines:
+        raise DataError(f"The names file {path!r} is empty.", "Write one class name per line.")
+    return lines
+
+
+def bare_list(path: str) -> Classes:
+    """Classes from a file with one name per line."""
+    return Classes.of([" ".join(line.split()) for line in read_lines(path)])
+
+
+def for_folders(folders: list[str], path: str) -> Classes:
+    """Classes of labelled folders; `path` names a file of `folder<TAB>name` lines, or is empty. A folder may have several lines.
+
+    Raises DataError for a bare list: matched by position it would shift labels in silence.
+    """
+    names: dict[str, list[str]] = {}
+    for number, line in enumerate(read_lines(path) if path else [], 1):
+        folder, tab, name = line.partition("\t")
+        if not tab or not name.strip():
+            raise DataError(
+                f"Line {number} of {path!r} is {line[:60]!r}; `folder<TAB>name` was expected.",
+                "A bare list would be matched by position and shift labels unseen.",
+            )
+        names.setdefault(folder.strip(), []).append(" ".join(name.split()))
+    strangers = sorted(set(names) - set(folders))
+    if strangers:
+        raise DataError(f"{path!r} names the folder {strangers[0]!r}, which is not there.", f"The folders are: {', '.join(folders[:8])}...")
+    return Classes(tuple(folders), tuple(tuple(names.get(f) or [from_folder(f)]) for f in folders))

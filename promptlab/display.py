@@ -1,0 +1,17 @@
+"""The one place where outside text is made safe to show: class names, file names, messages of plugins."""
+
+import unicodedata
+
+# Everything that moves the cursor, hides or reorders text: C0 and C1 controls, ESC, DEL, and the format characters (bidi, zero width).
+_UNSAFE = ("Cc", "Cf", "Cs", "Co")
+_KEPT = {"\u200d", "\ufe0f"}  # joiners that make up emoji
+
+
+def safe(text: str, longest: int = 200) -> str:
+    """The text on one line, control and bidi characters shown as escapes, cut after `longest` characters."""
+    shown = "".join(ch if ch in _KEPT or unicodedata.category(ch) not in _UNSAFE else _escape(ch) for ch in text[: longest + 1])
+    return shown if len(text) <= longest else shown[: longest - 1] + "…"
+
+
+def _escape(ch: str) -> str:
+    return " " if ch in "\t\n\r" else f"\\x{ord(ch):02x}" if ord(ch) < 256 else f"\\u{ord(ch):04x}"

@@ -1,0 +1,1 @@
+"""From pictures and texts to unit vectors, with open_clip."""

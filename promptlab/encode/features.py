@@ -1,0 +1,113 @@
+"""Picture vectors on disk: shards, each with a note written last, and an index written last of all.
+
+Shards are named by what they hold (keys and stamps of their pictures), so that a killed run finds its finished shards again and an
+unchanged part of a folder is never encoded twice. No note, no shard; no index, no features.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promptlab.errors import DataError, StoreError
+from promptlab.events import Finished, Listener, Progressed, Started
+from promptlab.protocols import Encoder
+from promptlab.store import Cache, explained, file_sha256, fingerprint, read_json, slug, write_json, written
+from promptlab.types import Array, Features, Images
+
+PER_SHARD = 256
+
+
+class Shards:
+    """N rows in several memory-mapped arrays, seen as one (N, D)."""
+
+    def __init__(self, parts: Sequence[Array]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+        self.shape: tuple[int, ...] = (int(self._starts[-1]), parts[0].shape[1])
+        self.dtype = parts[0].dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        """The rows of a slice or of an int array (n,), in that order, copied into memory."""
+        wanted = np.arange(len(self))[rows]
+        out = np.empty((len(wanted), self.shape[1]), self.dtype)
+        part = np.searchsorted(self._starts, wanted, "right") - 1
+        for p in np.unique(part):
+            here = part == p
+            out[here] = self._parts[p][wanted[here] - self._starts[p]]
+        return out
+
+
+def encode_images(images: Images, encoder: Encoder, dataset: str, cache: Cache, listen: Listener) -> tuple[Features, int]:
+    """The features of a split, and how many pictures were encoded anew. Labels come from `images`, never from the cache.
+
+    Raises DataError when not one picture can be read, StoreError when the cache cannot be used.
+    """
+    where = slug(dataset, 30) + "-" + fingerprint(images.root or dataset)[:12]
+    folder = cache.features(encoder.fingerprint, encoder.precision, where, images.split)
+    cuts = [range(i, min(i + PER_SHARD, len(images))) for i in range(0, len(images), PER_SHARD)]
+    names = [fingerprint([[images.keys[i], images.stamps[i]] for i in rows])[:32] for rows in cuts]
+    listen(Started("encode pictures", len(images), "pictures"))
+    notes, new = [], 0
+    for name, rows in zip(names, cuts, strict=True):
+        note = _finished(folder, name)
+        if note is None:
+            note = _encode_shard(folder, name, images, rows, encoder)
+            new += len(rows)
+        notes.append(note)
+        listen(Progressed("encode pictures", rows.stop))
+    index = {"encoder": encoder.fingerprint, "shards": names}
+    if read_json(folder / "index.json") != index:
+        write_json(folder / "index.json", index)
+        _forget(folder, names)
+    listen(Finished("encode pictures", new))
+    return _features(folder, names, cuts, notes, images, encoder), new
+
+
+def _finished(folder: Path, name: str) -> dict[str, Any] | None:
+    """The note of a whole shard; None when there is none, or when its rows are not what the note says."""
+    note = read_json(folder / f"{name}.json")
+    rows = folder / f"{name}.npy"
+    if not isinstance(note, dict) or set(note) != {"sha256", "bad"} or not rows.is_file():
+        return None
+    return note if file_sha256(rows) == note["sha256"] else None
+
+
+def _encode_shard(folder: Path, name: str, images: Images, rows: range, encoder: Encoder) -> dict[str, Any]:
+    z, bad = encoder.encode_images(images, rows)
+    with written(folder / f"{name}.npy") as file:
+        np.save(file, z, allow_pickle=False)
+    note = {"sha256": file_sha256(folder / f"{name}.npy"), "bad": {str(i - rows.start): reason for i, reason in bad.items()}}
+    write_json(folder / f"{name}.json", note)
+    return note
+
+
+def _forget(folder: Path, names: Sequence[str]) -> None:
+    """Delete shards that no index names any more."""
+    with explained(folder):
+        for path in folder.iterdir():
+            if path.suffix in (".npy", ".json") and path.stem not in names and path.stem != "index":
+                path.unlink(missing_ok=True)
+
+
+def _features(
+    folder: Path, names: Sequence[str], cuts: Sequence[range], notes: Sequence[dict[str, Any]], images: Images, encoder: Encoder
+) -> Features:
+    bad = {rows.start + int(i): reason for rows, note in zip(cuts, notes, strict=True) for i, reason in note["bad"].items()}
+    good = np.array([i for i in range(len(images)) if i not in bad], np.int64)
+    if not len(good):
+        raise DataError(f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.", "Are they pictures at all?")
+    try:
+        parts = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
+    except (OSError, ValueError) as error:
+        raise StoreError(f"The features in {str(folder)!r} cannot be read: {error}.", "Delete that folder; they will be made again.") from error
+    skipped = tuple((images.keys[i], reason) for i, reason in sorted(bad.items()))
+    labels = None if images.labels is None else images.labels[good]
+    keys = tuple(images.keys[i] for i in good)
+    return Features(Shards([p for p in parts if len(p)]), keys, labels, images.split, encoder.fingerprint, skipped)
+
+

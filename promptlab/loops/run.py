@@ -1,0 +1,162 @@
+"""The main loop: score, weigh, build, judge, on halves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from promptlab.errors import UsageError
+from promptlab.events import Finished, Listener, Started, ignore
+from promptlab.protocols import Rule
+from promptlab.score import weights as weighting
+from promptlab.score.classifier import build, classify, uniform
+from promptlab.score.contest import Columns, require_same_encoder
+from promptlab.score.debias import balance
+from promptlab.score.evaluate import compare, evaluate
+from promptlab.score.health import check_balance, check_labels, check_margins, check_ranking, check_ties, check_weights
+from promptlab.score.rules import default_k
+from promptlab.score.sweep import sweep
+from promptlab.types import Array, Check, Classifier, Combine, Difference, Evaluation, Features, LabelSource, Scoreboard, TextBank, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How the classifier is to be made and judged."""
+
+    weights: str
+    """`uniform` or `cpe`."""
+    labels: LabelSource
+    """Where the right answers for weighting come from."""
+    combine: Combine
+    """How families are joined."""
+    debias: str
+    """`none` or `balance`."""
+    tau: float
+    """Temperature of the softmax over families."""
+    k: int
+    """Size of the worst sets; 0 is min(10, ceil(C / 5))."""
+    seed: int
+    """Of the resamples."""
+    device: str
+    """Where the products run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One classifier and how it does on the eval half."""
+
+    name: str
+    """How tables call it."""
+    classifier: Classifier
+    """The classifier."""
+    evaluation: Evaluation
+    """On eval."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What the main loop found."""
+
+    baseline: Row
+    """Uniform weights, the same families."""
+    result: Row
+    """What is kept: the candidate, or the baseline when the candidate does not beat it on tune."""
+    tried: Row
+    """The candidate, kept or not."""
+    single: Row | None
+    """One template, `a photo of a`; None when the text vectors came with the data and none is it."""
+    difference: Difference
+    """Result minus baseline, on eval."""
+    weights: Weights
+    """Of the families, as tried."""
+    board: Scoreboard
+    """The score behind the weights, on tune."""
+    accuracy: Scoreboard | None
+    """Accuracy of each family on tune; None without labels."""
+    kept: bool
+    """Whether the candidate is kept."""
+    health: tuple[Check, ...]
+    """Checks that fired."""
+
+
+def score_families(
+    tune: Features, bank: TextBank, names: list[str], source: LabelSource, rules: Mapping[str, Rule], device: str, listen: Listener
+) -> dict[str, Scoreboard]:
+    """Scoreboards of all families on tune under one label source. Raises UsageError for `true` without labels."""
+    require_same_encoder(tune, bank)
+    if source is LabelSource.TRUE and tune.labels is None:
+        raise UsageError("The data has no labels, so --labels true cannot be used.", "Use --labels ensemble.")
+    labels: Array | None = tune.labels
+    if source is LabelSource.ENSEMBLE:
+        labels = classify(uniform(bank), tune, None, device).winner
+    elif source is LabelSource.SELF:
+        labels = None
+    columns = Columns(bank.z, device=device)
+    return sweep(tune, columns, names, rules, source=source, labels=labels, families=bank.grid.families, scale=bank.scale, listen=listen)
+
+
+def weigh(tune: Features, bank: TextBank, choice: Choice, rules: Mapping[str, Rule], listen: Listener) -> tuple[Weights, Scoreboard]:
+    """Weights of the families, and the scores that stand behind them."""
+    k = choice.k or default_k(bank.z.shape[1])
+    board = score_families(tune, bank, [f"cmm/worst-{k}"], choice.labels, rules, choice.device, listen)[f"cmm/worst-{k}"]
+    made = weighting.uniform(bank.grid.families) if choice.weights == "uniform" else weighting.cpe(board, bank.scale, choice.tau)
+    return made, board
+
+
+def make(tune: Features, bank: TextBank, weights: Weights, choice: Choice) -> Classifier:
+    """The classifier of these weights, with offsets if they are asked for."""
+    made = build(bank, weights.w, choice.combine)
+    return replace(made, bias=balance(made, tune, choice.device)) if choice.debias == "balance" else made
+
+
+def _title(choice: Choice) -> str:
+    words = [choice.weights, *(["logit"] if choice.combine is Combine.LOGIT else []), *([choice.debias] if choice.debias != "none" else [])]
+    return " + ".join(words)
+
+
+def beats(candidate: Evaluation, baseline: Evaluation) -> bool:
+    """Whether the candidate is better on tune: in mean class accuracy, which counts every class alike; without labels in cmm-top/worst-k."""
+    if candidate.mean is not None and baseline.mean is not None:
+        return candidate.mean > baseline.mean
+    return candidate.cmm_top > baseline.cmm_top
+
+
+def run(
+    tune: Features, judged: Features, bank: TextBank, single: TextBank | None, choice: Choice, rules: Mapping[str, Rule], listen: Listener
+) -> Outcome:
+    """Everything chosen on `tune`, everything told on `judged`."""
+    weights, board = weigh(tune, bank, choice, rules, listen)
+    accuracy = None
+    if tune.labels is not None:
+        accuracy = score_families(tune, bank, ["accuracy"], LabelSource.TRUE, rules, choice.device, ignore)["accuracy"]
+    listen(Started("build", None, "classifiers"))
+    first, candidate = uniform(bank), make(tune, bank, weights, choice)
+    listen(Finished("build", 2))
+
+    listen(Started("evaluate", None, "classifiers"))
+
+    def judge(classifier: Classifier, features: Features, fixed: tuple[int, ...] | None) -> Evaluation:
+        return evaluate(classifier, features, rules, fixed=fixed, k=choice.k or None, seed=choice.seed, device=choice.device)
+
+    first_tune = judge(first, tune, None)
+    fixed = first_tune.worst.fixed_classes
+    trivial = np.array_equal(first.weight, candidate.weight) and not candidate.bias.any()
+    kept = trivial or beats(judge(candidate, tune, fixed), first_tune)
+
+    def told(name: str, classifier: Classifier) -> Row:
+        return Row(name, classifier, judge(classifier, judged, fixed))
+
+    baseline, tried = told("baseline", first), told(_title(choice), candidate)
+    alone = None if single is None else told("one template", uniform(single))
+    listen(Finished("evaluate", 5))
+    result = tried if kept else baseline
+    health = [
+        *check_weights(weights),
+        *check_ranking(weights, accuracy),
+        *check_margins(first_tune),
+        *check_labels(choice.labels.value if choice.weights != "uniform" else ""),
+        *check_ties(board, len(tune)),
+        *check_balance(tune.labels, len(bank.grid.classes), choice.debias),
+    ]
+    difference = compare(baseline.evaluation, result.evaluation, judged.labels, choice.seed)
+    return Outcome(baseline, result, tried, alone, difference, weights, board, accuracy, kept, tuple(health))

@@ -1,0 +1,1 @@
+"""From names and templates to the grid of texts."""

@@ -1,0 +1,139 @@
+"""What an outsider looks like: the shapes that plugins fill."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from promptlab.events import Listener
+from promptlab.types import Array, Dataset, Images
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """What the user said beside the place of the data."""
+
+    names: str = ""
+    """Path of a names file; empty when none was given."""
+
+
+class DatasetSource(Protocol):
+    """Opens data that a user names or points to."""
+
+    name: str
+    """How tables and messages call it; for a source of one dataset, the word that the user types."""
+    about: str
+    """One line."""
+    example: str
+    """A command line that works."""
+
+    def claims(self, where: str) -> bool:
+        """Whether `where`, as typed by the user, is this source's; cheap, reads no picture."""
+        ...
+
+    def open(self, where: str, options: DataOptions) -> Dataset:
+        """The dataset; raises DataError that says what was found and what was expected."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAlias:
+    """A short name for an open_clip model."""
+
+    name: str
+    """The word that the user types."""
+    target: str
+    """What it stands for, as `--model` takes it: `local-dir:FOLDER`, `NAME,TAG`, `NAME,FILE`."""
+    about: str = ""
+    """One line."""
+
+
+class Encoder(Protocol):
+    """Turns texts and pictures into vectors of one space."""
+
+    name: str
+    """How tables call it."""
+    fingerprint: str
+    """Changes when any vector would change; known without loading the model."""
+    precision: str
+    """Of pictures: `fp32` or `fp16`; texts are always fp32."""
+
+    @property
+    def scale(self) -> float:
+        """Logits are cosine x scale: the model's `logit_scale.exp()`."""
+        ...
+
+    def clean(self, text: str) -> str:
+        """The text as the tokenizer sees it; texts that are equal after it have equal vectors."""
+        ...
+
+    def tokens(self, text: str) -> int:
+        """Tokens of the text with its start and end, before any cut."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that the model reads; what is longer is cut."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str], listen: Listener) -> Array:
+        """(P, D) f4 unit."""
+        ...
+
+    def encode_images(self, images: Images, rows: Sequence[int]) -> tuple[Array, dict[int, str]]:
+        """(n, D) unit vectors of the readable rows, in order, and {row: reason} for those that could not be read."""
+        ...
+
+
+class Contest(Protocol):
+    """B images against C classes within K families, as a rule sees it: tensors that understand + - * < and `.sum(-1)`."""
+
+    label: Any
+    """(B, K) int: the right answers."""
+    true: Any
+    """(B, K) cosine of the right answer."""
+    rival: Any
+    """(B, K) highest cosine of any other class."""
+    winner: Any
+    """(B, K) int: the class with the highest cosine; the lowest index wins a tie."""
+    rank: Any
+    """(B, K) int: rivals above the right answer, plus equal ones with a lower index."""
+    logz: Any
+    """(B, K) log of the sum of exp(logit) over classes."""
+    expected: Any
+    """(B, K) sum of softmax x logit."""
+    scale: float
+    """Logits are cosine x scale."""
+
+
+class State(Protocol):
+    """What a rule that is no mean over images keeps while images stream by."""
+
+    def add(self, contest: Any) -> None:
+        """Take in one batch within one slice of families."""
+        ...
+
+    def merge(self, other: Any) -> None:
+        """Take in the state of other images."""
+        ...
+
+    def per_class(self) -> tuple[Array, Array]:
+        """(K, C) f8 values, NaN where there is none, and (K, C) int counts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A scoring rule: what it reads off each image, and how classes are joined."""
+
+    name: str
+    """The word that the user types, e.g. `cmm`."""
+    per_image: Callable[[Any], Any] | None = None
+    """Contest -> (B, K); its class mean is the score. None for a rule with a `start`."""
+    start: Callable[[Any], State] | None = None
+    """Setting -> State, for a rule that is no mean over images."""
+    reducer: str = "mean"
+    """Over classes: `overall`, `mean`, `worst-k`, `min`, `zeros`."""
+    share: bool = False
+    """Whether the values are shares of images, in [0, 1]."""
+    about: str = ""
+    """One line."""

@@ -1,0 +1,1 @@
+"""Results as tables, markdown and JSON; the only formatter of numbers."""

@@ -1,0 +1,99 @@
+"""The result as one JSON object, the one that `promptlab run --json` prints."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promptlab.types import Array, Check, Classes, Evaluation, Guess, Interval, Scoreboard
+
+if TYPE_CHECKING:
+    from promptlab.loops.run import Outcome
+
+
+def interval(value: Interval | None) -> list[float] | None:
+    """[low, high], or None."""
+    return None if value is None else [value.low, value.high]
+
+
+def evaluation(e: Evaluation, classes: Classes) -> dict[str, Any]:
+    """Accuracy, intervals and worst sets of one classifier."""
+    return {
+        "split": e.split,
+        "n": e.n,
+        "accuracy": e.accuracy,
+        "interval": interval(e.interval),
+        "mean": e.mean,
+        "zeros": e.zeros,
+        "worst": {
+            "k": e.worst.k,
+            "repicked": e.worst.repicked,
+            "fixed": e.worst.fixed,
+            "fixed_interval": interval(e.worst.fixed_interval),
+            "fixed_classes": [classes.titles[c] for c in e.worst.fixed_classes],
+        },
+        "cmm_top": e.cmm_top,
+    }
+
+
+def class_rows(outcome: "Outcome", classes: Classes, labels: Array | None) -> list[dict[str, Any]]:
+    """One object per class: pictures, before, after, and who takes its pictures."""
+    before, after = outcome.baseline.evaluation, outcome.result.evaluation
+    rows = []
+    for c, title in enumerate(classes.titles):
+        row: dict[str, Any] = {"class": title, "id": classes.ids[c], "pictures": int(before.count[c])}
+        if labels is not None and before.count[c]:
+            row |= {"before": float(before.per_class[c]), "after": float(after.per_class[c]), "margin": float(after.margin[c])}
+            lost = after.outcomes.winner[(labels == c) & (after.outcomes.winner != c)]
+            if len(lost):
+                count = np.bincount(lost)
+                row["rival"] = {"class": classes.titles[int(count.argmax())], "takes": int(count.max())}
+        rows.append(row)
+    return rows
+
+
+def result(
+    outcome: "Outcome", *, run: str, data: dict[str, Any], classes: Classes, health: Sequence[Check], seconds: dict[str, float], encoded: dict[str, int]
+) -> dict[str, Any]:
+    """The whole result. Shares are fractions; margins are cosines; what labels would be needed for is null without them."""
+    d = outcome.difference
+    return {
+        "run": run,
+        "data": data,
+        "method": {"tried": outcome.tried.name, "kept": outcome.kept, "labels": outcome.board.labels, "families": len(outcome.weights.w)},
+        "one_template": None if outcome.single is None else evaluation(outcome.single.evaluation, classes),
+        "baseline": evaluation(outcome.baseline.evaluation, classes),
+        "tried": evaluation(outcome.tried.evaluation, classes),
+        "result": evaluation(outcome.result.evaluation, classes),
+        "difference": {
+            "accuracy": d.accuracy,
+            "interval": interval(d.interval),
+            "worst": d.worst,
+            "worst_interval": interval(d.worst_interval),
+            "mcnemar_p": d.mcnemar_p,
+            "changed": d.changed,
+        },
+        "families": [
+            {"name": name, "weight": float(w), "score": float(s), **({} if outcome.accuracy is None else {"accuracy": float(outcome.accuracy.value[k])})}
+            for k, (name, w, s) in enumerate(zip(outcome.weights.families, outcome.weights.w, outcome.board.value, strict=True))
+        ],
+        "health": [{"name": check.name, "text": check.text} for check in health],
+        "seconds": seconds,
+        "encoded": encoded,
+    }
+
+
+def board(made: Scoreboard, classes: Classes) -> dict[str, Any]:
+    """One scoreboard; undefined values are null."""
+    plain = [[None if np.isnan(v) else float(v) for v in row] for row in made.per_class]
+    value = [None if np.isnan(v) else float(v) for v in made.value]
+    about = {"rule": made.rule, "labels": made.labels, "families": list(made.families), "classes": list(classes.titles)}
+    return {**about, "value": value, "per_class": plain, "count": made.count.tolist(), "ties": made.ties.tolist()}
+
+
+def guesses(found: Sequence[Guess]) -> list[dict[str, Any]]:
+    """One object per picture."""
+    return [
+        {"picture": g.key, "error": g.fault} if g.fault else {"picture": g.key, "top": [{"class": n, "share": p} for n, p in g.top], "margin": g.margin}
+        for g in found
+    ]

@@ -1,0 +1,219 @@
+"""Results as tables of words: the only formatter of numbers. Markdown and the terminal show the same tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promptlab.display import safe
+from promptlab.types import Array, Check, Classes, Evaluation, Guess, Interval, Scoreboard, Weights
+
+if TYPE_CHECKING:
+    from promptlab.loops.run import Outcome, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of words that are safe to show."""
+
+    title: str
+    """One line above it; may be empty."""
+    columns: tuple[str, ...]
+    """Heads; one that begins with `>` is of a column of numbers, which align right."""
+    rows: tuple[tuple[str, ...], ...]
+    """The cells."""
+    note: str = ""
+    """One line below it; may be empty."""
+
+
+def percent(x: float | None) -> str:
+    """`94.0`; `-` when there is none. Tables of shares say % in their heads."""
+    return "-" if x is None or np.isnan(x) else f"{100 * x:.1f}"
+
+
+def signed(x: float | None) -> str:
+    """`+1.2`, in points."""
+    return "-" if x is None else f"{100 * x:+.1f}"
+
+
+def span(interval: Interval | None, sign: bool = False) -> str:
+    """`[90.1, 97.2]`."""
+    if interval is None:
+        return ""
+    low, high = (signed(v) if sign else percent(v) for v in (interval.low, interval.high))
+    return f"[{low}, {high}]"
+
+
+def with_interval(x: float | None, interval: Interval | None, sign: bool = False) -> str:
+    """`94.0 [90.1, 97.2]`."""
+    return f"{signed(x) if sign else percent(x)} {span(interval, sign)}".strip()
+
+
+def cosine(x: float) -> str:
+    """A margin, with its sign."""
+    return "-" if np.isnan(x) else f"{x:+.4f}"
+
+
+def headline(outcome: "Outcome", in_sample: bool) -> Table:
+    """Before and after, on the eval half."""
+    rows = [row for row in (outcome.single, outcome.baseline) if row is not None]
+    if outcome.tried.name != "uniform":
+        rows.append(outcome.tried)
+    evaluation, k = outcome.baseline.evaluation, outcome.baseline.evaluation.worst.k
+    where = f"{evaluation.n} pictures, " + ("in-sample: tuned and judged on the same pictures" if in_sample else "the half that nothing was tuned on")
+    if evaluation.accuracy is None:
+        cells = tuple((_name(row, outcome), cosine(row.evaluation.cmm_top), percent(_changed(outcome.baseline, row))) for row in rows)
+        return Table(f"Without labels, on {where}", ("classifier", f">cmm-top of worst {k}", ">predictions changed %"), cells)
+    cells = tuple(
+        (
+            _name(row, outcome),
+            with_interval(e.accuracy, e.interval),
+            percent(e.mean),
+            str(e.zeros),
+            with_interval(e.worst.fixed, e.worst.fixed_interval),
+            percent(e.worst.repicked),
+        )
+        for row in rows
+        for e in (row.evaluation,)
+    )
+    heads = ("classifier", ">accuracy %", ">mean %", ">at 0", f">fixed worst-{k} %", ">re-picked")
+    note = (
+        "Mean: over classes. At 0: classes of which no picture is right. Fixed: the baseline's worst classes on tune, followed here. "
+        "Re-picked: each row's own worst here, which is biased low. Brackets: 95 % intervals."
+    )
+    return Table(f"Before and after, on {where}", heads, cells, note)
+
+
+def _name(row: "Row", outcome: "Outcome") -> str:
+    if row is outcome.tried and outcome.tried.name != "uniform":
+        return row.name + ("" if outcome.kept else " (tried)")
+    return row.name
+
+
+def _changed(baseline: "Row", row: "Row") -> float:
+    return float((baseline.evaluation.outcomes.winner != row.evaluation.outcomes.winner).mean())
+
+
+def verdict(outcome: "Outcome") -> str:
+    """What the difference comes to, in plain words."""
+    if outcome.tried.name == "uniform":
+        return "The result is the baseline: uniform weights, nothing changed."
+    if not outcome.kept:
+        return f"{outcome.tried.name} does not beat the baseline on tune, so the baseline is kept."
+    d = outcome.difference
+    if d.accuracy is None:
+        return f"{percent(d.changed)} % of the predictions changed. Whether for the better, only labels can say."
+    k = outcome.baseline.evaluation.worst.k
+    parts = [_change("accuracy", d.accuracy, d.interval), _change(f"fixed worst-{k}", d.worst, d.worst_interval)]
+    return f"{'; '.join(parts)}. McNemar p = {d.mcnemar_p:.2g}."
+
+
+def _change(what: str, x: float | None, interval: Interval | None) -> str:
+    if x is None or interval is None:
+        return f"{what}: unknown"
+    said = f"{signed(x)} points {span(interval, sign=True)}"
+    if interval.low > 0 or interval.high < 0:
+        return f"{what} {'better' if x > 0 else 'worse'}: {said}"
+    return f"{what}: no clear change, {said}"
+
+
+def worst_classes(outcome: "Outcome", classes: Classes, labels: Array | None) -> Table:
+    """The fixed worst classes: before, after, and who takes their pictures from the result."""
+    before, after = outcome.baseline.evaluation, outcome.result.evaluation
+    rows = []
+    for c in before.worst.fixed_classes:
+        taker = rival(after, labels, c, classes)
+        if labels is None:
+            rows.append((safe(classes.titles[c]), cosine(before.margin[c]), cosine(after.margin[c]), str(int((after.outcomes.winner == c).sum()))))
+        else:
+            rows.append((safe(classes.titles[c]), str(before.count[c]), percent(before.per_class[c]), percent(after.per_class[c]), taker))
+    if labels is None:
+        return Table("Worst classes", ("class", ">cmm-top before", ">cmm-top after", ">pictures it gets"), tuple(rows))
+    return Table("Worst classes", ("class", ">pictures", ">before %", ">after %", "taken by"), tuple(rows))
+
+
+def rival(evaluation: Evaluation, labels: Array | None, c: int, classes: Classes) -> str:
+    """Who takes the pictures of class c, with counts, strongest first."""
+    if labels is None:
+        return ""
+    winners = evaluation.outcomes.winner[(labels == c) & (evaluation.outcomes.winner != c)]
+    count = np.bincount(winners, minlength=len(classes))
+    order = np.argsort(-count, kind="stable")[:3]
+    return ", ".join(f"{safe(classes.titles[i], 30)} {count[i]}" for i in order if count[i])
+
+
+def families(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, most: int | None = None) -> Table:
+    """Families by weight, then by score."""
+    order = np.lexsort((np.arange(len(weights.w)), -board.value, -weights.w))
+    shown = order if most is None or len(order) <= most else order[:most]
+    heads = ("family", ">weight %", f">{board.rule}", *([">accuracy %"] if accuracy else []))
+    rows = tuple(
+        (safe(weights.families[i], 60), percent(weights.w[i]), cosine(board.value[i]), *([percent(accuracy.value[i])] if accuracy else []))
+        for i in shown
+    )
+    left = f" {len(order) - len(shown)} more are in the report." if len(shown) < len(order) else ""
+    note = f"Scores on tune, labels: {board.labels}. {weights.effective:.1f} of {len(order)} families count.{left}"
+    return Table(f"Families, weighted by {weights.how}", heads, rows, note)
+
+
+def checks(found: Sequence[Check]) -> Table:
+    """Health checks that fired."""
+    rows = tuple((check.name, safe(check.text, 400)) for check in found)
+    return Table("Health", ("check", "what it means"), rows or (("all clear", "no check fired"),))
+
+
+def boards(found: Mapping[str, Scoreboard], most: int = 20) -> Table:
+    """Families by the first rule, best first, with their value under every rule."""
+    first = next(iter(found.values()))
+    order = np.argsort(-first.value, kind="stable")[:most]
+    rows = tuple((safe(first.families[k], 60), *(_value(board, board.value[k]) for board in found.values())) for k in order)
+    left = len(first.families) - len(order)
+    note = f"On tune, labels: {first.labels}." + (f" {left} more families are in scores.json." if left else "")
+    return Table("Families, best first", ("family", *(">" + board.rule for board in found.values())), rows, note)
+
+
+def worst_by_board(board: Scoreboard, classes: Classes, most: int) -> Table:
+    """The classes with the lowest mean value over families under one rule."""
+    with np.errstate(invalid="ignore"):
+        known = np.isfinite(board.per_class).any(0)
+        mean = np.where(known, np.nansum(board.per_class, 0) / np.maximum(np.isfinite(board.per_class).sum(0), 1), np.nan)
+    order = [c for c in np.argsort(mean, kind="stable") if known[c]][:most]
+    never = "never predicted" if board.labels != "true" else "no picture"
+    rows = tuple((safe(classes.titles[c]), _value(board, mean[c]), str(board.count[:, c].max()) if board.count[:, c].any() else never) for c in order)
+    name = board.rule.partition("/")[0]
+    return Table(f"Worst classes by {name}, mean over families", ("class", f">{name}", ">pictures"), rows)
+
+
+def _value(board: Scoreboard, value: float) -> str:
+    if board.rule.endswith("/zeros"):
+        return f"{value:.0f}"
+    return percent(value) if board.share else cosine(value)
+
+
+def guesses(found: Sequence[Guess], title: str = "") -> Table:
+    """One row per picture: the classes it looks most like."""
+    rows = tuple(
+        (
+            safe(Path(guess.key).name, 40),
+            ", ".join(f"{safe(name, 30)} {percent(share)}" for name, share in guess.top) or f"cannot be read: {safe(guess.fault)}",
+            cosine(guess.margin) if guess.top else "-",
+        )
+        for guess in found
+    )
+    return Table(title, ("picture", "looks most like (softmax %)", ">margin"), rows, "Margin: winner - runner-up, in cosine units.")
+
+
+def run_list(found: Sequence[tuple[str, dict[str, Any], dict[str, Any] | None]]) -> Table:
+    """One row per run: its headline."""
+    rows = tuple((safe(name, 60), *_run_cells(manifest, result)) for name, manifest, result in found)
+    return Table("", ("run", "tried", ">accuracy %", ">at 0", ">fixed worst %"), rows)
+
+
+def _run_cells(manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
+    if result is None:
+        return (safe(str(manifest["settings"].get("weights", ""))), "unfinished", "-", "-")
+    e = result["result"]
+    zeros = "-" if e["zeros"] is None else str(e["zeros"])
+    return (safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"]))

@@ -1,0 +1,175 @@
+"""Run folders: what a run was told, what it found, and what happened."""
+
+import json
+import shutil
+import time
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promptlab.errors import DataError, StoreError, UsageError, unknown_name
+from promptlab.events import Event, Finished, Progressed, Started
+from promptlab.store import explained, read_json, slug, written, write_json
+from promptlab.types import Classes, Classifier, Combine
+
+CLASSIFIER = "classifier.safetensors"
+
+
+class Stopwatch:
+    """Seconds by piece of work, read off the events; work that comes twice adds up."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._start = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+        self.done: dict[str, int] = {}
+
+    def __call__(self, event: Event) -> None:
+        now = time.perf_counter()
+        if isinstance(event, Started):
+            self._began[event.work] = now
+        elif isinstance(event, Finished):
+            self.seconds[event.work] = self.seconds.get(event.work, 0.0) + now - self._began.get(event.work, now)
+            self.done[event.work] = self.done.get(event.work, 0) + event.done
+
+    def table(self) -> dict[str, float]:
+        """{work: seconds}, with the total since the watch was made."""
+        return {**{w: round(s, 3) for w, s in self.seconds.items()}, "total": round(time.perf_counter() - self._start, 3)}
+
+
+class Run:
+    """One run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What run.json says; raises StoreError when this is no run folder."""
+        found = read_json(self.path / "run.json")
+        if not isinstance(found, dict):
+            raise StoreError(f"{str(self.path)!r} is no run folder: its run.json is missing or broken.", "`promptlab runs` lists the runs.")
+        return found
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What the run found; None when it did not finish."""
+        found = read_json(self.path / "result.json")
+        return found if isinstance(found, dict) else None
+
+    @property
+    def classifier(self) -> Path:
+        """Where its classifier is, or would be."""
+        return self.path / CLASSIFIER
+
+    def save_json(self, name: str, value: Any) -> Path:
+        """Keep a JSON value in the run."""
+        write_json(self.path / name, value)
+        return self.path / name
+
+    def save_text(self, name: str, text: str) -> Path:
+        """Keep a text file in the run."""
+        with written(self.path / name, "w") as file:
+            file.write(text)
+        return self.path / name
+
+    def log(self, event: Event) -> None:
+        """Append an event to events.jsonl, except progress, which is only for eyes."""
+        if isinstance(event, Progressed):
+            return
+        line = {"time": datetime.now().isoformat(timespec="milliseconds"), "event": type(event).__name__, **asdict(event)}
+        with explained(self.path), open(self.path / "events.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def new(root: Path, about: str, manifest: dict[str, Any]) -> Run:
+    """A new run folder `<date>-<slug>`, with its manifest; `latest` points to it."""
+    stamp = datetime.now()
+    base = f"{stamp:%Y-%m-%d-%H%M%S}-{slug(about, 24)}"
+    with explained(root):
+        root.mkdir(parents=True, exist_ok=True)
+        for n in range(1000):
+            path = root / (base if n == 0 else f"{base}-{n}")
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                continue
+        write_json(path / "run.json", {"created": stamp.isoformat(timespec="seconds"), **manifest})
+        _point_latest(root, path.name)
+    return Run(path)
+
+
+def _point_latest(root: Path, name: str) -> None:
+    link, fresh = root / "latest", root / ".latest-new"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(name)
+    fresh.replace(link)
+
+
+def all_runs(root: Path) -> list[Run]:
+    """Every run, newest first."""
+    if not root.is_dir():
+        return []
+    return [Run(p) for p in sorted(root.iterdir(), reverse=True) if p.is_dir() and not p.is_symlink() and (p / "run.json").is_file()]
+
+
+def find(root: Path, name: str = "") -> Run:
+    """The run of that name or path; the latest without one. Raises UsageError when there is none."""
+    if name and (Path(name) / "run.json").is_file():
+        return Run(Path(name).resolve())
+    if name and name != "latest":
+        if not (root / name / "run.json").is_file():
+            raise unknown_name("run", name, [run.name for run in all_runs(root)])
+        return Run(root / name)
+    latest = root / "latest"
+    if not (latest / "run.json").is_file():
+        raise UsageError(f"There is no run in {str(root)!r} yet.", "Name data: promptlab run photos/, or try promptlab demo.")
+    return Run(latest.resolve())
+
+
+def remove(run: Run) -> None:
+    """Delete a run folder."""
+    with explained(run.path):
+        shutil.rmtree(run.path)
+
+
+def save_classifier(path: Path, classifier: Classifier) -> None:
+    """Write weight (C, D), bias (C,) and JSON metadata as safetensors."""
+    from safetensors.numpy import save
+
+    about = {
+        "format": 1,
+        "encoder": classifier.encoder,
+        "scale": classifier.scale,
+        "combine": classifier.combine.value,
+        "ids": classifier.classes.ids,
+        "classes": classifier.classes.titles,
+        "names": classifier.classes.names,
+        "lineage": classifier.lineage,
+    }
+    tensors = {"weight": np.ascontiguousarray(classifier.weight), "bias": np.ascontiguousarray(classifier.bias)}
+    with written(path) as file:
+        file.write(save(tensors, {"promptlab": json.dumps(about, ensure_ascii=False)}))
+
+
+def load_classifier(path: Path) -> Classifier:
+    """A classifier from its file. Raises DataError when it is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            about = json.loads((file.metadata() or {})["promptlab"])
+            weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
+        classes = Classes(tuple(about["ids"]), tuple(tuple(n) for n in about["names"]))
+        return Classifier(weight, bias, float(about["scale"]), classes, about["encoder"], Combine(about["combine"]), about["lineage"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{str(path)!r} is no classifier of promptlab: {error}.", "`promptlab build` writes one.") from error

@@ -1,0 +1,49 @@
+"""Classifiers: K weighted families become one row per class."""
+
+import numpy as np
+import torch
+
+from promptlab.score.contest import Columns, contests
+from promptlab.types import Array, Classifier, Combine, Features, Outcomes, TextBank, unit
+
+
+def build(bank: TextBank, w: Array, combine: Combine) -> Classifier:
+    """The classifier of weights w (K,): weighted mean of unit cell vectors; renormalised under `embedding`, as it is under `logit`.
+
+    The sum runs family by family in f8, so that equal cells give rows that are equal to the bit and a weight of 0 leaves a family out exactly.
+    """
+    total = np.zeros(bank.z.shape[1:])
+    for weight, rows in zip(w, bank.z, strict=True):
+        if weight:
+            total += weight * rows
+    weight_rows = (unit(total) if combine is Combine.EMBEDDING else total).astype(np.float32)
+    zeros = np.zeros(len(weight_rows), np.float32)
+    return Classifier(weight_rows, zeros, bank.scale, bank.grid.classes, bank.encoder, combine)
+
+
+def uniform(bank: TextBank) -> Classifier:
+    """The baseline: uniform weights, embedding combine, no bias."""
+    k = len(bank.z)
+    return build(bank, np.full(k, 1 / k), Combine.EMBEDDING)
+
+
+def columns_of(classifier: Classifier, device: str) -> Columns:
+    """The classifier as a contest of one family, its bias in cosine units."""
+    return Columns(classifier.weight[None], classifier.bias / classifier.scale, device)
+
+
+def classify(classifier: Classifier, features: Features, labels: Array | None, device: str) -> Outcomes:
+    """What the classifier does with each image. labels: (N,) int or None."""
+    parts = []
+    for contest in contests(features, columns_of(classifier, device), labels, classifier.scale):
+        margin = contest.true.double() - contest.rival.double()
+        parts.append(tuple(t[:, 0].cpu().numpy() for t in (contest.winner, contest.rival_class, margin)))
+    winner, rival, margin = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return Outcomes(winner, None if labels is None else winner == labels, rival, margin)
+
+
+def logits(classifier: Classifier, features: Features, device: str) -> Array:
+    """(N, C) f4: scale * x @ weight.T + bias."""
+    columns = columns_of(classifier, device)
+    blocks = [c.similarity[:, 0].cpu() * classifier.scale for c in contests(features, columns, None, classifier.scale)]
+    return torch.cat(blocks).numpy()

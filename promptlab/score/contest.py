@@ -1,0 +1,143 @@
+"""The contest: B images against C classes within K families. The one small thing in the middle; every score is read off it.
+
+Columns layout: the candidates of an image are the C class rows of a family. Streaming, device-agnostic, in fp32.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from promptlab.errors import MismatchError
+from promptlab.types import Array, Features, TextBank
+
+# A block of B x K' x C similarities. On a CPU it should stay in the cache (2 MB); on a GPU it should be large enough to fill it.
+BLOCK = {"cpu": 2**19, "cuda": 2**26, "mps": 2**22}
+
+
+class Columns:
+    """K families' class rows on a device. Rows that are equal to the bit are multiplied once: computed apart, they can differ in the last
+    bit, and a tie would be broken by noise.
+
+    z: (K, C, D) f4. offset: (C,) f4 in cosine units, or None.
+    """
+
+    def __init__(self, z: Array, offset: Array | None = None, device: str = "cpu") -> None:
+        if z.shape[1] < 2:
+            raise MismatchError("A contest needs at least two classes; there is one.", "Add the classes that it could be confused with.")
+        self.shape: tuple[int, int, int] = z.shape  # type: ignore[assignment]
+        self.device = device
+        self.offset = None if offset is None or not offset.any() else torch.as_tensor(offset, dtype=torch.float32, device=device)
+        self._families = [self._distinct(np.ascontiguousarray(rows, np.float32)) for rows in z]
+
+    def _distinct(self, rows: Array) -> tuple[Tensor, Tensor | None]:
+        """The distinct rows (U, D), and which of them each class has (C,); None when all are distinct."""
+        first: dict[bytes, int] = {}
+        which = [first.setdefault(row.tobytes(), len(first)) for row in rows]
+        if len(first) == len(rows):
+            return torch.from_numpy(rows).to(self.device), None
+        kept = rows[np.unique(which, return_index=True)[1]]
+        return torch.from_numpy(kept).to(self.device), torch.tensor(which, device=self.device)
+
+    def similarity(self, x: Tensor, families: slice) -> Tensor:
+        """(B, K', C) cosines of images x (B, D) within a slice of families, plus the offset."""
+        parts = []
+        for rows, which in self._families[families]:
+            s = x @ rows.T
+            parts.append(s if which is None else s.index_select(1, which))
+        s = parts[0][:, None] if len(parts) == 1 else torch.stack(parts, 1)
+        return s if self.offset is None else s + self.offset
+
+
+class Contest:
+    """One batch of images within one slice of families. Everything is computed when it is first asked for.
+
+    similarity: (B, K', C). label: (B, K') long. See `promptlab.protocols.Contest` for what each name means.
+    """
+
+    def __init__(self, columns: Columns, x: Tensor, label: Tensor | None, families: slice, start: int, scale: float) -> None:
+        self.columns, self.x, self.families, self.start, self.scale = columns, x, families, start, scale
+        self.similarity = columns.similarity(x, families)
+        self.shared_labels = label is not None
+        self.label = self.winner if label is None else label[:, None].expand(-1, self.similarity.shape[1])
+
+    @cached_property
+    def winner(self) -> Tensor:
+        return self.similarity.argmax(-1)  # torch gives the first of equal ones
+
+    @cached_property
+    def true(self) -> Tensor:
+        return self.similarity.gather(-1, self.label[..., None])[..., 0]
+
+    @cached_property
+    def _strongest_rival(self) -> tuple[Tensor, Tensor]:
+        true = self.true[..., None]
+        self.similarity.scatter_(-1, self.label[..., None], -torch.inf)  # in place and back: a copy would cost a pass more
+        value, index = self.similarity.max(-1)
+        self.similarity.scatter_(-1, self.label[..., None], true)
+        return value, index
+
+    @property
+    def rival(self) -> Tensor:
+        return self._strongest_rival[0]
+
+    @property
+    def rival_class(self) -> Tensor:
+        """(B, K') int: the class that `rival` belongs to."""
+        return self._strongest_rival[1]
+
+    @cached_property
+    def rank(self) -> Tensor:
+        above = (self.similarity > self.true[..., None]).sum(-1)
+        equal = self.similarity == self.true[..., None]
+        if int(equal.sum()) == equal.shape[0] * equal.shape[1]:
+            return above
+        lower = torch.arange(equal.shape[-1], device=equal.device) < self.label[..., None]
+        return above + (equal & lower).sum(-1)
+
+    @cached_property
+    def logz(self) -> Tensor:
+        return torch.logsumexp(self.similarity * self.scale, -1)
+
+    @cached_property
+    def expected(self) -> Tensor:
+        logits = self.similarity * self.scale
+        return (torch.softmax(logits, -1) * logits).sum(-1)
+
+
+def block(device: str, classes: int, families: int, images: int) -> tuple[int, int]:
+    """(B, K'): images and families in one block."""
+    room = max(1, BLOCK[torch.device(device).type] // classes)
+    batch = min(max(images, 1), max(64, min(room, 8192)))
+    return batch, max(1, min(families, room // batch))
+
+
+def contests(features: Features, columns: Columns, labels: Array | None, scale: float, batch: int | None = None) -> Iterator[Contest]:
+    """Every block of images x families, images outermost. labels: (N,) int, or None where each family judges itself by its own winner.
+
+    Raises MismatchError when widths or lengths differ, DataError on a row that is zero or not finite.
+    """
+    if features.x.shape[1] != columns.shape[2]:
+        raise MismatchError(
+            f"The pictures have vectors of width {features.x.shape[1]}, the texts of width {columns.shape[2]}: two different encoders made them.",
+            "Encode both with the same --model.",
+        )
+    families = columns.shape[0]
+    size, together = block(columns.device, columns.shape[1], families, len(features))
+    answer = None if labels is None else torch.as_tensor(np.asarray(labels, np.int64), device=columns.device)
+    for start, rows in features.batches(batch or size):
+        x = torch.from_numpy(rows).to(columns.device)
+        y = None if answer is None else answer[start : start + len(rows)]
+        for k in range(0, families, together):
+            yield Contest(columns, x, y, slice(k, min(k + together, families)), start, scale)
+
+
+def require_same_encoder(features: Features, bank: TextBank) -> None:
+    """Raises MismatchError when pictures and texts are known to come from different encoders."""
+    if features.encoder and bank.encoder and features.encoder != bank.encoder:
+        raise MismatchError(
+            "The picture vectors and the text vectors come from different encoders, so their cosines mean nothing.",
+            f"Pictures: {features.encoder}; texts: {bank.encoder}. Use one --model for both.",
+        )

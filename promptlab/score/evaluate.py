@@ -1,0 +1,165 @@
+"""Honest evaluation: halves, two worst sets, intervals, paired differences."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.special import bdtr, betaincinv
+
+from promptlab.errors import DataError
+from promptlab.events import Listener, ignore
+from promptlab.protocols import Rule
+from promptlab.score.classifier import classify, columns_of
+from promptlab.score.rules import default_k
+from promptlab.score.sweep import sweep
+from promptlab.types import Array, Classifier, Difference, Evaluation, Features, Interval, LabelSource, Outcomes, WorstSet
+
+RESAMPLES = 1000
+
+
+def halves(labels: Array | None, n: int, seed: int) -> tuple[Array, Array]:
+    """(tune, eval) row indices, sorted: 50/50 by a seed, within each class where labels (N,) exist; the odd one and singletons go to eval.
+
+    Raises DataError when the tune half would be empty.
+    """
+    rng = np.random.default_rng(seed)
+    groups = [np.arange(n)] if labels is None else [np.flatnonzero(labels == c) for c in np.unique(labels)]
+    tune = np.zeros(n, bool)
+    for group in groups:
+        tune[rng.permutation(group)[: len(group) // 2]] = True
+    if not tune.any():
+        raise DataError(f"{n} pictures with at most one per class leave nothing to tune on.", "Add pictures, or use --transductive.")
+    return np.flatnonzero(tune), np.flatnonzero(~tune)
+
+
+def clopper_pearson(hits: int, n: int) -> Interval:
+    """Exact 95 % interval of a share (Clopper and Pearson 1934): 0 of 100 gives 0 to 3.6 %."""
+    low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, 0.025))
+    high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 0.975))
+    return Interval(low, high)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Exact two-sided McNemar p for the images that exactly one of two classifiers gets right (McNemar 1947)."""
+    n = only_first + only_second
+    return 1.0 if n == 0 else min(1.0, 2 * float(bdtr(min(only_first, only_second), n, 0.5)))
+
+
+def _percentiles(draws: Array) -> Interval:
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Interval(float(low), float(high))
+
+
+def share_interval(hits: Array, count: Array, seed: int, per_class: bool) -> Interval:
+    """95 % interval of pooled accuracy, or (`per_class`) of the mean class accuracy: class-stratified bootstrap, 1,000 resamples, percentile.
+
+    hits, count: (C,) int, classes without images dropped. A zero-width interval is replaced by Clopper-Pearson on pooled counts.
+    """
+    rng = np.random.default_rng(seed)
+    # Resampling the n_c images of a class with replacement gives a binomial number of hits.
+    drawn = rng.binomial(count, hits / count, (RESAMPLES, len(count)))
+    interval = _percentiles((drawn / count).mean(1) if per_class else drawn.sum(1) / count.sum())
+    return clopper_pearson(int(hits.sum()), int(count.sum())) if interval.low == interval.high else interval
+
+
+def difference_interval(gained: Array, lost: Array, count: Array, seed: int, per_class: bool) -> Interval:
+    """95 % interval of the paired difference of two accuracies: images resampled within classes, both classifiers on the same ones.
+
+    gained, lost: (C,) images that only the second, only the first gets right. A zero-width interval is replaced by the difference of the
+    Clopper-Pearson intervals of the two shares, which is wider than needed.
+    """
+    rng = np.random.default_rng(seed)
+    share = np.stack([gained, lost, count - gained - lost], 1) / count[:, None]
+    drawn = rng.multinomial(count, share, (RESAMPLES, len(count)))
+    change = drawn[..., 0] - drawn[..., 1]
+    interval = _percentiles((change / count).mean(1) if per_class else change.sum(1) / count.sum())
+    if interval.low < interval.high:
+        return interval
+    up, down = (clopper_pearson(int(side.sum()), int(count.sum())) for side in (gained, lost))
+    return Interval(up.low - down.high, up.high - down.low)
+
+
+def clear(interval: Interval | None) -> bool:
+    """Whether a paired interval lies wholly on one side of 0; if not, there is "no clear change"."""
+    return interval is not None and (interval.low > 0 or interval.high < 0)
+
+
+def worst_order(accuracy: Array, margin: Array) -> Array:
+    """Class indices, worst first: lowest accuracy, then lowest margin, then index; absent classes (NaN accuracy) are left out."""
+    order = np.lexsort((np.arange(len(accuracy)), margin, accuracy))
+    return order[np.isfinite(accuracy[order])]
+
+
+def _tally(outcomes: Outcomes, labels: Array, classes: int) -> tuple[Array, Array]:
+    assert outcomes.hit is not None
+    return np.bincount(labels[outcomes.hit], minlength=classes), np.bincount(labels, minlength=classes)
+
+
+def evaluate(
+    classifier: Classifier,
+    features: Features,
+    rules: Mapping[str, Rule],
+    *,
+    fixed: Sequence[int] | None,
+    k: int | None,
+    seed: int,
+    device: str,
+    listen: Listener = ignore,
+) -> Evaluation:
+    """How the classifier does on these features. `fixed`: the classes to follow, worst first; None picks this classifier's own worst here.
+
+    k: size of the worst sets; None is min(10, ceil(C / 5)). Without labels every accuracy is None and the worst are by prediction and cmm-top.
+    """
+    labels, c = features.labels, len(classifier.classes)
+    k = k or default_k(c)
+    columns = columns_of(classifier, device)
+    source = LabelSource.SELF if labels is None else LabelSource.TRUE
+    names = [f"cmm-top/worst-{k}"] + (["cmm"] if labels is not None else [])
+    boards = sweep(features, columns, names, rules, source=source, labels=labels, families=("classifier",), scale=classifier.scale, listen=listen)
+    top = boards[names[0]]
+    outcomes = classify(classifier, features, labels, device)
+    if labels is None:
+        predicted = np.bincount(outcomes.winner, minlength=c) > 0
+        order = np.lexsort((np.arange(c), top.per_class[0], predicted))
+        worst = WorstSet(k, None, None, None, tuple(int(i) for i in (order[:k] if fixed is None else fixed)))
+        nothing = np.full(c, np.nan), np.zeros(c, int)
+        return Evaluation(features.split, len(features), None, None, *nothing, top.per_class[0], worst, float(top.value[0]), outcomes)
+    hits, count = _tally(outcomes, labels, c)
+    with np.errstate(invalid="ignore"):
+        per_class = hits / count
+    margin = boards["cmm"].per_class[0]
+    order = worst_order(per_class, margin)
+    followed = tuple(int(i) for i in (order[:k] if fixed is None else fixed))
+    here = np.array([i for i in followed if count[i]], int)
+    worst = WorstSet(
+        k,
+        float(per_class[order[:k]].mean()),
+        float(per_class[here].mean()) if len(here) else None,
+        share_interval(hits[here], count[here], seed, per_class=True) if len(here) else None,
+        followed,
+    )
+    present = count > 0
+    interval = share_interval(hits[present], count[present], seed, per_class=False)
+    accuracy = float(hits.sum() / count.sum())
+    return Evaluation(features.split, len(features), accuracy, interval, per_class, count, margin, worst, float(top.value[0]), outcomes)
+
+
+def compare(first: Evaluation, second: Evaluation, labels: Array | None, seed: int) -> Difference:
+    """The paired difference second - first on the same images, labels (N,); the worst set is the one that `first` followed."""
+    changed = float((first.outcomes.winner != second.outcomes.winner).mean())
+    if labels is None or first.outcomes.hit is None or second.outcomes.hit is None:
+        return Difference(None, None, None, None, None, changed)
+    c = len(first.count)
+    gained = np.bincount(labels[second.outcomes.hit & ~first.outcomes.hit], minlength=c)
+    lost = np.bincount(labels[first.outcomes.hit & ~second.outcomes.hit], minlength=c)
+    count = first.count
+    here = np.array([i for i in first.worst.fixed_classes if count[i]], int)
+    present = count > 0
+    worst = float(((gained - lost)[here] / count[here]).mean()) if len(here) else None
+    return Difference(
+        float((gained - lost).sum() / count.sum()),
+        difference_interval(gained[present], lost[present], count[present], seed, per_class=False),
+        worst,
+        difference_interval(gained[here], lost[here], count[here], seed, per_class=True) if len(here) else None,
+        mcnemar(int(lost.sum()), int(gained.sum())),
+        changed,
+    )

@@ -1,0 +1,50 @@
+"""One pass over the images for any number of rules."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from promptlab.events import Finished, Listener, Progressed, Started
+from promptlab.protocols import Rule
+from promptlab.score.contest import Columns, contests
+from promptlab.score.rules import Setting, TieState, fill_never_predicted, over_classes, parse_rule, start
+from promptlab.types import Array, Features, LabelSource, Scoreboard
+
+
+def sweep(
+    features: Features,
+    columns: Columns,
+    names: Sequence[str],
+    rules: Mapping[str, Rule],
+    *,
+    source: LabelSource,
+    labels: Array | None,
+    families: tuple[str, ...],
+    scale: float,
+    listen: Listener,
+    batch: int | None = None,
+) -> dict[str, Scoreboard]:
+    """Scoreboards by the names asked for (`cmm/worst-k`, `accuracy`, ...), all from one pass over features x (N, D).
+
+    labels: (N,) int class indices for the sources `true` and `ensemble`; None for `self`, where each family judges itself.
+    Raises UsageError for unknown rules, MismatchError when widths differ, DataError on unusable rows.
+    """
+    parsed = {name: parse_rule(name, rules, columns.shape[1]) for name in names}
+    setting = Setting(columns, len(features), np.argsort(np.argsort(np.array(features.keys), kind="stable")))
+    states = {rule.name: start(rule, setting) for rule, _ in parsed.values()}
+    ties = TieState(columns.shape[0])
+    listen(Started("score", len(features), "pictures"))
+    for contest in contests(features, columns, labels, scale, batch):
+        for state in [*states.values(), ties]:
+            state.add(contest)
+        if contest.families.stop == columns.shape[0]:
+            listen(Progressed("score", contest.start + len(contest.x)))
+    listen(Finished("score", len(features)))
+
+    boards = {}
+    for name, (rule, reducer) in parsed.items():
+        per_class, count = states[rule.name].per_class()
+        per_class = fill_never_predicted(per_class, source, rule)
+        value = over_classes(per_class, count, reducer)
+        boards[name] = Scoreboard(f"{rule.name}/{reducer}", source.value, families, value, per_class, count, rule.share, ties.count)
+    return boards

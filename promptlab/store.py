@@ -1,0 +1,110 @@
+"""Fingerprints, atomic files, and where the cache is laid out."""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from promptlab.errors import StoreError
+
+
+def fingerprint(*parts: Any) -> str:
+    """sha256 (hex) of canonical content: JSON values, bytes and numpy arrays, each with its kind, so that ("a", "b") is not ("ab",)."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            head, body = f"array {part.dtype.str} {part.shape}", np.ascontiguousarray(part).tobytes()
+        elif isinstance(part, bytes):
+            head, body = "bytes", part
+        else:
+            head, body = "json", json.dumps(part, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        digest.update(f"{head} {len(body)}\n".encode())
+        digest.update(body)
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 (hex) of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns what the file system says into a StoreError that names the place and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        hint = "Free some space." if error.errno == 28 else "Choose a folder that you can write to (--cache, or --runs)."
+        raise StoreError(f"{str(path)!r} cannot be written: {error.strerror or error}.", hint) from error
+
+
+@contextmanager
+def written(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """A file that appears under its name only when it is whole: temporary name, flush to disk, rename."""
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON, written atomically; NaN is refused."""
+    with written(path, "w") as file:
+        json.dump(value, file, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; None when there is none, or when it was cut short."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+
+
+def slug(text: str, longest: int = 40) -> str:
+    """A safe part of a file name from any text."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest] or "data"
+
+
+class Cache:
+    """The cache folder: content-addressed, deletable at any time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def features(self, encoder: str, precision: str, dataset: str, split: str) -> Path:
+        """The folder of one split's shards."""
+        return self.root / "features" / f"{encoder[:16]}-{precision}" / dataset / slug(split)
+
+    def texts(self, encoder: str) -> Path:
+        """The file of one encoder's text vectors."""
+        return self.root / "text" / encoder[:16] / "texts.sqlite"
+
+    def remembered(self, topic: str, key: str, make: Callable[[], Any]) -> Any:
+        """A JSON value that `make` computed once for this key."""
+        path = self.root / topic / f"{fingerprint(key)[:32]}.json"
+        kept = read_json(path)
+        if isinstance(kept, dict) and kept.get("key") == key:
+            return kept["value"]
+        value = make()
+        write_json(path, {"key": key, "value": value})
+        return value

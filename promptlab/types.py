@@ -1,0 +1,431 @@
+"""The values that flow through promptlab: frozen dataclasses over numpy, their shapes checked when they are made.
+
+The alphabet, used in every docstring: N images · C classes · K prompt families · P texts · D embedding width · B images in a batch.
+Cosines lie in [-1, 1]; logits are cosine x scale (+ bias); rows called *unit* have L2 norm 1.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptlab.errors import DataError, MismatchError
+
+Array = NDArray[Any]
+
+
+class LabelSource(StrEnum):
+    """Where the "right answer" of an image comes from."""
+
+    TRUE = "true"
+    ENSEMBLE = "ensemble"
+    SELF = "self"
+
+
+class Combine(StrEnum):
+    """How weighted families become one row per class: mean renormalised (`embedding`) or not (`logit`)."""
+
+    EMBEDDING = "embedding"
+    LOGIT = "logit"
+
+
+class Debias(StrEnum):
+    """How per-class offsets are found without labels: not at all, or so that the predicted class mix is the assumed one."""
+
+    NONE = "none"
+    BALANCE = "balance"
+
+
+def unit(x: Any) -> Any:
+    """Rows of `x` (..., D) with L2 norm 1, as numpy array or torch tensor, whichever came; zero rows stay zero.
+
+    The only place where rows are normalised. Half precision must be cast to fp32 before: bf16 "unit" rows have norm 0.9994.
+    """
+    return x / ((x * x).sum(-1, keepdims=True) ** 0.5).clip(min=1e-12)
+
+
+def _same_length(what: str, **sizes: int) -> None:
+    if len(set(sizes.values())) > 1:
+        raise MismatchError(f"{what}: " + ", ".join(f"{n} {name}" for name, n in sizes.items()) + "; they must be equal.")
+
+
+class Rows(Protocol):
+    """What holds N rows of width D and gives back any of them as an array: a numpy array, or shards on disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """C classes in label order. A label is an index into them; names may repeat, ids may not."""
+
+    ids: tuple[str, ...]
+    """(C,) what the data calls each class, e.g. the folder."""
+    names: tuple[tuple[str, ...], ...]
+    """(C,) the words for each class, at least one; the first is the one that tables show."""
+
+    def __post_init__(self) -> None:
+        _same_length("Classes", ids=len(self.ids), names=len(self.names))
+        if len(set(self.ids)) != len(self.ids):
+            twice = sorted({i for i in self.ids if self.ids.count(i) > 1})
+            raise DataError(f"The class ids {', '.join(twice[:3])} occur more than once.", "Give every class an id of its own.")
+        if any(not names or not all(n.strip() for n in names) for names in self.names):
+            raise DataError("A class has an empty name.", "Give every class at least one word.")
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Self:
+        """Classes whose ids are their names; a repeated name gets its index into its id."""
+        ids = tuple(n if names.count(n) == 1 else f"{n}#{c}" for c, n in enumerate(names))
+        return cls(ids, tuple((n,) for n in names))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """(C,) one name per class, for tables."""
+        return tuple(names[0] for names in self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One sentence with a hole for the class name."""
+
+    name: str
+    """What tables call the family: the sentence with `{}` for the name."""
+    source: str
+    """Jinja2 with `{{ name }}`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PromptGrid:
+    """The K x C grid of cells; cell (k, c) holds the texts that family k says of class c, by index, never by class name."""
+
+    classes: Classes
+    """The C classes."""
+    families: tuple[str, ...]
+    """(K,) names of the families."""
+    texts: tuple[str, ...]
+    """(P,) the distinct texts."""
+    cell: Array
+    """(T, 3) int: family, class and text of each entry; every cell has at least one."""
+
+    def __post_init__(self) -> None:
+        k, c = len(self.families), len(self.classes)
+        if self.cell.ndim != 2 or self.cell.shape[1] != 3:
+            raise MismatchError(f"PromptGrid.cell has shape {self.cell.shape}; (T, 3) was expected.")
+        filled = np.zeros((k, c), bool)
+        filled[self.cell[:, 0], self.cell[:, 1]] = True
+        if not filled.all():
+            raise DataError(f"{int((~filled).sum())} of {k} x {c} cells have no text.", "Every family needs a text for every class.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextBank:
+    """The unit vectors of a grid's cells."""
+
+    z: Array
+    """(K, C, D) f4 unit: the renormalised mean of each cell's unit text vectors. Equal cells are equal to the bit."""
+    grid: PromptGrid
+    """What the vectors say."""
+    encoder: str
+    """Fingerprint of the encoder; empty when nobody knows it."""
+    scale: float
+    """Logits are cosine x scale."""
+    too_long: tuple[str, ...] = ()
+    """Texts longer than the encoder's context, which it cut."""
+
+    def __post_init__(self) -> None:
+        k, c = len(self.grid.families), len(self.grid.classes)
+        if self.z.shape[:2] != (k, c):
+            raise MismatchError(f"TextBank.z has shape {self.z.shape}; ({k}, {c}, D) was expected.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Images:
+    """N pictures of one split, not yet read."""
+
+    split: str
+    """`all`, or the name of a split that the data itself defines."""
+    keys: tuple[str, ...]
+    """(N,) what names each picture, e.g. its path below the folder; sorted, distinct."""
+    stamps: tuple[str, ...]
+    """(N,) changes when the bytes of the picture change, e.g. size and time."""
+    labels: Array | None
+    """(N,) int class indices; None when the data has none."""
+    read: Callable[[int], bytes]
+    """The bytes of picture i."""
+    root: str = ""
+    """Where the pictures are, for caches and messages; empty when they are nowhere in particular."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """N picture vectors."""
+
+    x: Rows
+    """(N, D) f2 or f4, unit up to their precision; users of it renormalise in fp32."""
+    keys: tuple[str, ...]
+    """(N,) what names each picture."""
+    labels: Array | None
+    """(N,) int class indices; None when the data has none."""
+    split: str
+    """Which split they are of."""
+    encoder: str
+    """Fingerprint of the encoder; empty when nobody knows it."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """Pictures that could not be read: (key, reason)."""
+
+    def __post_init__(self) -> None:
+        if len(self.x.shape) != 2:
+            raise MismatchError(f"Features.x has shape {self.x.shape}; (N, D) was expected.")
+        sizes = {"vectors": len(self.x), "keys": len(self.keys)}
+        if self.labels is not None:
+            sizes["labels"] = len(self.labels)
+        _same_length("Features", **sizes)
+        if not len(self.x):
+            raise DataError(f"The split {self.split!r} holds no picture that can be used.")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: Array, split: str) -> "Features":
+        """The features of some rows, as another split, held in memory."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Features(self.x[rows], tuple(self.keys[i] for i in rows), labels, split, self.encoder, self.skipped)
+
+    def batches(self, size: int) -> Iterator[tuple[int, Array]]:
+        """(start, x (B, D) f4 unit) for one batch after the other; raises DataError on a row that is zero or not finite."""
+        for start in range(0, len(self), size):
+            x = np.asarray(self.x[start : start + size], np.float32)
+            norm = np.sqrt((x * x).sum(1))
+            if not (np.isfinite(norm) & (norm > 1e-6)).all():
+                bad = start + int(np.argmin(np.isfinite(norm) & (norm > 1e-6)))
+                raise DataError(f"The vector of {self.keys[bad]!r} (row {bad}) is zero or not finite.", "Encode that picture again, or drop it.")
+            yield start, unit(x)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """What a source gives back: classes, and per split either pictures or features."""
+
+    name: str
+    """How tables call it."""
+    classes: Classes
+    """The C classes."""
+    splits: dict[str, "Images | Features"]
+    """Either one split, which is halved, or `tune` and `eval`."""
+    bank: TextBank | None = None
+    """Text vectors that come with the data; None when prompts are to be encoded."""
+    encoder: str = ""
+    """The model that the features belong to, as `--model` takes it; empty when any may be used."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the report should know about this data."""
+
+    def __post_init__(self) -> None:
+        if set(self.splits) not in ({"all"}, {"tune", "eval"}):
+            raise DataError(f"The dataset {self.name!r} has the splits {sorted(self.splits)}; `all`, or `tune` and `eval`, were expected.")
+        for part in self.splits.values():
+            if part.labels is not None and len(part.labels) and not (0 <= part.labels.min() and part.labels.max() < len(self.classes)):
+                raise DataError(
+                    f"The labels of {self.name!r} run from {part.labels.min()} to {part.labels.max()}, but there are {len(self.classes)} classes.",
+                    "Labels are class indices: 0 for the first name, C - 1 for the last.",
+                )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scoreboard:
+    """What one rule says of K families and C classes."""
+
+    rule: str
+    """`rule/reducer`, e.g. `cmm/worst-10`."""
+    labels: str
+    """The label source that was used."""
+    families: tuple[str, ...]
+    """(K,) names of the families."""
+    value: Array
+    """(K,) f8, higher is better (except the figure `zeros`)."""
+    per_class: Array
+    """(K, C) f8; NaN where the class is left out."""
+    count: Array
+    """(K, C) int: images that each value stands on; 0 for absent or never predicted classes."""
+    share: bool
+    """Whether values are shares of images; margins are cosines."""
+    ties: Array
+    """(K,) int: images whose right answer is tied with another class."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """One weight per family."""
+
+    w: Array
+    """(K,) f8, >= 0, sums to 1."""
+    families: tuple[str, ...]
+    """(K,) names of the families."""
+    how: str
+    """The way they were found, e.g. `cpe`."""
+    score: Array | None = None
+    """(K,) the score that they were made from; None for `uniform`."""
+
+    def __post_init__(self) -> None:
+        _same_length("Weights", weights=len(self.w), families=len(self.families))
+        if not np.isfinite(self.w).all() or (self.w < 0).any() or abs(self.w.sum() - 1) > 1e-9:
+            raise MismatchError(f"Weights must be finite, not negative and sum to 1; these sum to {self.w.sum():.6g}.")
+
+    @property
+    def effective(self) -> float:
+        """1 / sum w²: the number of families that really count."""
+        return float(1 / (self.w**2).sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classifier:
+    """logits = scale * x @ weight.T + bias."""
+
+    weight: Array
+    """(C, D) f4; unit rows under `embedding`, norm <= 1 under `logit`."""
+    bias: Array
+    """(C,) f4 in logits; zeros when nothing was balanced."""
+    scale: float
+    """Of the encoder."""
+    classes: Classes
+    """The C classes."""
+    encoder: str
+    """Fingerprint of the encoder; empty when nobody knows it."""
+    combine: Combine = Combine.EMBEDDING
+    """How the families were joined."""
+    lineage: dict[str, Any] = field(default_factory=dict)
+    """How it was made: families, weights, templates, dataset, versions. Plain JSON."""
+
+    def __post_init__(self) -> None:
+        _same_length("Classifier", rows=len(self.weight), biases=len(self.bias), classes=len(self.classes))
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    """Lower end."""
+    high: float
+    """Upper end."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """What one classifier does with N images, image by image."""
+
+    winner: Array
+    """(N,) int: the predicted class."""
+    hit: Array | None
+    """(N,) bool: prediction equals label; None without labels."""
+    rival: Array
+    """(N,) int: the strongest class other than the label (without labels: than the winner)."""
+    margin: Array
+    """(N,) f8 cosine units: true - rival (without labels: winner - rival)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorstSet:
+    """How the k worst classes do."""
+
+    k: int
+    """How many classes."""
+    repicked: float | None
+    """Mean accuracy of the k classes that this classifier does worst on here; biased low. None without labels."""
+    fixed: float | None
+    """Mean accuracy of `fixed_classes`, which the baseline did worst on, on tune. None without labels."""
+    fixed_interval: Interval | None
+    """95 % interval of `fixed`."""
+    fixed_classes: tuple[int, ...]
+    """The class indices, worst first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """How one classifier does on one split."""
+
+    split: str
+    """The split it was judged on."""
+    n: int
+    """Images."""
+    accuracy: float | None
+    """Share of images whose class wins; None without labels."""
+    interval: Interval | None
+    """95 % interval of `accuracy`."""
+    per_class: Array
+    """(C,) accuracy; NaN for absent classes, and everywhere without labels."""
+    count: Array
+    """(C,) images per class; zeros without labels."""
+    margin: Array
+    """(C,) cosine units: cmm of each class, NaN for absent ones; without labels cmm-top."""
+    worst: WorstSet
+    """How its worst classes do."""
+    cmm_top: float
+    """cmm-top/worst-k, in cosine units: the headline without labels."""
+    outcomes: Outcomes
+    """Image by image."""
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the class accuracies; None without labels."""
+        return None if self.accuracy is None else float(np.nanmean(self.per_class))
+
+    @property
+    def zeros(self) -> int | None:
+        """Classes at exactly 0; None without labels."""
+        return None if self.accuracy is None else int((self.per_class == 0).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The paired difference of two classifiers on the same images: second minus first."""
+
+    accuracy: float | None
+    """Difference of accuracy; None without labels."""
+    interval: Interval | None
+    """Its paired 95 % interval."""
+    worst: float | None
+    """Difference of the mean accuracy of the fixed worst classes."""
+    worst_interval: Interval | None
+    """Its paired 95 % interval."""
+    mcnemar_p: float | None
+    """Exact two-sided McNemar p; None without labels."""
+    changed: float
+    """Share of images whose prediction changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One health check that fired."""
+
+    name: str
+    """Short, stable, e.g. `weights-collapsed`."""
+    text: str
+    """What was found and what it means, in a sentence or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a classifier says of one picture."""
+
+    key: str
+    """The picture."""
+    top: tuple[tuple[str, float], ...]
+    """(class, softmax share), best first; empty when the picture could not be read."""
+    margin: float
+    """Winner - runner-up, in cosine units; 0 when the picture could not be read."""
+    fault: str = ""
+    """Why it could not be read; empty when it could."""
