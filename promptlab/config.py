@@ -3,7 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from promptlab.errors import UsageError, unknown_name
 FILE = "promptlab.toml"
 # A project file from a stranger must not redirect what is written outside of the project.
 NOT_FROM_FILE = ("cache",)
+OF_THIS_MACHINE = ("cache", "runs", "device")
 CHOICES = {
     "weights": ("uniform", "cpe"),
     "labels": ("ensemble", "self", "true"),
@@ -75,7 +76,9 @@ class Settings:
         values: dict[str, Any] = {}
         origin: dict[str, str] = {}
         file = (folder or Path.cwd()) / FILE
-        environment = {f.name: os.environ[f"PROMPTLAB_{f.name.upper()}"] for f in _settable() if f"PROMPTLAB_{f.name.upper()}" in os.environ}
+        environment = {
+            f.name: os.environ[f"PROMPTLAB_{f.name.upper()}"] for f in _settable() if f"PROMPTLAB_{f.name.upper()}" in os.environ
+        }
         given = {name: value for name, value in flags.items() if value is not None and value != ()}
         for place, source in ((str(file), _from_file(file)), ("environment", environment), ("flag", given)):
             for name, value in source.items():
@@ -85,6 +88,17 @@ class Settings:
     def plain(self) -> dict[str, Any]:
         """JSON values, without origins."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items() if name != "origin"}
+
+    def over(self, kept: Mapping[str, Any]) -> "Settings":
+        """These settings, with what a run kept in place of what nobody set. Places of this machine stay."""
+        old: dict[str, Any] = {
+            n: tuple(v) if isinstance(v, list) else v for n, v in kept.items() if n not in self.origin and n not in OF_THIS_MACHINE
+        }
+        return replace(self, **old)
+
+    def agrees(self, kept: Mapping[str, Any]) -> bool:
+        """Whether a run that kept these values would come out the same."""
+        return all(kept.get(n) == v for n, v in self.plain().items() if n not in OF_THIS_MACHINE)
 
     @property
     def cache_folder(self) -> Path:

@@ -56,7 +56,9 @@ class Plugins:
                 continue
             for name, thing in named:
                 if name in found:
-                    raise PluginError(f"The plugins {found[name][1]!r} and {plugin!r} both bring {name!r} ({hook}).", "Uninstall one of them.")
+                    raise PluginError(
+                        f"The plugins {found[name][1]!r} and {plugin!r} both bring {name!r} ({hook}).", "Uninstall one of them."
+                    )
                 found[name] = (thing, plugin)
         return found
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from promptlab.errors import DataError, StoreError, UsageError, unknown_name
 from promptlab.events import Event, Finished, Progressed, Started
-from promptlab.store import explained, read_json, slug, written, write_json
+from promptlab.store import explained, read_json, slug, write_json, written
 from promptlab.types import Classes, Classifier, Combine
 
 CLASSIFIER = "classifier.safetensors"

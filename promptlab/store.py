@@ -24,7 +24,10 @@ def fingerprint(*parts: Any) -> str:
         elif isinstance(part, bytes):
             head, body = "bytes", part
         else:
-            head, body = "json", json.dumps(part, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+            head, body = (
+                "json",
+                json.dumps(part, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"),
+            )
         digest.update(f"{head} {len(body)}\n".encode())
         digest.update(body)
     return digest.hexdigest()

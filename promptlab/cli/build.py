@@ -28,6 +28,16 @@ def build(data: str, run_name: str, target: Path | None, as_json: bool, quiet: b
     with listening(quiet) as listen:
         path, made = Lab(Settings.load(flags), listen).build(data, run_name, target)
     if as_json:
-        output.show_json({"classifier": str(path), "classes": len(made.classes), "width": made.weight.shape[1], "scale": made.scale, **made.lineage})
+        output.show_json(
+            {
+                "classifier": str(path),
+                "classes": len(made.classes),
+                "width": made.weight.shape[1],
+                "scale": made.scale,
+                **made.lineage,
+            }
+        )
     else:
-        output.say(f"{safe(str(path))}: {len(made.classes)} classes, {len(made.lineage['families'])} families, weighted by {made.lineage['how']}.")
+        output.say(
+            f"{safe(str(path))}: {len(made.classes)} classes, {len(made.lineage['families'])} families, weighted by {made.lineage['how']}."
+        )

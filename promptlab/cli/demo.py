@@ -50,14 +50,17 @@ def demo(as_json: bool, quiet: bool, **flags: Any) -> None:
     with listening(quiet) as listen:
         lab = Lab(Settings.load({**flags, "debias": "balance"}), listen)
         if "everyday" not in lab.sources:
-            raise UsageError("The demo's data and model are not installed.", "Install the package promptlab-demo (in a checkout: plugins/promptlab-demo).")
+            raise UsageError(
+                "The demo's data and model are not installed.",
+                "Install the package promptlab-demo (in a checkout: plugins/promptlab-demo).",
+            )
         found = lab.run("everyday")
         photographs = _photographs()
         guesses = lab.classify(some_pictures([str(p) for p in photographs]), found.run.classifier) if photographs else []
     if as_json:
         output.show_json({**found.summary, "photographs": summary.guesses(guesses)})
         return
-    output.show(found.tables, (*LEAD, *found.lead))
+    output.show(found.report.tables, (*LEAD, *found.report.lead))
     if guesses:
         output.show([tables.guesses(guesses, "Photographs that the classifier has never seen (among its 101 classes)")])
     output.say("", f"Report: {safe(str(found.run.path / 'report.md'))}", *NEXT)

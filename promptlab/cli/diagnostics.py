@@ -51,7 +51,10 @@ def guarded(command: Callable[[], Any]) -> int:
     except Exception as error:  # a fault of ours or of a library: the user gets a sentence, the developer --debug
         if debug:
             traceback.print_exc()
-        _error(f"Something broke: {type(error).__name__}: {safe(str(error), 500)}", "Run again with --debug and report what it prints.")
+        _error(
+            f"Something broke: {type(error).__name__}: {safe(str(error), 500)}",
+            "Run again with --debug and report what it prints.",
+        )
         return FAILED
 
 
@@ -63,7 +66,8 @@ def _error(message: str, hint: str = "") -> None:
 
 @contextmanager
 def listening(quiet: bool) -> Iterator[Listener]:
-    """A listener that shows progress (a bar on a terminal, JSON lines elsewhere), and obeys ctrl-C: once stops at the next batch, twice at once."""
+    """A listener that shows progress (a bar on a terminal, JSON lines elsewhere) and obeys ctrl-C: once stops at the next batch,
+    twice at once."""
     stop = _Brake()
     with stop, _bar() if sys.stderr.isatty() and not quiet else _lines(quiet) as show:
 
@@ -119,7 +123,13 @@ def _bar() -> Iterator[Listener]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         tasks: dict[str, Any] = {}
 

@@ -32,7 +32,7 @@ def show(tables: Iterable[Table], lead: Sequence[str] = ()) -> None:
         drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
         for head in table.columns:
             number = head.startswith(">")
-            drawn.add_column(Text(head.removeprefix(">")), justify="right" if number else "left", no_wrap=number)
+            drawn.add_column(Text(head.removeprefix(">")), justify="right" if number else "left", no_wrap=number, overflow="fold")
         for row in table.rows:
             drawn.add_row(*map(Text, row))
         console.print()

@@ -30,5 +30,5 @@ def run(data: str, run_name: str, as_json: bool, quiet: bool, **flags: Any) -> N
     if as_json:
         output.show_json(found.summary)
         return
-    output.show(found.tables, found.lead)
+    output.show(found.report.tables, found.report.lead)
     output.say("", f"Report: {safe(str(found.run.path / 'report.md'))}", f"Classifier: {safe(str(found.run.classifier))}")

@@ -12,7 +12,7 @@ from promptlab.cli import options
 @options.places
 @options.output
 @click.pass_context
-def runs(context: click.Context, as_json: bool, quiet: bool, **flags: Any) -> None:
+def runs(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) -> None:
     """Past runs, newest first; `runs show` and `runs remove` take one of them."""
     from promptlab.config import Settings
 

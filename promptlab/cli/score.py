@@ -15,7 +15,9 @@ from promptlab.config import CHOICES
 @click.option("--worst", default=10, show_default=True, help="How many classes to list.")
 @options.places
 @options.output
-def score(data: str, run_name: str, rules: tuple[str, ...], labels: str | None, worst: int, as_json: bool, quiet: bool, **flags: Any) -> None:
+def score(
+    data: str, run_name: str, rules: tuple[str, ...], labels: str | None, worst: int, as_json: bool, quiet: bool, **flags: Any
+) -> None:
     """Score every prompt family and class of DATA on its tune half.
 
     Rules: cmm, cmm-class, cmm-top, accuracy, hit@K. Reducers: overall, mean, worst-K, min, zeros.

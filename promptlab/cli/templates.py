@@ -27,4 +27,13 @@ def templates(name: str, as_json: bool, quiet: bool) -> None:
         output.show_json([{"name": s.name, "templates": len(s.templates), "about": s.about, "from": s.origin} for s in found])
         return
     rows = tuple((s.name, str(len(s.templates)), safe(s.about), s.origin) for s in found)
-    output.show([Table("", ("set", ">templates", "what it is", "from"), rows, "Files work too: .txt (one per line), .json (a list), .toml.")])
+    output.show(
+        [
+            Table(
+                "",
+                ("set", ">templates", "what it is", "from"),
+                rows,
+                "Files work too: .txt (one per line), .json (a list), .toml.",
+            )
+        ]
+    )

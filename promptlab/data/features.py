@@ -19,7 +19,7 @@ from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
 from promptlab.types import Array, Classes, Dataset, Features, PromptGrid, TextBank, unit
 
-# CLIP clamps its logit scale to 100 in training, and published CLIP models sit there. Used, and said, when a file of text vectors names none.
+# CLIP clamps its logit scale to 100 in training, and published CLIP models sit there. Used, and said, when text vectors name none.
 CLIP_SCALE = 100.0
 SYNONYMS = {"x": "features", "y": "labels", "classnames": "names", "classes": "names"}
 
@@ -59,7 +59,9 @@ def _read(file: Path) -> dict[str, Array]:
         loaded: Any = np.load(file, allow_pickle=False, mmap_mode="r" if file.suffix == ".npy" else None)
         arrays = {file.stem: loaded} if file.suffix == ".npy" else dict(loaded)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{str(file)!r} cannot be read as numpy arrays: {error}.", "Objects are refused; save plain numbers and strings.") from error
+        raise DataError(
+            f"{str(file)!r} cannot be read as numpy arrays: {error}.", "Objects are refused; save plain numbers and strings."
+        ) from error
     return {SYNONYMS.get(name, name): array for name, array in arrays.items()}
 
 
@@ -73,7 +75,9 @@ def _classes(path: Path, arrays: dict[str, Array], options: DataOptions) -> Clas
     beside = path / "names.txt"
     if "names" in arrays:
         if arrays["names"].dtype.kind != "U" or arrays["names"].ndim != 1:
-            raise DataError(f"`names` in {str(path)!r} is {arrays['names'].dtype} {arrays['names'].shape}; a flat array of strings was expected.")
+            raise DataError(
+                f"`names` in {str(path)!r} is {arrays['names'].dtype} {arrays['names'].shape}; a flat array of strings was expected."
+            )
         return Classes.of([str(n) for n in arrays["names"]])
     if path.is_dir() and beside.is_file():
         return class_names.bare_list(str(beside))
@@ -110,6 +114,10 @@ def _bank(arrays: dict[str, Array], classes: Classes, where: str) -> tuple[TextB
     k, c = np.divmod(np.arange(text.shape[0] * text.shape[1]), text.shape[1])
     texts = tuple(f"{families[i]}: {classes.titles[j]}" for i, j in zip(k, c, strict=True))
     grid = PromptGrid(classes, families, texts, np.stack([k, c, np.arange(len(k))], 1))
-    notes = () if "scale" in arrays else (f"The text vectors name no logit scale; {CLIP_SCALE:.0f} is assumed, where CLIP's training clamps it.",)
+    notes = (
+        ()
+        if "scale" in arrays
+        else (f"The text vectors name no logit scale; {CLIP_SCALE:.0f} is assumed, where CLIP's training clamps it.",)
+    )
     scale = float(arrays["scale"]) if "scale" in arrays else CLIP_SCALE
     return TextBank(unit(text.astype(np.float32)), grid, "", scale), notes

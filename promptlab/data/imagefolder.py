@@ -52,7 +52,10 @@ def _flat(root: Path, options: DataOptions) -> Dataset:
     if not listing:
         raise DataError(f"There is no picture in {str(root)!r}.", f"Pictures end in {', '.join(sorted(SUFFIXES))}.")
     if not options.names:
-        raise DataError(f"{str(root)!r} holds {len(listing)} pictures but no sub-folders, so the classes are unknown.", "Add --classes names.txt.")
+        raise DataError(
+            f"{str(root)!r} holds {len(listing)} pictures but no sub-folders, so the classes are unknown.",
+            "Add --classes names.txt.",
+        )
     return Dataset(root.resolve().name, names.bare_list(options.names), {"all": _images(root, listing, None)})
 
 

@@ -100,14 +100,17 @@ def _features(
     bad = {rows.start + int(i): reason for rows, note in zip(cuts, notes, strict=True) for i, reason in note["bad"].items()}
     good = np.array([i for i in range(len(images)) if i not in bad], np.int64)
     if not len(good):
-        raise DataError(f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.", "Are they pictures at all?")
+        raise DataError(
+            f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.",
+            "Are they pictures at all?",
+        )
     try:
         parts = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
     except (OSError, ValueError) as error:
-        raise StoreError(f"The features in {str(folder)!r} cannot be read: {error}.", "Delete that folder; they will be made again.") from error
+        raise StoreError(
+            f"The features in {str(folder)!r} cannot be read: {error}.", "Delete that folder; they will be made again."
+        ) from error
     skipped = tuple((images.keys[i], reason) for i, reason in sorted(bad.items()))
     labels = None if images.labels is None else images.labels[good]
     keys = tuple(images.keys[i] for i in good)
     return Features(Shards([p for p in parts if len(p)]), keys, labels, images.split, encoder.fingerprint, skipped)
-
-

@@ -37,11 +37,14 @@ class Spec(NamedTuple):
 
 
 def parse_spec(text: str) -> Spec:
-    """The model for `local-dir:FOLDER`, a folder, `NAME,TAG` or `NAME,FILE`. Raises EncoderError when nothing says where weights come from."""
+    """The model for `local-dir:FOLDER`, a folder, `NAME,TAG` or `NAME,FILE`. Raises EncoderError when no weights are named."""
     folder = Path(text.removeprefix("local-dir:")).expanduser()
     if text.startswith("local-dir:") or (folder.is_dir() and (folder / CONFIG).is_file()):
         if not (folder / CONFIG).is_file():
-            raise EncoderError(f"There is no {CONFIG} in {str(folder)!r}.", "A model folder holds open_clip_config.json and open_clip_model.safetensors.")
+            raise EncoderError(
+                f"There is no {CONFIG} in {str(folder)!r}.",
+                "A model folder holds open_clip_config.json and open_clip_model.safetensors.",
+            )
         return Spec(f"local-dir:{folder.resolve()}", None)
     name, comma, pretrained = text.partition(",")
     if not comma:
@@ -108,7 +111,9 @@ class OpenClipEncoder:
 
     def tokens(self, text: str) -> int:
         tokenizer = self._loaded[2]
-        return len(tokenizer.encode(text)) + 2 if hasattr(tokenizer, "bpe") else min(self.context_length, int((tokenizer([text]) != 0).sum()))
+        return (
+            len(tokenizer.encode(text)) + 2 if hasattr(tokenizer, "bpe") else min(self.context_length, int((tokenizer([text]) != 0).sum()))
+        )
 
     def encode_texts(self, texts: Sequence[str], listen: Listener) -> Array:
         *_, tokenizer, tower = self._loaded
@@ -127,7 +132,8 @@ class OpenClipEncoder:
     def encode_images(self, images: Images, rows: Sequence[int]) -> tuple[Array, dict[int, str]]:
         """Pictures are read and prepared by threads one batch ahead of the model."""
         model, transform, *_ = self._loaded
-        size, parts, bad = IMAGES_AT_ONCE[torch.device(self.device).type], [], {}
+        size, parts = IMAGES_AT_ONCE[torch.device(self.device).type], []
+        bad: dict[int, str] = {}
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             batches = [rows[i : i + size] for i in range(0, len(rows), size)]
             ahead = [pool.submit(_prepare, images, i, transform) for i in batches[0]]
@@ -147,8 +153,7 @@ class OpenClipEncoder:
         half = self.precision == "fp16"
         with torch.autocast(torch.device(self.device).type, torch.float16, enabled=half):
             z = model.encode_image(pixels.to(self.device))
-        rows = unit(z.float()).cpu().numpy()
-        return rows.astype(np.float16) if half else rows
+        return np.asarray(unit(z.float()).cpu().numpy(), np.float16 if half else np.float32)
 
 
 def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:

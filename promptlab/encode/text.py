@@ -29,12 +29,14 @@ def _database(path: Path) -> Iterator[sqlite3.Connection]:
             base.executescript(SCHEMA)
             yield base
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"The text cache {str(path)!r} cannot be used: {error}.", "Delete that file, or choose another folder with --cache.") from error
+        raise StoreError(
+            f"The text cache {str(path)!r} cannot be used: {error}.", "Delete that file, or choose another folder with --cache."
+        ) from error
 
 
 def _known(base: sqlite3.Connection, texts: Sequence[str]) -> dict[str, tuple[bytes, bool]]:
     """{text: (vector, too long)} of the texts that were encoded before."""
-    found = {}
+    found: dict[str, tuple[bytes, bool]] = {}
     for i in range(0, len(texts), 500):
         some = texts[i : i + 500]
         marks = ",".join("?" * len(some))
@@ -51,7 +53,9 @@ def _encode_missing(base: sqlite3.Connection, missing: Sequence[str], encoder: E
     for start in range(0, len(new), AT_ONCE):
         some = new[start : start + AT_ONCE]
         z = encoder.encode_texts(some, _later(listen, start))
-        base.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?)", ((t, row.astype("<f4").tobytes()) for t, row in zip(some, z, strict=True)))
+        base.executemany(
+            "INSERT OR IGNORE INTO rows VALUES (?, ?)", ((t, row.astype("<f4").tobytes()) for t, row in zip(some, z, strict=True))
+        )
         base.commit()
     longest = encoder.context_length
     base.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", ((t, c, encoder.tokens(c) > longest) for t, c in cleaned.items()))
@@ -84,4 +88,4 @@ def cells(z: Array, grid: PromptGrid) -> Array:
     out = np.zeros((len(grid.families), len(grid.classes), z.shape[1]))
     k, c, p = grid.cell.T
     np.add.at(out, (k, c), unit(z.astype(np.float64))[p])
-    return unit(out).astype(np.float32)
+    return np.asarray(unit(out), np.float32)

@@ -1,7 +1,8 @@
 """The main loop: score, weigh, build, judge, on halves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,20 @@ from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.health import check_balance, check_labels, check_margins, check_ranking, check_ties, check_weights
 from promptlab.score.rules import default_k
 from promptlab.score.sweep import sweep
-from promptlab.types import Array, Check, Classifier, Combine, Difference, Evaluation, Features, LabelSource, Scoreboard, TextBank, Weights
+from promptlab.types import (
+    Array,
+    Check,
+    Classifier,
+    Combine,
+    Difference,
+    Evaluation,
+    Features,
+    LabelSource,
+    Material,
+    Scoreboard,
+    TextBank,
+    Weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +89,20 @@ class Outcome:
     """Accuracy of each family on tune; None without labels."""
     kept: bool
     """Whether the candidate is kept."""
+    same: bool
+    """Whether the candidate is the baseline, to the bit."""
     health: tuple[Check, ...]
     """Checks that fired."""
 
 
 def score_families(
-    tune: Features, bank: TextBank, names: list[str], source: LabelSource, rules: Mapping[str, Rule], device: str, listen: Listener
+    tune: Features,
+    bank: TextBank,
+    names: Sequence[str],
+    source: LabelSource,
+    rules: Mapping[str, Rule],
+    device: str,
+    listen: Listener,
 ) -> dict[str, Scoreboard]:
     """Scoreboards of all families on tune under one label source. Raises UsageError for `true` without labels."""
     require_same_encoder(tune, bank)
@@ -110,21 +132,25 @@ def make(tune: Features, bank: TextBank, weights: Weights, choice: Choice) -> Cl
 
 
 def _title(choice: Choice) -> str:
-    words = [choice.weights, *(["logit"] if choice.combine is Combine.LOGIT else []), *([choice.debias] if choice.debias != "none" else [])]
+    words = [
+        choice.weights,
+        *(["logit"] if choice.combine is Combine.LOGIT else []),
+        *([choice.debias] if choice.debias != "none" else []),
+    ]
     return " + ".join(words)
 
 
 def beats(candidate: Evaluation, baseline: Evaluation) -> bool:
-    """Whether the candidate is better on tune: in mean class accuracy, which counts every class alike; without labels in cmm-top/worst-k."""
+    """Whether the candidate is better on tune: in mean class accuracy, which counts every class alike;
+    without labels in cmm-top/worst-k."""
     if candidate.mean is not None and baseline.mean is not None:
         return candidate.mean > baseline.mean
     return candidate.cmm_top > baseline.cmm_top
 
 
-def run(
-    tune: Features, judged: Features, bank: TextBank, single: TextBank | None, choice: Choice, rules: Mapping[str, Rule], listen: Listener
-) -> Outcome:
-    """Everything chosen on `tune`, everything told on `judged`."""
+def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: Listener) -> Outcome:
+    """Everything chosen on the tune half, everything told on the other."""
+    tune, bank = material.tune, material.bank
     weights, board = weigh(tune, bank, choice, rules, listen)
     accuracy = None
     if tune.labels is not None:
@@ -134,29 +160,37 @@ def run(
     listen(Finished("build", 2))
 
     listen(Started("evaluate", None, "classifiers"))
-
-    def judge(classifier: Classifier, features: Features, fixed: tuple[int, ...] | None) -> Evaluation:
-        return evaluate(classifier, features, rules, fixed=fixed, k=choice.k or None, seed=choice.seed, device=choice.device)
-
-    first_tune = judge(first, tune, None)
-    fixed = first_tune.worst.fixed_classes
-    trivial = np.array_equal(first.weight, candidate.weight) and not candidate.bias.any()
-    kept = trivial or beats(judge(candidate, tune, fixed), first_tune)
-
-    def told(name: str, classifier: Classifier) -> Row:
-        return Row(name, classifier, judge(classifier, judged, fixed))
-
-    baseline, tried = told("baseline", first), told(_title(choice), candidate)
-    alone = None if single is None else told("one template", uniform(single))
+    judge = partial(evaluate, rules=rules, k=choice.k or None, seed=choice.seed, device=choice.device)
+    before = judge(first, tune, fixed=None)
+    fixed = before.worst.fixed_classes
+    same = np.array_equal(first.weight, candidate.weight) and not candidate.bias.any()
+    kept = same or beats(judge(candidate, tune, fixed=fixed), before)
+    baseline = Row("baseline", first, judge(first, material.judged, fixed=fixed))
+    tried = Row(_title(choice), candidate, judge(candidate, material.judged, fixed=fixed))
+    alone = _one_template(material)
+    single = None if alone is None else Row("one template", alone, judge(alone, material.judged, fixed=fixed))
     listen(Finished("evaluate", 5))
+
     result = tried if kept else baseline
-    health = [
+    difference = compare(baseline.evaluation, result.evaluation, material.judged.labels, choice.seed)
+    health = (*_health(weights, board, accuracy, choice, tune), *check_margins(before))
+    return Outcome(baseline, result, tried, single, difference, weights, board, accuracy, kept, same, health)
+
+
+def _one_template(material: Material) -> Classifier | None:
+    """The classifier of one template: the one that was encoded beside the families, or the family `a photo of a ...` among them."""
+    if material.single is not None:
+        return uniform(material.single)
+    names = [name.lower().replace("_", " ") for name in material.bank.grid.families]
+    alone = np.array([name.startswith("a photo of a ") for name in names], float)
+    return build(material.bank, alone, Combine.EMBEDDING) if alone.sum() == 1 else None
+
+
+def _health(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, choice: Choice, tune: Features) -> list[Check]:
+    return [
         *check_weights(weights),
         *check_ranking(weights, accuracy),
-        *check_margins(first_tune),
         *check_labels(choice.labels.value if choice.weights != "uniform" else ""),
         *check_ties(board, len(tune)),
-        *check_balance(tune.labels, len(bank.grid.classes), choice.debias),
+        *check_balance(tune.labels, board.per_class.shape[1], choice.debias),
     ]
-    difference = compare(baseline.evaluation, result.evaluation, judged.labels, choice.seed)
-    return Outcome(baseline, result, tried, alone, difference, weights, board, accuracy, kept, tuple(health))

@@ -31,8 +31,10 @@ def compose(classes: Classes, templates: Sequence[Template]) -> PromptGrid:
     for c, names in enumerate(classes.names):
         kept = list(dict.fromkeys(filter(None, map(clean, names))))
         if not kept:
-            raise DataError(f"Nothing is left of the name of class {classes.ids[c]!r} once control characters are gone.", "Give it another name.")
+            raise DataError(
+                f"Nothing is left of the name of class {classes.ids[c]!r} once control characters are gone.",
+                "Give it another name.",
+            )
         for k, made in enumerate(templates):
-            for name in kept:
-                entries.append((k, c, texts.setdefault(clean(render(made, name)), len(texts))))
+            entries += [(k, c, texts.setdefault(clean(render(made, name)), len(texts))) for name in kept]
     return PromptGrid(classes, tuple(made.name for made in templates), tuple(texts), np.array(sorted(set(entries)), np.int64))

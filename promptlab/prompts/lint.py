@@ -15,10 +15,22 @@ def lint(classes: Classes, too_long: Sequence[str] = ()) -> list[Check]:
     equal = [t for t, n in count.items() if n > 1]
     findings = [
         ("equal-names", equal, "stand for more than one class; equal texts tie, and the lower index takes every picture"),
-        ("case-only-names", [t for t in count if folded[t.casefold()] > 1], "differ from another name by case alone, which the tokenizer drops"),
+        (
+            "case-only-names",
+            [t for t in count if folded[t.casefold()] > 1],
+            "differ from another name by case alone, which the tokenizer drops",
+        ),
         ("underscored-names", [t for t in count if "_" in t], "hold underscores, which are read as signs, not as spaces"),
-        ("plural-names", [f"{t} ({singular(t)}?)" for t in count if looks_plural(t)], "look plural; the singular often matches pictures better"),
-        ("unclean-names", [t for t in count if clean(t) != " ".join(t.split())], "hold control characters or special tokens, which are left out"),
+        (
+            "plural-names",
+            [f"{t} ({singular(t)}?)" for t in count if looks_plural(t)],
+            "look plural; the singular often matches pictures better",
+        ),
+        (
+            "unclean-names",
+            [t for t in count if clean(t) != " ".join(t.split())],
+            "hold control characters or special tokens, which are left out",
+        ),
         ("texts-cut", list(too_long), "are longer than the encoder reads and are cut"),
     ]
     return [Check(name, _sentence(name, which, what)) for name, which, what in findings if which]

@@ -27,7 +27,14 @@ LONGEST_SOURCE = 1000
 LONGEST_TEXT = 2000
 SLOT = re.compile(r"\{(?:c|class|classname|name)?\}")
 SLOT_NAMES = ("name", "c", "class", "classname")
-FILTERS = {"article": article, "plural": plural, "lower": str.lower, "upper": str.upper, "title": str.title, "capitalize": str.capitalize}
+FILTERS = {
+    "article": article,
+    "plural": plural,
+    "lower": str.lower,
+    "upper": str.upper,
+    "title": str.title,
+    "capitalize": str.capitalize,
+}
 ALLOWED = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Filter),
     *(nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or, nodes.Concat),
@@ -76,7 +83,10 @@ def template(text: str) -> Template:
         raise UsageError(f"The template {text!r} cannot be read: {error.message}.") from error
     refused = next((node for node in tree.find_all(nodes.Node) if not isinstance(node, ALLOWED)), None)
     if refused is not None:
-        raise UsageError(f"The template {text!r} uses {_words(refused)}, which templates may not.", f"Allowed: the name and {', '.join(FILTERS)}.")
+        raise UsageError(
+            f"The template {text!r} uses {_words(refused)}, which templates may not.",
+            f"Allowed: the name and {', '.join(FILTERS)}.",
+        )
     names = {node.name for node in tree.find_all(nodes.Name)}
     if not names & set(SLOT_NAMES):
         raise UsageError(f"The template {text!r} has no place for the class name.", "Write {} or {{ name }} where the name goes.")
@@ -95,9 +105,11 @@ def _compiled(source: str) -> Any:
 def render(made: Template, name: str) -> str:
     """The text for one name. Raises UsageError for an unknown word or filter, or a text that grows too long."""
     try:
-        text: str = _compiled(made.source).render({slot: name for slot in SLOT_NAMES})
+        text: str = _compiled(made.source).render(dict.fromkeys(SLOT_NAMES, name))
     except (UndefinedError, SecurityError, TemplateError) as error:
-        raise UsageError(f"The template {made.name!r} fails: {error}.", f"It may use `name` and the filters {', '.join(FILTERS)}.") from error
+        raise UsageError(
+            f"The template {made.name!r} fails: {error}.", f"It may use `name` and the filters {', '.join(FILTERS)}."
+        ) from error
     if len(text) > LONGEST_TEXT:
         raise UsageError(f"The template {made.name!r} makes a text of {len(text)} characters; at most {LONGEST_TEXT} are allowed.")
     return text
@@ -110,7 +122,7 @@ def shipped() -> list[TemplateSet]:
 
 
 def load(wanted: Sequence[str]) -> tuple[Template, ...]:
-    """The distinct templates of sets and files (.toml, .txt, .json), in order. Raises UsageError for what does not exist or cannot be read."""
+    """The distinct templates of sets and files (.toml, .txt, .json), in order. Raises UsageError for what cannot be had."""
     found: dict[str, Template] = {}
     for name in wanted:
         for made in _one(name).templates:
@@ -155,7 +167,10 @@ def _read_toml(path: Path, name: str, origin: str) -> TemplateSet:
 
 def _templates(lines: Any, path: Path) -> tuple[Template, ...]:
     if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
-        raise UsageError(f"{str(path)!r} holds no list of templates.", 'Expected: templates = ["a photo of {}."], a JSON list, or one per line.')
+        raise UsageError(
+            f"{str(path)!r} holds no list of templates.",
+            'Expected: templates = ["a photo of {}."], a JSON list, or one per line.',
+        )
     return tuple(template(line) for line in lines)
 
 
@@ -170,10 +185,13 @@ def _open_clip_metadata() -> ModuleType:
     """open_clip's list of templates, read without importing open_clip itself, which takes seconds."""
     package = importlib.util.find_spec("open_clip")
     if package is None or not package.submodule_search_locations:
-        raise UsageError("open_clip is not installed, so its templates cannot be read.", "Install open_clip_torch, or use --templates general.")
+        raise UsageError(
+            "open_clip is not installed, so its templates cannot be read.", "Install open_clip_torch, or use --templates general."
+        )
     path = Path(package.submodule_search_locations[0]) / "zero_shot_metadata.py"
     spec = importlib.util.spec_from_file_location("open_clip_zero_shot_metadata", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promptlab.types import Array, Check, Classes, Evaluation, Guess, Interval, Scoreboard
+from promptlab.report.run import data
+from promptlab.types import Check, Classes, Evaluation, Guess, Interval, Material, Scoreboard
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome
@@ -36,8 +37,9 @@ def evaluation(e: Evaluation, classes: Classes) -> dict[str, Any]:
     }
 
 
-def class_rows(outcome: "Outcome", classes: Classes, labels: Array | None) -> list[dict[str, Any]]:
+def class_rows(outcome: "Outcome", material: Material) -> list[dict[str, Any]]:
     """One object per class: pictures, before, after, and who takes its pictures."""
+    classes, labels = material.dataset.classes, material.judged.labels
     before, after = outcome.baseline.evaluation, outcome.result.evaluation
     rows = []
     for c, title in enumerate(classes.titles):
@@ -52,15 +54,19 @@ def class_rows(outcome: "Outcome", classes: Classes, labels: Array | None) -> li
     return rows
 
 
-def result(
-    outcome: "Outcome", *, run: str, data: dict[str, Any], classes: Classes, health: Sequence[Check], seconds: dict[str, float], encoded: dict[str, int]
-) -> dict[str, Any]:
+def result(outcome: "Outcome", material: Material, health: Sequence[Check], *, run: str, seconds: dict[str, float]) -> dict[str, Any]:
     """The whole result. Shares are fractions; margins are cosines; what labels would be needed for is null without them."""
+    classes = material.dataset.classes
     d = outcome.difference
     return {
         "run": run,
-        "data": data,
-        "method": {"tried": outcome.tried.name, "kept": outcome.kept, "labels": outcome.board.labels, "families": len(outcome.weights.w)},
+        "data": data(material),
+        "method": {
+            "tried": outcome.tried.name,
+            "kept": outcome.kept,
+            "labels": outcome.board.labels,
+            "families": len(outcome.weights.w),
+        },
         "one_template": None if outcome.single is None else evaluation(outcome.single.evaluation, classes),
         "baseline": evaluation(outcome.baseline.evaluation, classes),
         "tried": evaluation(outcome.tried.evaluation, classes),
@@ -74,12 +80,17 @@ def result(
             "changed": d.changed,
         },
         "families": [
-            {"name": name, "weight": float(w), "score": float(s), **({} if outcome.accuracy is None else {"accuracy": float(outcome.accuracy.value[k])})}
+            {
+                "name": name,
+                "weight": float(w),
+                "score": float(s),
+                **({} if outcome.accuracy is None else {"accuracy": float(outcome.accuracy.value[k])}),
+            }
             for k, (name, w, s) in enumerate(zip(outcome.weights.families, outcome.weights.w, outcome.board.value, strict=True))
         ],
         "health": [{"name": check.name, "text": check.text} for check in health],
         "seconds": seconds,
-        "encoded": encoded,
+        "encoded": dict(material.encoded),
     }
 
 
@@ -94,6 +105,8 @@ def board(made: Scoreboard, classes: Classes) -> dict[str, Any]:
 def guesses(found: Sequence[Guess]) -> list[dict[str, Any]]:
     """One object per picture."""
     return [
-        {"picture": g.key, "error": g.fault} if g.fault else {"picture": g.key, "top": [{"class": n, "share": p} for n, p in g.top], "margin": g.margin}
+        {"picture": g.key, "error": g.fault}
+        if g.fault
+        else {"picture": g.key, "top": [{"class": n, "share": p} for n, p in g.top], "margin": g.margin}
         for g in found
     ]

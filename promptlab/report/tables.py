@@ -62,10 +62,12 @@ def headline(outcome: "Outcome", in_sample: bool) -> Table:
     if outcome.tried.name != "uniform":
         rows.append(outcome.tried)
     evaluation, k = outcome.baseline.evaluation, outcome.baseline.evaluation.worst.k
-    where = f"{evaluation.n} pictures, " + ("in-sample: tuned and judged on the same pictures" if in_sample else "the half that nothing was tuned on")
+    where = f"{evaluation.n} pictures, " + (
+        "in-sample: tuned and judged on the same pictures" if in_sample else "the half that nothing was tuned on"
+    )
     if evaluation.accuracy is None:
-        cells = tuple((_name(row, outcome), cosine(row.evaluation.cmm_top), percent(_changed(outcome.baseline, row))) for row in rows)
-        return Table(f"Without labels, on {where}", ("classifier", f">cmm-top of worst {k}", ">predictions changed %"), cells)
+        few = tuple((_name(row, outcome), cosine(row.evaluation.cmm_top), percent(_changed(outcome.baseline, row))) for row in rows)
+        return Table(f"Without labels, on {where}", ("classifier", f">cmm-top of worst {k}", ">predictions changed %"), few)
     cells = tuple(
         (
             _name(row, outcome),
@@ -100,6 +102,8 @@ def verdict(outcome: "Outcome") -> str:
     """What the difference comes to, in plain words."""
     if outcome.tried.name == "uniform":
         return "The result is the baseline: uniform weights, nothing changed."
+    if outcome.same:
+        return f"{outcome.tried.name} makes the same classifier as the baseline: nothing changed."
     if not outcome.kept:
         return f"{outcome.tried.name} does not beat the baseline on tune, so the baseline is kept."
     d = outcome.difference
@@ -122,11 +126,18 @@ def _change(what: str, x: float | None, interval: Interval | None) -> str:
 def worst_classes(outcome: "Outcome", classes: Classes, labels: Array | None) -> Table:
     """The fixed worst classes: before, after, and who takes their pictures from the result."""
     before, after = outcome.baseline.evaluation, outcome.result.evaluation
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for c in before.worst.fixed_classes:
         taker = rival(after, labels, c, classes)
         if labels is None:
-            rows.append((safe(classes.titles[c]), cosine(before.margin[c]), cosine(after.margin[c]), str(int((after.outcomes.winner == c).sum()))))
+            rows.append(
+                (
+                    safe(classes.titles[c]),
+                    cosine(before.margin[c]),
+                    cosine(after.margin[c]),
+                    str(int((after.outcomes.winner == c).sum())),
+                )
+            )
         else:
             rows.append((safe(classes.titles[c]), str(before.count[c]), percent(before.per_class[c]), percent(after.per_class[c]), taker))
     if labels is None:
@@ -150,7 +161,12 @@ def families(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, m
     shown = order if most is None or len(order) <= most else order[:most]
     heads = ("family", ">weight %", f">{board.rule}", *([">accuracy %"] if accuracy else []))
     rows = tuple(
-        (safe(weights.families[i], 60), percent(weights.w[i]), cosine(board.value[i]), *([percent(accuracy.value[i])] if accuracy else []))
+        (
+            safe(weights.families[i], 60),
+            percent(weights.w[i]),
+            cosine(board.value[i]),
+            *([percent(accuracy.value[i])] if accuracy else []),
+        )
         for i in shown
     )
     left = f" {len(order) - len(shown)} more are in the report." if len(shown) < len(order) else ""
@@ -176,12 +192,13 @@ def boards(found: Mapping[str, Scoreboard], most: int = 20) -> Table:
 
 def worst_by_board(board: Scoreboard, classes: Classes, most: int) -> Table:
     """The classes with the lowest mean value over families under one rule."""
-    with np.errstate(invalid="ignore"):
-        known = np.isfinite(board.per_class).any(0)
-        mean = np.where(known, np.nansum(board.per_class, 0) / np.maximum(np.isfinite(board.per_class).sum(0), 1), np.nan)
+    known = np.isfinite(board.per_class).sum(0)
+    mean = np.where(known > 0, np.nansum(board.per_class, 0) / np.maximum(known, 1), np.nan)
     order = [c for c in np.argsort(mean, kind="stable") if known[c]][:most]
     never = "never predicted" if board.labels != "true" else "no picture"
-    rows = tuple((safe(classes.titles[c]), _value(board, mean[c]), str(board.count[:, c].max()) if board.count[:, c].any() else never) for c in order)
+    rows = tuple(
+        (safe(classes.titles[c]), _value(board, mean[c]), str(board.count[:, c].max()) if board.count[:, c].any() else never) for c in order
+    )
     name = board.rule.partition("/")[0]
     return Table(f"Worst classes by {name}, mean over families", ("class", f">{name}", ">pictures"), rows)
 

@@ -4,13 +4,14 @@ import numpy as np
 import torch
 
 from promptlab.score.contest import Columns, contests
-from promptlab.types import Array, Classifier, Combine, Features, Outcomes, TextBank, unit
+from promptlab.types import Array, Classifier, Combine, Features, Guess, Outcomes, TextBank, unit
 
 
 def build(bank: TextBank, w: Array, combine: Combine) -> Classifier:
     """The classifier of weights w (K,): weighted mean of unit cell vectors; renormalised under `embedding`, as it is under `logit`.
 
-    The sum runs family by family in f8, so that equal cells give rows that are equal to the bit and a weight of 0 leaves a family out exactly.
+    The sum runs family by family in f8, so that equal cells give rows that are equal to the bit, and a weight of 0 leaves a family out
+    exactly.
     """
     total = np.zeros(bank.z.shape[1:])
     for weight, rows in zip(w, bank.z, strict=True):
@@ -37,9 +38,9 @@ def classify(classifier: Classifier, features: Features, labels: Array | None, d
     parts = []
     for contest in contests(features, columns_of(classifier, device), labels, classifier.scale):
         margin = contest.true.double() - contest.rival.double()
-        parts.append(tuple(t[:, 0].cpu().numpy() for t in (contest.winner, contest.rival_class, margin)))
-    winner, rival, margin = (np.concatenate(p) for p in zip(*parts, strict=True))
-    return Outcomes(winner, None if labels is None else winner == labels, rival, margin)
+        parts.append([tensor[:, 0].cpu().numpy() for tensor in (contest.winner, contest.rival_class, margin)])
+    winners, rivals, margins = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Outcomes(winners, None if labels is None else winners == labels, rivals, margins)
 
 
 def logits(classifier: Classifier, features: Features, device: str) -> Array:
@@ -47,3 +48,15 @@ def logits(classifier: Classifier, features: Features, device: str) -> Array:
     columns = columns_of(classifier, device)
     blocks = [c.similarity[:, 0].cpu() * classifier.scale for c in contests(features, columns, None, classifier.scale)]
     return torch.cat(blocks).numpy()
+
+
+def guesses(classifier: Classifier, features: Features, device: str, top: int) -> list[Guess]:
+    """One per image: the `top` classes by softmax share, and the margin of the winner over the runner-up in cosine units."""
+    found = []
+    for key, row in zip(features.keys, logits(classifier, features, device), strict=True):
+        share = np.exp(row - row.max())
+        share /= share.sum()
+        order = np.argsort(-row, kind="stable")
+        best = tuple((classifier.classes.titles[c], float(share[c])) for c in order[:top])
+        found.append(Guess(key, best, float(row[order[0]] - row[order[1]]) / classifier.scale))
+    return found

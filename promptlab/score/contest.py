@@ -27,7 +27,7 @@ class Columns:
     def __init__(self, z: Array, offset: Array | None = None, device: str = "cpu") -> None:
         if z.shape[1] < 2:
             raise MismatchError("A contest needs at least two classes; there is one.", "Add the classes that it could be confused with.")
-        self.shape: tuple[int, int, int] = z.shape  # type: ignore[assignment]
+        self.shape: tuple[int, int, int] = z.shape
         self.device = device
         self.offset = None if offset is None or not offset.any() else torch.as_tensor(offset, dtype=torch.float32, device=device)
         self._families = [self._distinct(np.ascontiguousarray(rows, np.float32)) for rows in z]
@@ -121,7 +121,7 @@ def contests(features: Features, columns: Columns, labels: Array | None, scale: 
     """
     if features.x.shape[1] != columns.shape[2]:
         raise MismatchError(
-            f"The pictures have vectors of width {features.x.shape[1]}, the texts of width {columns.shape[2]}: two different encoders made them.",
+            f"The pictures have vectors of width {features.x.shape[1]}, the texts of width {columns.shape[2]}: two encoders made them.",
             "Encode both with the same --model.",
         )
     families = columns.shape[0]

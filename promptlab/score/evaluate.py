@@ -50,7 +50,8 @@ def _percentiles(draws: Array) -> Interval:
 
 
 def share_interval(hits: Array, count: Array, seed: int, per_class: bool) -> Interval:
-    """95 % interval of pooled accuracy, or (`per_class`) of the mean class accuracy: class-stratified bootstrap, 1,000 resamples, percentile.
+    """95 % interval of pooled accuracy, or (`per_class`) of the mean class accuracy: class-stratified bootstrap,
+    1,000 resamples, percentile.
 
     hits, count: (C,) int, classes without images dropped. A zero-width interval is replaced by Clopper-Pearson on pooled counts.
     """
@@ -107,14 +108,25 @@ def evaluate(
 ) -> Evaluation:
     """How the classifier does on these features. `fixed`: the classes to follow, worst first; None picks this classifier's own worst here.
 
-    k: size of the worst sets; None is min(10, ceil(C / 5)). Without labels every accuracy is None and the worst are by prediction and cmm-top.
+    k: size of the worst sets; None is min(10, ceil(C / 5)). Without labels every accuracy is None, and the worst are the classes that
+    are never predicted, then those with the lowest cmm-top.
     """
     labels, c = features.labels, len(classifier.classes)
     k = k or default_k(c)
     columns = columns_of(classifier, device)
     source = LabelSource.SELF if labels is None else LabelSource.TRUE
     names = [f"cmm-top/worst-{k}"] + (["cmm"] if labels is not None else [])
-    boards = sweep(features, columns, names, rules, source=source, labels=labels, families=("classifier",), scale=classifier.scale, listen=listen)
+    boards = sweep(
+        features,
+        columns,
+        names,
+        rules,
+        source=source,
+        labels=labels,
+        families=("classifier",),
+        scale=classifier.scale,
+        listen=listen,
+    )
     top = boards[names[0]]
     outcomes = classify(classifier, features, labels, device)
     if labels is None:

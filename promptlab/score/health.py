@@ -12,12 +12,12 @@ def spearman(a: Array, b: Array) -> float:
     ranks = [_mean_ranks(v) for v in (a, b)]
     if any(r.std() == 0 for r in ranks):
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _mean_ranks(v: Array) -> Array:
     _, place, count = np.unique(v, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place])
 
 
 def check_weights(weights: Weights) -> list[Check]:
@@ -30,7 +30,12 @@ def check_weights(weights: Weights) -> list[Check]:
         text = f"The weights rest on {weights.effective:.1f} of {k} families; {weights.families[first]!r} alone has {weights.w[first]:.0%}."
         return [Check("weights-collapsed", text)]
     if weights.effective > 0.99 * k:
-        return [Check("weights-uniform", f"The weights are as good as uniform ({weights.effective:.1f} of {k} families count): they change nothing.")]
+        return [
+            Check(
+                "weights-uniform",
+                f"The weights are as good as uniform ({weights.effective:.1f} of {k} families count): they change nothing.",
+            )
+        ]
     return []
 
 
@@ -51,7 +56,12 @@ def check_margins(evaluation: Evaluation) -> list[Check]:
     rho = spearman(evaluation.margin[known], evaluation.per_class[known])
     if not rho < 0.3:
         return []
-    return [Check("margin-uncorrelated", f"CMM hardly follows class accuracy here (Spearman {rho:.2f}): do not trust a margin to find the worst classes.")]
+    return [
+        Check(
+            "margin-uncorrelated",
+            f"CMM hardly follows class accuracy here (Spearman {rho:.2f}): do not trust a margin to find the worst classes.",
+        )
+    ]
 
 
 def check_labels(source: str) -> list[Check]:

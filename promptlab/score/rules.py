@@ -154,15 +154,29 @@ class TieState:
 def promptlab_rules() -> Iterable[Rule]:
     """The built-in rules."""
     return [
-        Rule("cmm", lambda contest: contest.true - contest.rival, about="Class-wise Matching Margin: mean of true - rival, in cosine units"),
+        Rule(
+            "cmm",
+            lambda contest: contest.true - contest.rival,
+            about="Class-wise Matching Margin: mean of true - rival, in cosine units",
+        ),
         Rule("cmm-class", start=ClassMeanState, about="the margin of the class's mean image feature"),
-        Rule("cmm-top", start=BestListState, about="the margin over the ceil(N / C) images most similar to the class's own text; needs no label"),
+        Rule(
+            "cmm-top",
+            start=BestListState,
+            about="the margin over the ceil(N / C) images most similar to the class's own text; needs no label",
+        ),
         Rule("accuracy", lambda contest: contest.winner == contest.label, None, "overall", True, "share of images whose class wins"),
     ]
 
 
 def _hit_at(k: int) -> Rule:
-    return Rule(f"hit@{k}", lambda contest: contest.rank < k, reducer="overall", share=True, about=f"share of images whose class is among the first {k}")
+    return Rule(
+        f"hit@{k}",
+        lambda contest: contest.rank < k,
+        reducer="overall",
+        share=True,
+        about=f"share of images whose class is among the first {k}",
+    )
 
 
 def parse_rule(text: str, rules: Mapping[str, Rule], classes: int) -> tuple[Rule, str]:
@@ -203,19 +217,19 @@ def over_classes(per_class: Array, count: Array, reducer: str) -> Array:
     filled = np.where(known, per_class, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         if reducer == "overall":
-            return (filled * count).sum(1) / np.where(known, count, 0).sum(1)
+            return np.asarray((filled * count).sum(1) / np.where(known, count, 0).sum(1))
         if reducer == "mean":
-            return filled.sum(1) / classes
+            return np.asarray(filled.sum(1) / classes)
         if reducer == "zeros":
             return np.where(classes > 0, (known & (per_class == 0)).sum(1), np.nan).astype(float)
         k = 1 if reducer == "min" else int(reducer.removeprefix("worst-"))
         lowest = np.sort(np.where(known, per_class, np.inf), 1)[:, :k]
-        return np.where(np.isfinite(lowest), lowest, 0.0).sum(1) / np.minimum(classes, k)
+        return np.asarray(np.where(np.isfinite(lowest), lowest, 0.0).sum(1) / np.minimum(classes, k))
 
 
 def fill_never_predicted(per_class: Array, source: LabelSource, rule: Rule) -> Array:
-    """Under pseudo-labels a class without images is never predicted; its margin counts as min(0, lowest finite value of its family), so that
-    collapse is never rewarded. Under true labels it is absent and stays NaN; shares of nothing stay NaN too."""
+    """Under pseudo-labels a class without images is never predicted; its margin counts as min(0, lowest finite value of its family), so
+    that collapse is never rewarded. Under true labels it is absent and stays NaN; shares of nothing stay NaN too."""
     if source is LabelSource.TRUE or rule.share:
         return per_class
     lowest = np.nanmin(per_class, 1, keepdims=True, initial=0.0)

@@ -1,6 +1,7 @@
 """One pass over the images for any number of rules."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,9 +34,10 @@ def sweep(
     setting = Setting(columns, len(features), np.argsort(np.argsort(np.array(features.keys), kind="stable")))
     states = {rule.name: start(rule, setting) for rule, _ in parsed.values()}
     ties = TieState(columns.shape[0])
+    takers: list[Any] = [*states.values(), ties]
     listen(Started("score", len(features), "pictures"))
     for contest in contests(features, columns, labels, scale, batch):
-        for state in [*states.values(), ties]:
+        for state in takers:
             state.add(contest)
         if contest.families.stop == columns.shape[0]:
             listen(Progressed("score", contest.start + len(contest.x)))

@@ -9,7 +9,7 @@ from promptlab.types import Array, Scoreboard, Weights
 def softmax(x: Array) -> Array:
     """(K,) f8, sums to 1."""
     e = np.exp(x - x.max())
-    return e / e.sum()
+    return np.asarray(e / e.sum())
 
 
 def uniform(families: tuple[str, ...]) -> Weights:
@@ -23,5 +23,8 @@ def cpe(board: Scoreboard, scale: float, tau: float = 1.0) -> Weights:
     board: of `cmm/worst-k`, value (K,) in cosine units. Raises DataError when a family has no score.
     """
     if not np.isfinite(board.value).all():
-        raise DataError(f"The rule {board.rule} gives no score to {int((~np.isfinite(board.value)).sum())} families.", "Is the tune half empty?")
+        raise DataError(
+            f"The rule {board.rule} gives no score to {int((~np.isfinite(board.value)).sum())} families.",
+            "Is the tune half empty?",
+        )
     return Weights(softmax(board.value * scale / tau), board.families, "cpe", board.value)

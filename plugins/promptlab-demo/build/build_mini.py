@@ -70,9 +70,7 @@ def read_classes(path: Path, nouns: dict[str, Synset]) -> list[str]:
     classes = [line.strip().lstrip("n") for line in path.read_text().split()]
     known = sum(offset in nouns for offset in classes)
     if len(classes) != 1000 or known != 1000:
-        raise ValueError(
-            f"{path} has {len(classes)} ids, {known} of them in WordNet: 1,000 ImageNet ids and WordNet 3.0 are needed."
-        )
+        raise ValueError(f"{path} has {len(classes)} ids, {known} of them in WordNet: 1,000 ImageNet ids and WordNet 3.0 are needed.")
     return classes
 
 

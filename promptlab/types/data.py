@@ -1,11 +1,7 @@
-"""The values that flow through promptlab: frozen dataclasses over numpy, their shapes checked when they are made.
+"""The values that go in: classes, prompts, pictures, and their vectors."""
 
-The alphabet, used in every docstring: N images · C classes · K prompt families · P texts · D embedding width · B images in a batch.
-Cosines lie in [-1, 1]; logits are cosine x scale (+ bias); rows called *unit* have L2 norm 1.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
@@ -47,7 +43,8 @@ def unit(x: Any) -> Any:
     return x / ((x * x).sum(-1, keepdims=True) ** 0.5).clip(min=1e-12)
 
 
-def _same_length(what: str, **sizes: int) -> None:
+def same_length(what: str, **sizes: int) -> None:
+    """Raises MismatchError, naming the sizes, unless they are equal."""
     if len(set(sizes.values())) > 1:
         raise MismatchError(f"{what}: " + ", ".join(f"{n} {name}" for name, n in sizes.items()) + "; they must be equal.")
 
@@ -73,7 +70,7 @@ class Classes:
     """(C,) the words for each class, at least one; the first is the one that tables show."""
 
     def __post_init__(self) -> None:
-        _same_length("Classes", ids=len(self.ids), names=len(self.names))
+        same_length("Classes", ids=len(self.ids), names=len(self.names))
         if len(set(self.ids)) != len(self.ids):
             twice = sorted({i for i in self.ids if self.ids.count(i) > 1})
             raise DataError(f"The class ids {', '.join(twice[:3])} occur more than once.", "Give every class an id of its own.")
@@ -193,7 +190,7 @@ class Features:
         sizes = {"vectors": len(self.x), "keys": len(self.keys)}
         if self.labels is not None:
             sizes["labels"] = len(self.labels)
-        _same_length("Features", **sizes)
+        same_length("Features", **sizes)
         if not len(self.x):
             raise DataError(f"The split {self.split!r} holds no picture that can be used.")
 
@@ -212,7 +209,10 @@ class Features:
             norm = np.sqrt((x * x).sum(1))
             if not (np.isfinite(norm) & (norm > 1e-6)).all():
                 bad = start + int(np.argmin(np.isfinite(norm) & (norm > 1e-6)))
-                raise DataError(f"The vector of {self.keys[bad]!r} (row {bad}) is zero or not finite.", "Encode that picture again, or drop it.")
+                raise DataError(
+                    f"The vector of {self.keys[bad]!r} (row {bad}) is zero or not finite.",
+                    "Encode that picture again, or drop it.",
+                )
             yield start, unit(x)
 
 
@@ -224,7 +224,7 @@ class Dataset:
     """How tables call it."""
     classes: Classes
     """The C classes."""
-    splits: dict[str, "Images | Features"]
+    splits: Mapping[str, Images | Features]
     """Either one split, which is halved, or `tune` and `eval`."""
     bank: TextBank | None = None
     """Text vectors that come with the data; None when prompts are to be encoded."""
@@ -237,195 +237,47 @@ class Dataset:
         if set(self.splits) not in ({"all"}, {"tune", "eval"}):
             raise DataError(f"The dataset {self.name!r} has the splits {sorted(self.splits)}; `all`, or `tune` and `eval`, were expected.")
         for part in self.splits.values():
-            if part.labels is not None and len(part.labels) and not (0 <= part.labels.min() and part.labels.max() < len(self.classes)):
+            if part.labels is not None and len(part.labels) and not (part.labels.min() >= 0 and part.labels.max() < len(self.classes)):
                 raise DataError(
-                    f"The labels of {self.name!r} run from {part.labels.min()} to {part.labels.max()}, but there are {len(self.classes)} classes.",
+                    f"Labels of {self.name!r} run from {part.labels.min()} to {part.labels.max()}; there are {len(self.classes)} classes.",
                     "Labels are class indices: 0 for the first name, C - 1 for the last.",
                 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scoreboard:
-    """What one rule says of K families and C classes."""
+class Material:
+    """Everything that the main loop needs, encoded."""
 
-    rule: str
-    """`rule/reducer`, e.g. `cmm/worst-10`."""
-    labels: str
-    """The label source that was used."""
-    families: tuple[str, ...]
-    """(K,) names of the families."""
-    value: Array
-    """(K,) f8, higher is better (except the figure `zeros`)."""
-    per_class: Array
-    """(K, C) f8; NaN where the class is left out."""
-    count: Array
-    """(K, C) int: images that each value stands on; 0 for absent or never predicted classes."""
-    share: bool
-    """Whether values are shares of images; margins are cosines."""
-    ties: Array
-    """(K,) int: images whose right answer is tied with another class."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Weights:
-    """One weight per family."""
-
-    w: Array
-    """(K,) f8, >= 0, sums to 1."""
-    families: tuple[str, ...]
-    """(K,) names of the families."""
-    how: str
-    """The way they were found, e.g. `cpe`."""
-    score: Array | None = None
-    """(K,) the score that they were made from; None for `uniform`."""
-
-    def __post_init__(self) -> None:
-        _same_length("Weights", weights=len(self.w), families=len(self.families))
-        if not np.isfinite(self.w).all() or (self.w < 0).any() or abs(self.w.sum() - 1) > 1e-9:
-            raise MismatchError(f"Weights must be finite, not negative and sum to 1; these sum to {self.w.sum():.6g}.")
+    dataset: Dataset
+    """What was opened."""
+    tune: Features
+    """What things are chosen on."""
+    judged: Features
+    """What is told; the same object as `tune` when that is in-sample."""
+    bank: TextBank
+    """The families."""
+    single: TextBank | None
+    """One template beside them; None when there is none."""
+    model: str
+    """As `--model` takes it; empty when pictures and texts came as vectors."""
+    encoded: Mapping[str, int]
+    """How many `texts` and `images` were encoded anew."""
+    skipped: tuple[tuple[str, str], ...]
+    """Pictures that could not be read: (key, reason)."""
+    lint: tuple["Check", ...]
+    """What is likely wrong with names and texts."""
 
     @property
-    def effective(self) -> float:
-        """1 / sum w²: the number of families that really count."""
-        return float(1 / (self.w**2).sum())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Classifier:
-    """logits = scale * x @ weight.T + bias."""
-
-    weight: Array
-    """(C, D) f4; unit rows under `embedding`, norm <= 1 under `logit`."""
-    bias: Array
-    """(C,) f4 in logits; zeros when nothing was balanced."""
-    scale: float
-    """Of the encoder."""
-    classes: Classes
-    """The C classes."""
-    encoder: str
-    """Fingerprint of the encoder; empty when nobody knows it."""
-    combine: Combine = Combine.EMBEDDING
-    """How the families were joined."""
-    lineage: dict[str, Any] = field(default_factory=dict)
-    """How it was made: families, weights, templates, dataset, versions. Plain JSON."""
-
-    def __post_init__(self) -> None:
-        _same_length("Classifier", rows=len(self.weight), biases=len(self.bias), classes=len(self.classes))
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A 95 % interval."""
-
-    low: float
-    """Lower end."""
-    high: float
-    """Upper end."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcomes:
-    """What one classifier does with N images, image by image."""
-
-    winner: Array
-    """(N,) int: the predicted class."""
-    hit: Array | None
-    """(N,) bool: prediction equals label; None without labels."""
-    rival: Array
-    """(N,) int: the strongest class other than the label (without labels: than the winner)."""
-    margin: Array
-    """(N,) f8 cosine units: true - rival (without labels: winner - rival)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WorstSet:
-    """How the k worst classes do."""
-
-    k: int
-    """How many classes."""
-    repicked: float | None
-    """Mean accuracy of the k classes that this classifier does worst on here; biased low. None without labels."""
-    fixed: float | None
-    """Mean accuracy of `fixed_classes`, which the baseline did worst on, on tune. None without labels."""
-    fixed_interval: Interval | None
-    """95 % interval of `fixed`."""
-    fixed_classes: tuple[int, ...]
-    """The class indices, worst first."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
-    """How one classifier does on one split."""
-
-    split: str
-    """The split it was judged on."""
-    n: int
-    """Images."""
-    accuracy: float | None
-    """Share of images whose class wins; None without labels."""
-    interval: Interval | None
-    """95 % interval of `accuracy`."""
-    per_class: Array
-    """(C,) accuracy; NaN for absent classes, and everywhere without labels."""
-    count: Array
-    """(C,) images per class; zeros without labels."""
-    margin: Array
-    """(C,) cosine units: cmm of each class, NaN for absent ones; without labels cmm-top."""
-    worst: WorstSet
-    """How its worst classes do."""
-    cmm_top: float
-    """cmm-top/worst-k, in cosine units: the headline without labels."""
-    outcomes: Outcomes
-    """Image by image."""
-
-    @property
-    def mean(self) -> float | None:
-        """Mean of the class accuracies; None without labels."""
-        return None if self.accuracy is None else float(np.nanmean(self.per_class))
-
-    @property
-    def zeros(self) -> int | None:
-        """Classes at exactly 0; None without labels."""
-        return None if self.accuracy is None else int((self.per_class == 0).sum())
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The paired difference of two classifiers on the same images: second minus first."""
-
-    accuracy: float | None
-    """Difference of accuracy; None without labels."""
-    interval: Interval | None
-    """Its paired 95 % interval."""
-    worst: float | None
-    """Difference of the mean accuracy of the fixed worst classes."""
-    worst_interval: Interval | None
-    """Its paired 95 % interval."""
-    mcnemar_p: float | None
-    """Exact two-sided McNemar p; None without labels."""
-    changed: float
-    """Share of images whose prediction changed."""
+    def in_sample(self) -> bool:
+        """Whether things are told on the pictures that they were chosen on."""
+        return self.tune is self.judged
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One health check that fired."""
+    """One finding of lint or of a health check."""
 
     name: str
     """Short, stable, e.g. `weights-collapsed`."""
     text: str
     """What was found and what it means, in a sentence or two."""
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """What a classifier says of one picture."""
-
-    key: str
-    """The picture."""
-    top: tuple[tuple[str, float], ...]
-    """(class, softmax share), best first; empty when the picture could not be read."""
-    margin: float
-    """Winner - runner-up, in cosine units; 0 when the picture could not be read."""
-    fault: str = ""
-    """Why it could not be read; empty when it could."""

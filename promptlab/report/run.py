@@ -1,0 +1,65 @@
+"""The report of a run: sentences and tables, and the facts of its data."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from promptlab.display import safe
+from promptlab.report import markdown, tables
+from promptlab.types import Check, Material
+
+if TYPE_CHECKING:
+    from promptlab.loops.run import Outcome
+
+
+class Report(NamedTuple):
+    """What a person is shown."""
+
+    lead: tuple[str, ...]
+    """Sentences above the tables."""
+    tables: tuple[tables.Table, ...]
+    """Headline, worst classes, families, health; the families cut to the first eight."""
+    markdown: str
+    """All of it, with every family."""
+
+
+def data(material: Material) -> dict[str, Any]:
+    """What the numbers stand on: pictures, classes, absent classes, skipped pictures. Plain JSON."""
+    labels = [f.labels for f in (material.tune, material.judged) if f.labels is not None]
+    present = len(np.unique(np.concatenate(labels))) if labels else None
+    classes = len(material.dataset.classes)
+    return {
+        "name": material.dataset.name,
+        "n": len(material.tune) + (0 if material.in_sample else len(material.judged)),
+        "tune": len(material.tune),
+        "eval": len(material.judged),
+        "in_sample": material.in_sample,
+        "classes": classes,
+        "absent": None if present is None else classes - present,
+        "skipped": [{"picture": key, "reason": reason} for key, reason in material.skipped],
+        "model": material.model or None,
+        "notes": list(material.dataset.notes),
+    }
+
+
+def report(outcome: "Outcome", material: Material, health: Sequence[Check]) -> Report:
+    """The report of what the main loop found."""
+    name, classes = material.dataset.name, material.dataset.classes
+    lead = (*_about(outcome, material), tables.verdict(outcome))
+    before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes, material.judged.labels))
+    few, every = (tables.families(outcome.weights, outcome.board, outcome.accuracy, most) for most in (8, None))
+    after = tables.checks(health)
+    return Report(lead, (*before, few, after), markdown.report(f"promptlab: {name}", lead, (*before, every, after)))
+
+
+def _about(outcome: "Outcome", material: Material) -> list[str]:
+    facts = data(material)
+    absent = f", of which {facts['absent']} do not occur" if facts["absent"] else ""
+    model = safe(material.model) or "vectors that came with the data"
+    size = f"{facts['n']} pictures, {facts['classes']} classes{absent}"
+    said = [f"{safe(facts['name'])}: {size}; {len(outcome.weights.w)} prompt families; model: {model}."]
+    if material.skipped:
+        key, reason = material.skipped[0]
+        said.append(f"{len(material.skipped)} pictures could not be read and are left out, e.g. {safe(key)}: {safe(reason)}.")
+    return said + [safe(note, 400) for note in material.dataset.notes]

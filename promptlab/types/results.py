@@ -1,0 +1,186 @@
+"""The values that come out: scores, weights, classifiers, judgements."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from promptlab.errors import MismatchError
+from promptlab.types.data import Array, Classes, Combine, same_length
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scoreboard:
+    """What one rule says of K families and C classes."""
+
+    rule: str
+    """`rule/reducer`, e.g. `cmm/worst-10`."""
+    labels: str
+    """The label source that was used."""
+    families: tuple[str, ...]
+    """(K,) names of the families."""
+    value: Array
+    """(K,) f8, higher is better (except the figure `zeros`)."""
+    per_class: Array
+    """(K, C) f8; NaN where the class is left out."""
+    count: Array
+    """(K, C) int: images that each value stands on; 0 for absent or never predicted classes."""
+    share: bool
+    """Whether values are shares of images; margins are cosines."""
+    ties: Array
+    """(K,) int: images whose right answer is tied with another class."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """One weight per family."""
+
+    w: Array
+    """(K,) f8, >= 0, sums to 1."""
+    families: tuple[str, ...]
+    """(K,) names of the families."""
+    how: str
+    """The way they were found, e.g. `cpe`."""
+    score: Array | None = None
+    """(K,) the score that they were made from; None for `uniform`."""
+
+    def __post_init__(self) -> None:
+        same_length("Weights", weights=len(self.w), families=len(self.families))
+        if not np.isfinite(self.w).all() or (self.w < 0).any() or abs(self.w.sum() - 1) > 1e-9:
+            raise MismatchError(f"Weights must be finite, not negative and sum to 1; these sum to {self.w.sum():.6g}.")
+
+    @property
+    def effective(self) -> float:
+        """1 / sum w²: the number of families that really count."""
+        return float(1 / (self.w**2).sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classifier:
+    """logits = scale * x @ weight.T + bias."""
+
+    weight: Array
+    """(C, D) f4; unit rows under `embedding`, norm <= 1 under `logit`."""
+    bias: Array
+    """(C,) f4 in logits; zeros when nothing was balanced."""
+    scale: float
+    """Of the encoder."""
+    classes: Classes
+    """The C classes."""
+    encoder: str
+    """Fingerprint of the encoder; empty when nobody knows it."""
+    combine: Combine = Combine.EMBEDDING
+    """How the families were joined."""
+    lineage: dict[str, Any] = field(default_factory=dict)
+    """How it was made: families, weights, templates, dataset, versions. Plain JSON."""
+
+    def __post_init__(self) -> None:
+        same_length("Classifier", rows=len(self.weight), biases=len(self.bias), classes=len(self.classes))
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    """Lower end."""
+    high: float
+    """Upper end."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """What one classifier does with N images, image by image."""
+
+    winner: Array
+    """(N,) int: the predicted class."""
+    hit: Array | None
+    """(N,) bool: prediction equals label; None without labels."""
+    rival: Array
+    """(N,) int: the strongest class other than the label (without labels: than the winner)."""
+    margin: Array
+    """(N,) f8 cosine units: true - rival (without labels: winner - rival)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorstSet:
+    """How the k worst classes do."""
+
+    k: int
+    """How many classes."""
+    repicked: float | None
+    """Mean accuracy of the k classes that this classifier does worst on here; biased low. None without labels."""
+    fixed: float | None
+    """Mean accuracy of `fixed_classes`, which the baseline did worst on, on tune. None without labels."""
+    fixed_interval: Interval | None
+    """95 % interval of `fixed`."""
+    fixed_classes: tuple[int, ...]
+    """The class indices, worst first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """How one classifier does on one split."""
+
+    split: str
+    """The split it was judged on."""
+    n: int
+    """Images."""
+    accuracy: float | None
+    """Share of images whose class wins; None without labels."""
+    interval: Interval | None
+    """95 % interval of `accuracy`."""
+    per_class: Array
+    """(C,) accuracy; NaN for absent classes, and everywhere without labels."""
+    count: Array
+    """(C,) images per class; zeros without labels."""
+    margin: Array
+    """(C,) cosine units: cmm of each class, NaN for absent ones; without labels cmm-top."""
+    worst: WorstSet
+    """How its worst classes do."""
+    cmm_top: float
+    """cmm-top/worst-k, in cosine units: the headline without labels."""
+    outcomes: Outcomes
+    """Image by image."""
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the class accuracies; None without labels."""
+        return None if self.accuracy is None else float(np.nanmean(self.per_class))
+
+    @property
+    def zeros(self) -> int | None:
+        """Classes at exactly 0; None without labels."""
+        return None if self.accuracy is None else int((self.per_class == 0).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The paired difference of two classifiers on the same images: second minus first."""
+
+    accuracy: float | None
+    """Difference of accuracy; None without labels."""
+    interval: Interval | None
+    """Its paired 95 % interval."""
+    worst: float | None
+    """Difference of the mean accuracy of the fixed worst classes."""
+    worst_interval: Interval | None
+    """Its paired 95 % interval."""
+    mcnemar_p: float | None
+    """Exact two-sided McNemar p; None without labels."""
+    changed: float
+    """Share of images whose prediction changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a classifier says of one picture."""
+
+    key: str
+    """The picture."""
+    top: tuple[tuple[str, float], ...]
+    """(class, softmax share), best first; empty when the picture could not be read."""
+    margin: float
+    """Winner - runner-up, in cosine units; 0 when the picture could not be read."""
+    fault: str = ""
+    """Why it could not be read; empty when it could."""
