@@ -15,12 +15,14 @@ import numpy as np
 
 from promptlab import runs
 from promptlab.config import Settings
+from promptlab.data.imagefolder import some_pictures
 from promptlab.errors import DataError, MismatchError, UsageError, unknown_name
 from promptlab.events import Event, Listener, Noted, Saved, ignore
 from promptlab.plugins import Plugins
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
 from promptlab.prompts.lint import lint
+from promptlab.prompts.templates import TemplateSet
 from promptlab.protocols import DataOptions, DatasetSource, ModelAlias, Rule
 from promptlab.report import summary
 from promptlab.report.run import Report, report
@@ -33,7 +35,6 @@ from promptlab.types import (
     Dataset,
     Features,
     Guess,
-    Images,
     LabelSource,
     Material,
     Scoreboard,
@@ -100,6 +101,18 @@ class Lab:
     def rules(self) -> dict[str, Rule]:
         """{name: rule}."""
         return {name: rule for name, (rule, _) in self._plugins.collect("promptlab_rules", ["promptlab.score.rules"]).items()}
+
+    @staticmethod
+    def templates(name: str = "") -> list[TemplateSet]:
+        """The template sets that can be asked for by name; with a name or a file, that one alone."""
+        return [template_sets.one(name)] if name else template_sets.shipped()
+
+    @staticmethod
+    def published(search: str) -> list[tuple[str, str]]:
+        """(name, tag) of every published open_clip model whose name or tag holds `search`."""
+        from promptlab.encode.openclip import published
+
+        return published(search)
 
     @cached_property
     def device(self) -> str:
@@ -249,11 +262,11 @@ class Lab:
                 runs.save_classifier(output, classifier)
         return output or session.run.classifier, classifier
 
-    def classify(self, images: Images, path: Path, top: int = 3) -> list[Guess]:
-        """What the classifier at `path` says of pictures; one Guess each, in order."""
+    def classify(self, pictures: Sequence[str], path: Path, top: int = 3) -> list[Guess]:
+        """What the classifier at `path` says of picture files; one Guess each, in order."""
         from promptlab.score.classifier import guesses
 
-        classifier = runs.load_classifier(path)
+        images, classifier = some_pictures(pictures), runs.load_classifier(path)
         model = self.settings.model or str(classifier.lineage.get("model", ""))
         if not model:
             raise UsageError(f"{str(path)!r} does not say which model it belongs to.", "Name it with --model.")

@@ -23,14 +23,13 @@ def classify(images: tuple[str, ...], classifier: Path | None, run_name: str, to
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
-    from promptlab.data.imagefolder import some_pictures
     from promptlab.lab import Lab
     from promptlab.report import summary, tables
 
     settings = Settings.load(flags)
     path = classifier or runs.find(Path(settings.runs), run_name).classifier
     with listening(quiet) as listen:
-        guesses = Lab(settings, listen).classify(some_pictures(images), path, top)
+        guesses = Lab(settings, listen).classify(images, path, top)
     if as_json:
         output.show_json(summary.guesses(guesses))
     else:

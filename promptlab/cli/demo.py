@@ -41,7 +41,6 @@ def demo(as_json: bool, quiet: bool, **flags: Any) -> None:
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
-    from promptlab.data.imagefolder import some_pictures
     from promptlab.display import safe
     from promptlab.errors import UsageError
     from promptlab.lab import Lab
@@ -56,7 +55,7 @@ def demo(as_json: bool, quiet: bool, **flags: Any) -> None:
             )
         found = lab.run("everyday")
         photographs = _photographs()
-        guesses = lab.classify(some_pictures([str(p) for p in photographs]), found.run.classifier) if photographs else []
+        guesses = lab.classify([str(p) for p in photographs], found.run.classifier) if photographs else []
     if as_json:
         output.show_json({**found.summary, "photographs": summary.guesses(guesses)})
         return

@@ -19,9 +19,7 @@ def models(search: str, as_json: bool, quiet: bool) -> None:
     with listening(quiet) as listen:
         found = [(n, m.about, m.target, plugin) for n, (m, plugin) in Lab(listen=listen).models.items()]
     if search:
-        from promptlab.encode.openclip import published
-
-        found += [(f"{name},{tag}", "published weights", "downloaded when first used", "open_clip") for name, tag in published(search)]
+        found += [(f"{name},{tag}", "published weights", "downloaded when first used", "open_clip") for name, tag in Lab.published(search)]
     if as_json:
         output.show_json([dict(zip(("model", "about", "target", "plugin"), row, strict=True)) for row in found])
         return

@@ -123,7 +123,7 @@ class OpenClipEncoder:
         for rows in tower.slices(ids):
             z = tower.encode(ids[rows]).numpy()
             out = np.empty((len(texts), z.shape[1]), np.float32) if out is None else out
-            out[rows.numpy()] = unit(z)
+            out[rows.numpy()] = z
             listen(Progressed("encode texts", done := done + len(rows)))
         assert out is not None
         return out

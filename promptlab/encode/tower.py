@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from promptlab.types import unit
 
 # Largest difference of unit vectors between the cut and the padded run that counts as equal; fp32 gives about 1.3e-7.
 EQUAL = 2e-6
@@ -56,7 +57,7 @@ class TextTower:
         return (self._at_length(ids) if self.cut else self._padded(ids)).cpu()
 
     def _padded(self, ids: Tensor) -> Tensor:
-        return F.normalize(self.model.encode_text(ids).float(), dim=-1)
+        return _unit(self.model.encode_text(ids))
 
     def _at_length(self, ids: Tensor) -> Tensor:
         parts, ends = self._parts, self.ends(ids)
@@ -68,7 +69,7 @@ class TextTower:
         project = parts.text_projection
         if project is not None:
             x = project(x) if isinstance(project, torch.nn.Linear) else x @ project
-        return F.normalize(x.float(), dim=-1)
+        return _unit(x)
 
     def slices(self, ids: Tensor) -> list[Tensor]:
         """Rows of ids (P, L) cut into slices, longest texts first, each of about the same number of tokens."""
@@ -80,3 +81,8 @@ class TextTower:
             cuts.append(order[start:stop])
             start = stop
         return cuts
+
+
+def _unit(x: Tensor) -> Tensor:
+    rows: Tensor = unit(x.float())
+    return rows

@@ -125,14 +125,15 @@ def load(wanted: Sequence[str]) -> tuple[Template, ...]:
     """The distinct templates of sets and files (.toml, .txt, .json), in order. Raises UsageError for what cannot be had."""
     found: dict[str, Template] = {}
     for name in wanted:
-        for made in _one(name).templates:
+        for made in one(name).templates:
             found.setdefault(made.source, made)
     if not found:
         raise UsageError("No template was given.", "Name a set, e.g. --templates simple.")
     return tuple(found.values())
 
 
-def _one(name: str) -> TemplateSet:
+def one(name: str) -> TemplateSet:
+    """The set of that name, or of that file. Raises UsageError for what does not exist or cannot be read."""
     if name in OPENAI:
         return _openai(name)
     path = folder() / "prompts" / f"{name}.toml"
