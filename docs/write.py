@@ -1,8 +1,8 @@
 """Write what the docs take from the program itself, or check that it is there.
 
-    python docs/write.py            write docs/cli.md from the parser
-    python docs/write.py --check    fail if docs/cli.md is not what the parser says, or a page links to nothing
-    python docs/write.py --demo     run `promptlab demo` and put its real output into README.md
+python docs/write.py            write docs/cli.md from the parser
+python docs/write.py --check    fail if docs/cli.md is not what the parser says, or a page links to nothing
+python docs/write.py --demo     run `promptlab demo` and put its real output into README.md
 """
 
 import os
@@ -50,9 +50,8 @@ def dead_links() -> list[str]:
     pages = [README, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "plugins").rglob("*.md"))]
     found = []
     for page in pages:
-        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")):
-            if "://" not in target and not (page.parent / target).exists():
-                found.append(f"{page.relative_to(ROOT)}: {target}")
+        targets = [t for t in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")) if "://" not in t]
+        found += [f"{page.relative_to(ROOT)}: {target}" for target in targets if not (page.parent / target).exists()]
     return found
 
 

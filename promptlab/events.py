@@ -68,5 +68,14 @@ class Cancelled(BaseException):
     """Raised by a listener to stop the work at the next batch. A BaseException, so that no guard against a plugin swallows it."""
 
 
+def counted_from(start: int, listen: Listener) -> Listener:
+    """A listener for a part of a larger work, whose progress counts on from `start`."""
+
+    def later(event: Event) -> None:
+        listen(Progressed(event.work, event.done + start) if isinstance(event, Progressed) else event)
+
+    return later
+
+
 def ignore(event: Event) -> None:
     """The listener of somebody who does not listen."""

@@ -79,7 +79,7 @@ class Encoder(Protocol):
         """(P, D) f4 unit."""
         ...
 
-    def encode_images(self, images: Images, rows: Sequence[int]) -> tuple[Array, dict[int, str]]:
+    def encode_images(self, images: Images, rows: Sequence[int], listen: Listener) -> tuple[Array, dict[int, str]]:
         """(n, D) unit vectors of the readable rows, in order, and {row: reason} for those that could not be read."""
         ...
 

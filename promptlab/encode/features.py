@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from promptlab.errors import DataError, StoreError
-from promptlab.events import Finished, Listener, Progressed, Started
+from promptlab.events import Finished, Listener, Progressed, Started, counted_from
 from promptlab.protocols import Encoder
 from promptlab.store import Cache, explained, file_sha256, fingerprint, read_json, slug, write_json, written
 from promptlab.types import Array, Features, Images
@@ -56,7 +56,7 @@ def encode_images(images: Images, encoder: Encoder, dataset: str, cache: Cache, 
     for name, rows in zip(names, cuts, strict=True):
         note = _finished(folder, name)
         if note is None:
-            note = _encode_shard(folder, name, images, rows, encoder)
+            note = _encode_shard(folder, name, images, rows, encoder, counted_from(rows.start, listen))
             new += len(rows)
         notes.append(note)
         listen(Progressed("encode pictures", rows.stop))
@@ -77,8 +77,8 @@ def _finished(folder: Path, name: str) -> dict[str, Any] | None:
     return note if file_sha256(rows) == note["sha256"] else None
 
 
-def _encode_shard(folder: Path, name: str, images: Images, rows: range, encoder: Encoder) -> dict[str, Any]:
-    z, bad = encoder.encode_images(images, rows)
+def _encode_shard(folder: Path, name: str, images: Images, rows: range, encoder: Encoder, listen: Listener) -> dict[str, Any]:
+    z, bad = encoder.encode_images(images, rows, listen)
     with written(folder / f"{name}.npy") as file:
         np.save(file, z, allow_pickle=False)
     note = {"sha256": file_sha256(folder / f"{name}.npy"), "bad": {str(i - rows.start): reason for i, reason in bad.items()}}

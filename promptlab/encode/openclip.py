@@ -16,7 +16,7 @@ from torch import Tensor
 
 from promptlab.encode.tower import TextTower
 from promptlab.errors import EncoderError, unknown_name
-from promptlab.events import Listener, Progressed
+from promptlab.events import Listener, Progressed, ignore
 from promptlab.store import Cache, file_sha256, fingerprint
 from promptlab.types import Array, Images, unit
 
@@ -115,7 +115,7 @@ class OpenClipEncoder:
             len(tokenizer.encode(text)) + 2 if hasattr(tokenizer, "bpe") else min(self.context_length, int((tokenizer([text]) != 0).sum()))
         )
 
-    def encode_texts(self, texts: Sequence[str], listen: Listener) -> Array:
+    def encode_texts(self, texts: Sequence[str], listen: Listener = ignore) -> Array:
         *_, tokenizer, tower = self._loaded
         ids = torch.cat([tokenizer(list(texts[i : i + 4096])) for i in range(0, len(texts), 4096)])
         out: Array | None = None
@@ -129,7 +129,7 @@ class OpenClipEncoder:
         return out
 
     @torch.inference_mode()
-    def encode_images(self, images: Images, rows: Sequence[int]) -> tuple[Array, dict[int, str]]:
+    def encode_images(self, images: Images, rows: Sequence[int], listen: Listener = ignore) -> tuple[Array, dict[int, str]]:
         """Pictures are read and prepared by threads one batch ahead of the model."""
         model, transform, *_ = self._loaded
         size, parts = IMAGES_AT_ONCE[torch.device(self.device).type], []
@@ -146,6 +146,7 @@ class OpenClipEncoder:
                 pixels = [made for made in ready if isinstance(made, Tensor)]
                 if pixels:
                     parts.append(self._vectors(model, torch.stack(pixels)))
+                listen(Progressed("encode pictures", n * size + len(batch)))
         empty = np.zeros((0, 1), np.float32)
         return np.concatenate(parts) if parts else empty, bad
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from promptlab.errors import StoreError
-from promptlab.events import Finished, Listener, Progressed, Started
+from promptlab.events import Finished, Listener, Started, counted_from
 from promptlab.protocols import Encoder
 from promptlab.store import Cache
 from promptlab.types import Array, PromptGrid, TextBank, unit
@@ -52,7 +52,7 @@ def _encode_missing(base: sqlite3.Connection, missing: Sequence[str], encoder: E
     new = [text for text in dict.fromkeys(cleaned.values()) if text not in have]
     for start in range(0, len(new), AT_ONCE):
         some = new[start : start + AT_ONCE]
-        z = encoder.encode_texts(some, _later(listen, start))
+        z = encoder.encode_texts(some, counted_from(start, listen))
         base.executemany(
             "INSERT OR IGNORE INTO rows VALUES (?, ?)", ((t, row.astype("<f4").tobytes()) for t, row in zip(some, z, strict=True))
         )
@@ -61,11 +61,6 @@ def _encode_missing(base: sqlite3.Connection, missing: Sequence[str], encoder: E
     base.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", ((t, c, encoder.tokens(c) > longest) for t, c in cleaned.items()))
     base.commit()
     return len(new)
-
-
-def _later(listen: Listener, start: int) -> Listener:
-    """A listener that counts on from `start`."""
-    return lambda event: listen(Progressed(event.work, event.done + start) if isinstance(event, Progressed) else event)
 
 
 def encode_grid(grid: PromptGrid, encoder: Encoder, cache: Cache, listen: Listener) -> tuple[TextBank, int]:
