@@ -17,7 +17,7 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
-from promptlab.encode.openclip import OpenClipEncoder
+from promptlab.encode.openclip import Loading, OpenClipEncoder
 from promptlab.encode.text import encode_grid
 from promptlab.events import ignore
 from promptlab.prompts.compose import compose
@@ -46,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.safetensors"
         save_file(open_clip.create_model("ViT-B-32").state_dict(), weights)
-        encoder = OpenClipEncoder(f"ViT-B-32,{weights}", Cache(Path(folder) / "cache"), "cpu")
+        encoder = OpenClipEncoder(f"ViT-B-32,{weights}", Cache(Path(folder) / "cache"), Loading())
         model, _, tokenizer, tower = encoder._loaded
         grid = compose(Classes.of(names), templates)
         (bank, new), ours = timed(lambda: encode_grid(grid, encoder, Cache(Path(folder) / "cache"), ignore))

@@ -13,13 +13,14 @@ from promptlab.errors import UsageError, unknown_name
 
 FILE = "promptlab.toml"
 # A project file from a stranger must not redirect what is written outside of the project.
-NOT_FROM_FILE = ("cache",)
-OF_THIS_MACHINE = ("cache", "runs", "device")
+NOT_FROM_FILE = ("cache", "allow_pickle_weights")
+OF_THIS_MACHINE = ("cache", "runs", "device", "offline")
 CHOICES = {
     "weights": ("uniform", "cpe"),
     "labels": ("ensemble", "self", "true"),
     "combine": ("embedding", "logit"),
     "debias": ("none", "balance"),
+    "precision": ("auto", "fp32", "fp16", "bf16"),
 }
 
 
@@ -51,6 +52,12 @@ class Settings:
     """Of halves and resamples."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    precision: str = "auto"
+    """Of pictures: `auto` (fp16 on CUDA, else fp32), `fp32`, `fp16`, `bf16`."""
+    allow_pickle_weights: bool = False
+    """Load pickled weights too; safetensors alone otherwise."""
+    offline: bool = False
+    """Download nothing."""
     cache: str = ""
     """The cache folder; empty: the user's cache folder."""
     runs: str = "runs"
@@ -119,7 +126,10 @@ def _from_file(file: Path) -> dict[str, Any]:
         raise UsageError(f"{str(file)!r} cannot be read: {error}.") from error
     for name in found:
         if name in NOT_FROM_FILE:
-            raise UsageError(f"{str(file)!r} sets `{name}`, which a project file may not.", f"Use --{name} or PROMPTLAB_{name.upper()}.")
+            raise UsageError(
+                f"{str(file)!r} sets `{name}`, which a project file may not.",
+                f"Use --{name.replace('_', '-')} or PROMPTLAB_{name.upper()}.",
+            )
     runs = found.get("runs")
     if isinstance(runs, str) and not (file.parent / runs).resolve().is_relative_to(file.parent.resolve()):
         raise UsageError(f"{str(file)!r} puts runs outside of its folder ({runs!r}), which a project file may not.", "Use --runs.")

@@ -56,9 +56,14 @@ class OfflineError(PromptlabError):
     """Something that is not in the cache while offline."""
 
 
+MOST_SHOWN = 24  # names in one message; of more, those nearest to what was typed
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that does not exist: it lists what exists and the nearest match."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=12, cutoff=0.5)
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    return UsageError(f"There is no {kind} named {name!r}.", f"{hint}There are: {', '.join(names) or 'none'}.")
+    shown = names if len(names) <= MOST_SHOWN else near or names[:MOST_SHOWN]
+    more = f", and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+    return UsageError(f"There is no {kind} named {name!r}.", f"{hint}There are: {', '.join(shown) or 'none'}{more}.")

@@ -134,8 +134,6 @@ class Lab:
     def open(self, where: str) -> Dataset:
         """The dataset that `where` names or points to. Raises UsageError or DataError that lists what would work."""
         options = DataOptions(names=self.settings.classes)
-        if where in self.sources:
-            return self.sources[where][0].open(where, options)
         source = next((source for source, _ in self.sources.values() if source.claims(where)), None)
         if source is not None:
             return source.open(where, options)
@@ -145,13 +143,15 @@ class Lab:
 
     def encoder(self, model: str = "") -> "OpenClipEncoder":
         """The encoder for an alias or a model as `--model` takes it; nothing is loaded yet."""
-        from promptlab.encode.openclip import OpenClipEncoder
+        from promptlab.encode.openclip import Loading, OpenClipEncoder
 
         name = model or self.settings.model or DEFAULT_MODEL
         alias = self.models.get(name)
         if alias is None and name.isidentifier() and not Path(name).exists():
             raise unknown_name("model", name, self.models)
-        return OpenClipEncoder(alias[0].target if alias else name, self.cache, self.device, name)
+        s = self.settings
+        how = Loading(self.device, s.precision, s.allow_pickle_weights, s.offline)
+        return OpenClipEncoder(alias[0].target if alias else name, self.cache, how, name)
 
     def features(self, dataset: Dataset, encoder: "OpenClipEncoder | None") -> tuple[dict[str, Features], int]:
         """Features of every split, and how many pictures were encoded anew."""

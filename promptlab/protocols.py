@@ -27,7 +27,7 @@ class DatasetSource(Protocol):
     """A command line that works."""
 
     def claims(self, where: str) -> bool:
-        """Whether `where`, as typed by the user, is this source's; cheap, reads no picture."""
+        """Whether `where`, as typed by the user, is this source's: a place that it understands, or its name. Cheap, reads no picture."""
         ...
 
     def open(self, where: str, options: DataOptions) -> Dataset:

@@ -14,7 +14,7 @@ from promptlab.cli import options
 @click.option("--run", "run_name", metavar="RUN", default="", help="Use the classifier of this run.")
 @click.option("--model", help="The model, where the file does not know it.")
 @click.option("--top", default=3, show_default=True, help="How many classes to show.")
-@click.option("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto).")
+@options.loading
 @options.places
 @options.output
 def classify(images: tuple[str, ...], classifier: Path | None, run_name: str, top: int, as_json: bool, quiet: bool, **flags: Any) -> None:

@@ -44,9 +44,21 @@ def material(command: F) -> F:
         click.option("--model", help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini)."),
         click.option("--templates", multiple=True, help="A template set or file; may be repeated (default: general)."),
         click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one."),
-        click.option("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto)."),
+        loading,
         click.option("--seed", type=int, help="Of the halves and the resamples (default: 0)."),
         click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample."),
+    )(command)
+
+
+def loading(command: F) -> F:
+    """How a model may be loaded and run."""
+    return _stacked(
+        click.option("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto)."),
+        click.option("--precision", type=click.Choice(CHOICES["precision"]), help="Of pictures (default: auto, fp16 on CUDA, else fp32)."),
+        click.option(
+            "--allow-pickle-weights", is_flag=True, default=None, help="Load .bin and .pt weights too; they can hold a stranger's code."
+        ),
+        click.option("--offline", is_flag=True, default=None, help="Download nothing; fail with exit code 4 instead."),
     )(command)
 
 

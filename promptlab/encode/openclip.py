@@ -1,10 +1,12 @@
 """open_clip models as encoders. The model itself is loaded when the first text or picture is not in the cache."""
 
+import importlib.util
 import io
 import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,73 +16,89 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from promptlab.encode import guards
 from promptlab.encode.tower import TextTower
-from promptlab.errors import EncoderError, unknown_name
+from promptlab.errors import EncoderError, OfflineError
 from promptlab.events import Listener, Progressed, ignore
 from promptlab.store import Cache, file_sha256, fingerprint
 from promptlab.types import Array, Images, unit
 
-CONFIG = "open_clip_config.json"
-WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
+LOCAL, HUB = "local-dir:", "hf-hub:"
 # Pictures beyond this are refused before they are decoded: a few kilobytes can claim gigabytes.
 MOST_PIXELS = 100_000_000
 IMAGES_AT_ONCE = {"cpu": 32, "cuda": 256, "mps": 64}
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How a model may be loaded and run."""
+
+    device: str = "cpu"
+    """`cpu`, `cuda`, `mps`."""
+    precision: str = "auto"
+    """Of pictures: `auto` (fp16 on CUDA, else fp32), `fp32`, `fp16`, `bf16`. Texts are always fp32."""
+    allow_pickle: bool = False
+    """Whether pickled weights may be loaded (with `weights_only`)."""
+    offline: bool = False
+    """Whether nothing may be downloaded."""
 
 
 class Spec(NamedTuple):
     """Which model: what open_clip is told."""
 
     name: str
-    """`ViT-B-32`, or `local-dir:/folder`."""
+    """`ViT-B-32`, `local-dir:/folder` or `hf-hub:org/repo`."""
     pretrained: str | None
-    """A tag or a file; None for a folder, which brings its own."""
+    """A tag or a file; None for a folder or a repository, which bring their own."""
 
 
 def parse_spec(text: str) -> Spec:
-    """The model for `local-dir:FOLDER`, a folder, `NAME,TAG` or `NAME,FILE`. Raises EncoderError when no weights are named."""
-    folder = Path(text.removeprefix("local-dir:")).expanduser()
-    if text.startswith("local-dir:") or (folder.is_dir() and (folder / CONFIG).is_file()):
-        if not (folder / CONFIG).is_file():
-            raise EncoderError(
-                f"There is no {CONFIG} in {str(folder)!r}.",
-                "A model folder holds open_clip_config.json and open_clip_model.safetensors.",
-            )
-        return Spec(f"local-dir:{folder.resolve()}", None)
+    """The model for `local-dir:FOLDER`, a folder, `hf-hub:ORG/REPO`, `NAME,TAG` or `NAME,FILE`. Raises EncoderError without weights."""
+    folder = Path(text.removeprefix(LOCAL)).expanduser()
+    if text.startswith(LOCAL) or folder.is_dir():
+        guards.check_config(folder)
+        return Spec(f"{LOCAL}{folder.resolve()}", None)
+    if text.startswith(HUB):
+        return Spec(text, None)
     name, comma, pretrained = text.partition(",")
     if not comma:
         raise EncoderError(
             f"The model {text!r} says no weights, and random ones would be useless.",
             f"Write {name},TAG or {name},FILE.safetensors, or name a folder. `promptlab models {name}` lists tags.",
         )
-    return Spec(name.replace("/", "-"), str(Path(pretrained).expanduser().resolve()) if _is_file(pretrained) else pretrained)
-
-
-def _is_file(pretrained: str) -> bool:
-    suffix = Path(pretrained).suffix in (".safetensors", ".bin", ".pt", ".pth")
-    if suffix and not Path(pretrained).expanduser().is_file():
-        raise EncoderError(f"There is no weights file {pretrained!r}.")
-    return suffix
+    is_file = Path(pretrained).suffix in guards.SAFE + guards.PICKLED
+    return Spec(name.replace("/", "-"), str(Path(pretrained).expanduser().resolve()) if is_file else pretrained)
 
 
 class OpenClipEncoder:
     """One open_clip model. See `promptlab.protocols.Encoder` for what each method gives."""
 
-    def __init__(self, text: str, cache: Cache, device: str, name: str = "") -> None:
+    def __init__(self, text: str, cache: Cache, how: Loading, name: str = "") -> None:
         self.spec = parse_spec(text)
         self.name = name or text
-        self.device = device
-        self.precision = "fp16" if device.startswith("cuda") else "fp32"
+        self.how = how
+        cuda = how.device.startswith("cuda")
+        self.precision = how.precision if how.precision != "auto" else "fp16" if cuda else "fp32"
         self._cache = cache
+        self._weights = self._weights_file()
         self.fingerprint = self._fingerprint()
+
+    def _weights_file(self) -> Path | None:
+        """The file that will be loaded; None for weights that open_clip downloads."""
+        if self.spec.name.startswith(LOCAL):
+            return guards.weights_in(Path(self.spec.name.removeprefix(LOCAL)), self.how.allow_pickle)
+        if self.spec.pretrained and Path(self.spec.pretrained).is_absolute():
+            return guards.weights_file(Path(self.spec.pretrained), self.how.allow_pickle)
+        return None
 
     def _fingerprint(self) -> str:
         """Known without loading: the bytes of folder or file, or the published name and tag."""
-        if self.spec.pretrained is None:
-            folder = Path(self.spec.name.removeprefix("local-dir:"))
-            return fingerprint("open_clip", (folder / CONFIG).read_bytes(), self._sha256(_weights_in(folder)))
-        if _is_file(self.spec.pretrained):
-            return fingerprint("open_clip", self.spec.name, self._sha256(Path(self.spec.pretrained)))
-        return fingerprint("open_clip", self.spec.name, self.spec.pretrained)
+        if self._weights is None:
+            return fingerprint("open_clip", self.spec.name, self.spec.pretrained)
+        config = Path(self.spec.name.removeprefix(LOCAL)) / guards.CONFIG
+        about = self.spec.name if self.spec.pretrained else config.read_bytes()
+        return fingerprint("open_clip", about, self._sha256(self._weights))
 
     def _sha256(self, file: Path) -> str:
         status = file.stat()
@@ -89,8 +107,8 @@ class OpenClipEncoder:
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any, Any, TextTower]:
-        model, transform, tokenizer = _load(self.spec, self.device)
-        return model, transform, tokenizer, TextTower(model, tokenizer, self.device)
+        model, transform, tokenizer = _load(self.spec, self.how, downloads=self._weights is None)
+        return model, transform, tokenizer, TextTower(model, tokenizer, self.how.device)
 
     @property
     def cut_texts(self) -> bool:
@@ -111,9 +129,10 @@ class OpenClipEncoder:
 
     def tokens(self, text: str) -> int:
         tokenizer = self._loaded[2]
-        return (
-            len(tokenizer.encode(text)) + 2 if hasattr(tokenizer, "bpe") else min(self.context_length, int((tokenizer([text]) != 0).sum()))
-        )
+        if hasattr(tokenizer, "bpe"):
+            return len(tokenizer.encode(text)) + 2
+        inner = getattr(tokenizer, "tokenizer", None)
+        return len(inner(self.clean(text))["input_ids"]) if inner is not None else 0
 
     def encode_texts(self, texts: Sequence[str], listen: Listener = ignore) -> Array:
         *_, tokenizer, tower = self._loaded
@@ -132,7 +151,7 @@ class OpenClipEncoder:
     def encode_images(self, images: Images, rows: Sequence[int], listen: Listener = ignore) -> tuple[Array, dict[int, str]]:
         """Pictures are read and prepared by threads one batch ahead of the model."""
         model, transform, *_ = self._loaded
-        size, parts = IMAGES_AT_ONCE[torch.device(self.device).type], []
+        size, parts = IMAGES_AT_ONCE[torch.device(self.how.device).type], []
         bad: dict[int, str] = {}
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             batches = [rows[i : i + size] for i in range(0, len(rows), size)]
@@ -151,10 +170,11 @@ class OpenClipEncoder:
         return np.concatenate(parts) if parts else empty, bad
 
     def _vectors(self, model: Any, pixels: Tensor) -> Array:
-        half = self.precision == "fp16"
-        with torch.autocast(torch.device(self.device).type, torch.float16, enabled=half):
-            z = model.encode_image(pixels.to(self.device))
-        return np.asarray(unit(z.float()).cpu().numpy(), np.float16 if half else np.float32)
+        """(B, D) unit; f4 for fp32, else f2 (numpy has no bf16, and unit rows lose nothing that bf16 had)."""
+        dtype = DTYPES.get(self.precision)
+        with torch.autocast(torch.device(self.how.device).type, dtype, enabled=dtype is not None):
+            z = model.encode_image(pixels.to(self.how.device))
+        return np.asarray(unit(z.float()).cpu().numpy(), np.float32 if dtype is None else np.float16)
 
 
 def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:
@@ -169,34 +189,40 @@ def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:
         return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _weights_in(folder: Path) -> Path:
-    for name in WEIGHTS:
-        if (folder / name).is_file():
-            return folder / name
-    raise EncoderError(f"There are no safetensors weights in {str(folder)!r}.", f"Expected one of {', '.join(WEIGHTS)}.")
-
-
-def _load(spec: Spec, device: str) -> tuple[Any, Any, Any]:
+def _load(spec: Spec, how: Loading, downloads: bool) -> tuple[Any, Any, Any]:
     """(model, picture transform, tokenizer), in fp32. Raises EncoderError that says what could not be had."""
     import open_clip
 
-    if spec.pretrained is not None:
-        if spec.name not in open_clip.list_models():
-            raise unknown_name("open_clip model", spec.name, open_clip.list_models())
-        tags = open_clip.list_pretrained_tags_by_model(spec.name)
-        if not _is_file(spec.pretrained) and spec.pretrained not in tags:
-            raise unknown_name(f"pretrained tag of {spec.name}", spec.pretrained, tags)
+    if spec.pretrained is not None and downloads:
+        guards.check_published(spec.name, spec.pretrained)
+    if how.offline:
+        _cut_off()
     try:
-        model, transform = open_clip.create_model_from_pretrained(spec.name, spec.pretrained, precision="fp32", device=device)
+        model, transform = open_clip.create_model_from_pretrained(spec.name, spec.pretrained, precision="fp32", device=how.device)
         tokenizer = open_clip.get_tokenizer(spec.name)
     except Exception as error:  # open_clip, torch and the hub client raise many kinds
-        said = str(error).strip().splitlines()
-        raise EncoderError(
-            f"The model {spec.name!r} ({spec.pretrained or 'its folder'}) could not be loaded: {said[0] if said else type(error).__name__}",
-            "Without network, name a folder: --model local-dir:FOLDER.",
-        ) from error
+        raise _explained(spec, how, downloads, error) from error
     model.eval()
     return model, transform, tokenizer
+
+
+def _cut_off() -> None:
+    """Keep the hub client from the network; it reads this constant at each call."""
+    from huggingface_hub import constants
+
+    constants.HF_HUB_OFFLINE = True
+
+
+def _explained(spec: Spec, how: Loading, downloads: bool, error: Exception) -> EncoderError | OfflineError:
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    what = f"The model {spec.name!r} ({spec.pretrained or 'its own weights'}) could not be loaded: {said}"
+    if isinstance(error, ModuleNotFoundError) or (importlib.util.find_spec("transformers") is None and "transformers" in str(error)):
+        return EncoderError(what, "This model's tokenizer needs more packages: pip install transformers sentencepiece.")
+    if downloads and how.offline:
+        return OfflineError(what, "It is not in the local cache; run once without --offline.")
+    return EncoderError(
+        what, "Without network, name a folder: --model local-dir:FOLDER." if downloads else "Is it whole, and of this architecture?"
+    )
 
 
 def published(search: str) -> list[tuple[str, str]]:
