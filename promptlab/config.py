@@ -17,7 +17,7 @@ NOT_FROM_FILE = ("cache", "allow_pickle_weights")
 OF_THIS_MACHINE = ("cache", "runs", "device", "offline")
 CHOICES = {
     "weights": ("uniform", "cpe"),
-    "labels": ("ensemble", "self", "true"),
+    "labels": ("ensemble", "others", "self", "true"),
     "combine": ("embedding", "logit"),
     "debias": ("none", "balance"),
     "precision": ("auto", "fp32", "fp16", "bf16"),

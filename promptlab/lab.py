@@ -139,7 +139,7 @@ class Lab:
             return source.open(where, options)
         if Path(where).exists():
             raise DataError(f"{where!r} is nothing that a dataset source understands.", "`promptlab datasets` shows what they read.")
-        raise unknown_name("dataset or folder", where, self.sources)
+        raise unknown_name("dataset or folder", where, [name for name, (source, _) in self.sources.items() if source.claims(name)])
 
     def encoder(self, model: str = "") -> "OpenClipEncoder":
         """The encoder for an alias or a model as `--model` takes it; nothing is loaded yet."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from promptlab.events import Listener
@@ -121,6 +122,14 @@ class State(Protocol):
         ...
 
 
+class Unit(StrEnum):
+    """What a rule's values are: margins in cosine units, shares of images in [0, 1], or logits and nats."""
+
+    MARGIN = "margin"
+    SHARE = "share"
+    LOGIT = "logit"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A scoring rule: what it reads off each image, and how classes are joined."""
@@ -132,8 +141,10 @@ class Rule:
     start: Callable[[Any], State] | None = None
     """Setting -> State, for a rule that is no mean over images."""
     reducer: str = "mean"
-    """Over classes: `overall`, `mean`, `worst-k`, `min`, `zeros`."""
-    share: bool = False
-    """Whether the values are shares of images, in [0, 1]."""
+    """Over classes: `overall`, `mean`, `worst-k`, `min`; for shares also `hmean`, `zeros`; for f1 also `macro`, `micro`, `weighted`."""
+    unit: Unit = Unit.MARGIN
+    """What its values are."""
+    lower_is_better: bool = False
+    """Whether less is better, as with entropy; such a rule is negated when it ranks or weighs."""
     about: str = ""
     """One line."""

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from promptlab.report.tables import Table
@@ -28,7 +29,7 @@ def show(tables: Iterable[Table], lead: Sequence[str] = ()) -> None:
     console = Console(highlight=False, soft_wrap=False)
     for line in lead:
         console.print(Text(line))
-    for table in tables:
+    for table in (part for whole in tables for part in _fitting(whole, console.width)):
         drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
         for head in table.columns:
             number = head.startswith(">")
@@ -41,3 +42,25 @@ def show(tables: Iterable[Table], lead: Sequence[str] = ()) -> None:
         console.print(drawn)
         if table.note:
             console.print(Text(table.note, style="dim"))
+
+
+def _fitting(table: Table, width: int) -> list[Table]:
+    """The table, or where its columns of numbers are too many for the terminal several, each with the first column."""
+    sizes = [max(len(cell) for cell in column) + 3 for column in zip(table.columns, *table.rows, strict=True)]
+    numbers = [i for i, head in enumerate(table.columns) if head.startswith(">")]
+    if len(numbers) < len(table.columns) - 1 or sum(sizes[i] for i in numbers) + min(sizes[0], width // 3) <= width:
+        return [table]
+    parts: list[list[int]] = [[]]
+    for i in numbers:
+        if parts[-1] and sum(sizes[j] for j in [0, *parts[-1], i]) > width:
+            parts.append([])
+        parts[-1].append(i)
+    cut = [
+        Table(
+            "" if n else table.title,
+            tuple(table.columns[i] for i in [0, *part]),
+            tuple(tuple(row[i] for i in [0, *part]) for row in table.rows),
+        )
+        for n, part in enumerate(parts)
+    ]
+    return [*cut[:-1], replace(cut[-1], note=table.note)]

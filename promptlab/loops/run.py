@@ -7,15 +7,15 @@ from functools import partial
 import numpy as np
 
 from promptlab.errors import UsageError
-from promptlab.events import Finished, Listener, Started, ignore
+from promptlab.events import Finished, Listener, Noted, Started, ignore
 from promptlab.protocols import Rule
 from promptlab.score import weights as weighting
-from promptlab.score.classifier import build, classify, uniform
+from promptlab.score.classifier import build, classify, others_say, uniform
 from promptlab.score.contest import Columns, require_same_encoder
 from promptlab.score.debias import balance
 from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.health import check_balance, check_labels, check_margins, check_ranking, check_ties, check_weights
-from promptlab.score.rules import default_k
+from promptlab.score.reducers import default_k
 from promptlab.score.sweep import sweep
 from promptlab.types import (
     Array,
@@ -108,9 +108,14 @@ def score_families(
     require_same_encoder(tune, bank)
     if source is LabelSource.TRUE and tune.labels is None:
         raise UsageError("The data has no labels, so --labels true cannot be used.", "Use --labels ensemble.")
+    if source is LabelSource.OTHERS and len(bank.z) == 1:
+        listen(Noted("There is one family, so it has no others to judge it; labels `ensemble` are used."))
+        source = LabelSource.ENSEMBLE
     labels: Array | None = tune.labels
     if source is LabelSource.ENSEMBLE:
         labels = classify(uniform(bank), tune, None, device).winner
+    elif source is LabelSource.OTHERS:
+        labels = others_say(bank, tune, device)
     elif source is LabelSource.SELF:
         labels = None
     columns = Columns(bank.z, device=device)

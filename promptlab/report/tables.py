@@ -183,7 +183,7 @@ def checks(found: Sequence[Check]) -> Table:
 def boards(found: Mapping[str, Scoreboard], most: int = 20) -> Table:
     """Families by the first rule, best first, with their value under every rule."""
     first = next(iter(found.values()))
-    order = np.argsort(-first.value, kind="stable")[:most]
+    order = np.argsort(first.value if first.lower_is_better else -first.value, kind="stable")[:most]
     rows = tuple((safe(first.families[k], 60), *(_value(board, board.value[k]) for board in found.values())) for k in order)
     left = len(first.families) - len(order)
     note = f"On tune, labels: {first.labels}." + (f" {left} more families are in scores.json." if left else "")
@@ -194,7 +194,7 @@ def worst_by_board(board: Scoreboard, classes: Classes, most: int) -> Table:
     """The classes with the lowest mean value over families under one rule."""
     known = np.isfinite(board.per_class).sum(0)
     mean = np.where(known > 0, np.nansum(board.per_class, 0) / np.maximum(known, 1), np.nan)
-    order = [c for c in np.argsort(mean, kind="stable") if known[c]][:most]
+    order = [c for c in np.argsort(-mean if board.lower_is_better else mean, kind="stable") if known[c]][:most]
     never = "never predicted" if board.labels != "true" else "no picture"
     rows = tuple(
         (safe(classes.titles[c]), _value(board, mean[c]), str(board.count[:, c].max()) if board.count[:, c].any() else never) for c in order
@@ -206,7 +206,9 @@ def worst_by_board(board: Scoreboard, classes: Classes, most: int) -> Table:
 def _value(board: Scoreboard, value: float) -> str:
     if board.rule.endswith("/zeros"):
         return f"{value:.0f}"
-    return percent(value) if board.share else cosine(value)
+    if board.unit == "share":
+        return percent(value)
+    return cosine(value) if board.unit == "margin" else "-" if np.isnan(value) else f"{value:.3f}"
 
 
 def guesses(found: Sequence[Guess], title: str = "") -> Table:

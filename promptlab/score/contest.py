@@ -60,8 +60,11 @@ class Contest:
     def __init__(self, columns: Columns, x: Tensor, label: Tensor | None, families: slice, start: int, scale: float) -> None:
         self.columns, self.x, self.families, self.start, self.scale = columns, x, families, start, scale
         self.similarity = columns.similarity(x, families)
-        self.shared_labels = label is not None
-        self.label = self.winner if label is None else label[:, None].expand(-1, self.similarity.shape[1])
+        self.shared_labels = label is not None and label.ndim == 1
+        if label is None:
+            self.label = self.winner
+        else:
+            self.label = label[:, None].expand(-1, self.similarity.shape[1]) if self.shared_labels else label[:, families]
 
     @cached_property
     def winner(self) -> Tensor:
@@ -115,7 +118,8 @@ def block(device: str, classes: int, families: int, images: int) -> tuple[int, i
 
 
 def contests(features: Features, columns: Columns, labels: Array | None, scale: float, batch: int | None = None) -> Iterator[Contest]:
-    """Every block of images x families, images outermost. labels: (N,) int, or None where each family judges itself by its own winner.
+    """Every block of images x families, images outermost. labels: (N,) int; (N, K) where each
+    family has its own; None where each judges itself by its own winner.
 
     Raises MismatchError when widths or lengths differ, DataError on a row that is zero or not finite.
     """

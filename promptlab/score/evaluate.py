@@ -9,7 +9,7 @@ from promptlab.errors import DataError
 from promptlab.events import Listener, ignore
 from promptlab.protocols import Rule
 from promptlab.score.classifier import classify, columns_of
-from promptlab.score.rules import default_k
+from promptlab.score.reducers import default_k
 from promptlab.score.sweep import sweep
 from promptlab.types import Array, Classifier, Difference, Evaluation, Features, Interval, LabelSource, Outcomes, WorstSet
 

@@ -1,14 +1,19 @@
 """One pass over the images for any number of rules."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from promptlab.events import Finished, Listener, Progressed, Started
 from promptlab.protocols import Rule
 from promptlab.score.contest import Columns, contests
-from promptlab.score.rules import Setting, TieState, fill_never_predicted, over_classes, parse_rule, start
+from promptlab.score.reducers import fill_never_predicted, over_classes
+from promptlab.score.rules import parse_rule, start
+from promptlab.score.states import F1State, Setting, TieState
 from promptlab.types import Array, Features, LabelSource, Scoreboard
 
 
@@ -27,11 +32,12 @@ def sweep(
 ) -> dict[str, Scoreboard]:
     """Scoreboards by the names asked for (`cmm/worst-k`, `accuracy`, ...), all from one pass over features x (N, D).
 
-    labels: (N,) int class indices for the sources `true` and `ensemble`; None for `self`, where each family judges itself.
+    labels: (N,) int class indices, (N, K) for the source `others`, None for `self`, where each family judges itself.
     Raises UsageError for unknown rules, MismatchError when widths differ, DataError on unusable rows.
     """
     parsed = {name: parse_rule(name, rules, columns.shape[1]) for name in names}
-    setting = Setting(columns, len(features), np.argsort(np.argsort(np.array(features.keys), kind="stable")))
+    order = np.argsort(np.argsort(np.array(features.keys), kind="stable"))
+    setting = Setting(columns, len(features), order, scale, partial(_mean, features))
     states = {rule.name: start(rule, setting) for rule, _ in parsed.values()}
     ties = TieState(columns.shape[0])
     takers: list[Any] = [*states.values(), ties]
@@ -47,6 +53,15 @@ def sweep(
     for name, (rule, reducer) in parsed.items():
         per_class, count = states[rule.name].per_class()
         per_class = fill_never_predicted(per_class, source, rule)
-        value = over_classes(per_class, count, reducer)
-        boards[name] = Scoreboard(f"{rule.name}/{reducer}", source.value, families, value, per_class, count, rule.share, ties.count)
+        state = states[rule.name]
+        value = state.micro() if isinstance(state, F1State) and reducer == "micro" else over_classes(per_class, count, reducer)
+        boards[name] = Scoreboard(
+            f"{rule.name}/{reducer}", source.value, families, value, per_class, count, rule.unit, rule.lower_is_better, ties.count
+        )
     return boards
+
+
+def _mean(features: Features) -> Tensor:
+    """(D,) f4 mean of the unit images."""
+    total = sum(x.sum(0, dtype=np.float64) for _, x in features.batches(4096))
+    return torch.from_numpy(np.asarray(total / len(features), np.float32))

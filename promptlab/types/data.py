@@ -18,6 +18,7 @@ class LabelSource(StrEnum):
 
     TRUE = "true"
     ENSEMBLE = "ensemble"
+    OTHERS = "others"
     SELF = "self"
 
 

@@ -20,13 +20,15 @@ class Scoreboard:
     families: tuple[str, ...]
     """(K,) names of the families."""
     value: Array
-    """(K,) f8, higher is better (except the figure `zeros`)."""
+    """(K,) f8, as measured."""
     per_class: Array
     """(K, C) f8; NaN where the class is left out."""
     count: Array
     """(K, C) int: images that each value stands on; 0 for absent or never predicted classes."""
-    share: bool
-    """Whether values are shares of images; margins are cosines."""
+    unit: str
+    """`margin` in cosine units, `share` of images, or `logit`."""
+    lower_is_better: bool
+    """Whether less is better; ranking and weighing then negate."""
     ties: Array
     """(K,) int: images whose right answer is tied with another class."""
 

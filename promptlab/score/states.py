@@ -1,0 +1,190 @@
+"""What rules keep while images stream by: small, mergeable by +, one pass for all."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from promptlab.score.contest import Columns, Contest
+from promptlab.types import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What a rule's state is told before the first image."""
+
+    columns: Columns
+    """The K x C class rows."""
+    n: int
+    """Images that will come, over all shards."""
+    order: Array
+    """(N,) int: the place of each image's key among the sorted keys; breaks ties."""
+    scale: float
+    """Logits are cosine x scale."""
+    mean: Callable[[], Tensor]
+    """Makes the (D,) mean of all N unit images, for rules that compare with an expectation; a pass of its own, so only when asked."""
+
+    @cached_property
+    def expected(self) -> Tensor:
+        """(K, C) mean cosine of each class's text over all images: cosines are linear, so it is that of the mean image."""
+        columns = self.columns
+        return columns.similarity(self.mean()[None].to(columns.device), slice(0, columns.shape[0]))[0]
+
+
+class MeanState:
+    """Sums (K, C) and counts (K, C) of a per-image statistic: additive, so that shards merge by +.
+
+    `by` says to which class an image counts; the right answer unless told otherwise.
+    """
+
+    def __init__(self, setting: Setting, per_image: Callable[[Any], Any], by: Callable[[Any], Any] = lambda contest: contest.label) -> None:
+        self.per_image, self.by = per_image, by
+        self.sums = np.zeros(setting.columns.shape[:2])
+        self.counts = np.zeros(setting.columns.shape[:2], np.int64)
+
+    def add(self, contest: Contest) -> None:
+        value = _host(self.per_image(contest))
+        label = _host(self.by(contest)).astype(np.int64)
+        k, c = label.shape[1], self.sums.shape[1]
+        cell = (label + np.arange(k) * c).ravel()
+        self.sums[contest.families] += np.bincount(cell, value.ravel(), k * c).reshape(k, c)
+        self.counts[contest.families] += np.bincount(cell, minlength=k * c).reshape(k, c)
+
+    def merge(self, other: "MeanState") -> None:
+        self.sums += other.sums
+        self.counts += other.counts
+
+    def per_class(self) -> tuple[Array, Array]:
+        with np.errstate(invalid="ignore"):
+            return np.where(self.counts > 0, self.sums / np.maximum(self.counts, 1), np.nan), self.counts
+
+
+class ClassMeanState:
+    """`cmm-class`: keeps the mean image feature of each class (C, D); one set per family where families label for themselves."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.columns = setting.columns
+        self.sums: dict[int, Tensor] = {}
+        self.counts: dict[int, Array] = {}
+
+    def add(self, contest: Contest) -> None:
+        if contest.shared_labels and contest.families.start:
+            return
+        _, c, d = self.columns.shape
+        x, labels = contest.x.cpu().double(), contest.label.cpu()
+        for j in range(1 if contest.shared_labels else labels.shape[1]):
+            k = -1 if contest.shared_labels else contest.families.start + j
+            self.sums.setdefault(k, torch.zeros(c, d, dtype=torch.float64)).index_add_(0, labels[:, j], x)
+            self.counts[k] = self.counts.get(k, 0) + np.bincount(labels[:, j].numpy(), minlength=c)
+
+    def merge(self, other: "ClassMeanState") -> None:
+        for k, sums in other.sums.items():
+            self.sums[k] = self.sums[k] + sums if k in self.sums else sums
+            self.counts[k] = self.counts.get(k, 0) + other.counts[k]
+
+    def per_class(self) -> tuple[Array, Array]:
+        families, c, _ = self.columns.shape
+        values, counts = np.full((families, c), np.nan), np.zeros((families, c), np.int64)
+        for k in range(families):
+            source = k if k in self.sums else -1
+            counts[k] = self.counts[source]
+            mean = self.sums[source] / torch.from_numpy(np.maximum(counts[k], 1))[:, None]
+            s = self.columns.similarity(mean.float().to(self.columns.device), slice(k, k + 1))[:, 0].cpu().double()
+            own = s.diagonal().clone()
+            s.fill_diagonal_(-torch.inf)
+            values[k] = np.where(counts[k] > 0, (own - s.max(1).values).numpy(), np.nan)
+        return values, counts
+
+
+class BestListState:
+    """`cmm-top`: keeps per class the ceil(N / C) images most similar to its own text, as (similarity, margin); ties fall by key.
+
+    Similarity and key are packed into one int64 whose order is (similarity, then lower key), so that the best are the same however
+    the images were cut into batches or shards.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        families, c, _ = setting.columns.shape
+        self.size = math.ceil(setting.n / c)
+        self.order = torch.from_numpy(setting.order.astype(np.int64))
+        self.packed = torch.full((self.size, families, c), torch.iinfo(torch.int64).min)
+        self.margin = torch.zeros((self.size, families, c))
+
+    def add(self, contest: Contest) -> None:
+        s = contest.similarity
+        two = s.topk(2, -1)
+        keys = self.order[contest.start : contest.start + len(s)].to(s.device)
+        packed, rows = _pack(s, keys).topk(min(self.size, len(s)), 0)
+        own = s.gather(0, rows)
+        best, second, winner = (v[..., None].expand_as(s).gather(0, rows) for v in (*two.values.unbind(-1), two.indices[..., 0]))
+        rival = torch.where(winner == torch.arange(s.shape[2], device=s.device), second, best)
+        self._keep(packed.cpu(), (own - rival).cpu(), contest.families)
+
+    def _keep(self, packed: Tensor, margin: Tensor, families: slice) -> None:
+        both = torch.cat([self.packed[:, families], packed])
+        kept, rows = both.topk(self.size, 0)
+        self.packed[:, families] = kept
+        self.margin[:, families] = torch.cat([self.margin[:, families], margin]).gather(0, rows)
+
+    def merge(self, other: "BestListState") -> None:
+        self._keep(other.packed, other.margin, slice(None))
+
+    def per_class(self) -> tuple[Array, Array]:
+        values = self.margin.double().mean(0).numpy()
+        return values, np.full(values.shape, self.size, np.int64)
+
+
+def _pack(similarity: Tensor, keys: Tensor) -> Tensor:
+    """(B, K', C) int64 that sorts as (similarity, lower key first). keys: (B,) int, < 2^31."""
+    bits = (similarity + 0.0).contiguous().view(torch.int32)  # + 0.0 turns -0.0 into 0.0
+    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # floats below zero sort backwards as integers
+    return (ordered.long() << 32) + (2**31 - 1 - keys)[:, None, None]
+
+
+def _host(values: Tensor) -> Array:
+    return values.detach().to("cpu", torch.float64).numpy()
+
+
+class F1State:
+    """Right, predicted and real images per class (K, C). F1 = 2 right / (predicted + real): defined for classes that are either."""
+
+    def __init__(self, setting: Setting) -> None:
+        shape = setting.columns.shape[:2]
+        self.right, self.predicted, self.real = (np.zeros(shape, np.int64) for _ in range(3))
+
+    def add(self, contest: Contest) -> None:
+        winner, label = contest.winner, contest.label
+        for kept, classes, counted in (
+            (self.right, label, winner == label),
+            (self.predicted, winner, torch.ones_like(winner)),
+            (self.real, label, torch.ones_like(label)),
+        ):
+            k, c = classes.shape[1], kept.shape[1]
+            cell = (classes.cpu().numpy() + np.arange(k) * c).ravel()
+            kept[contest.families] += np.bincount(cell, counted.cpu().numpy().ravel(), k * c).reshape(k, c).astype(np.int64)
+
+    def merge(self, other: "F1State") -> None:
+        self.right, self.predicted, self.real = self.right + other.right, self.predicted + other.predicted, self.real + other.real
+
+    def per_class(self) -> tuple[Array, Array]:
+        both = self.predicted + self.real
+        return np.where(both > 0, 2 * self.right / np.maximum(both, 1), np.nan), self.real
+
+    def micro(self) -> Array:
+        """(K,) F1 of the pooled counts."""
+        return np.asarray(2 * self.right.sum(1) / (self.predicted + self.real).sum(1))
+
+
+class TieState:
+    """(K,) images whose right answer is exactly as similar as another class. Not a rule; it rides along in the same pass."""
+
+    def __init__(self, families: int) -> None:
+        self.count = np.zeros(families, np.int64)
+
+    def add(self, contest: Contest) -> None:
+        self.count[contest.families] += (contest.rival == contest.true).sum(0).cpu().numpy()
