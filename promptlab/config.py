@@ -1,5 +1,9 @@
 """Settings: flags > environment (PROMPTLAB_...) > promptlab.toml > defaults, in one place."""
 
+import ast
+import inspect
+import itertools
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -111,6 +115,28 @@ class Settings:
     def cache_folder(self) -> Path:
         """The cache folder, resolved."""
         return Path(self.cache).expanduser() if self.cache else Path(platformdirs.user_cache_dir("promptlab"))
+
+
+def template() -> str:
+    """A promptlab.toml with every setting that a project file may hold, commented out at its default."""
+    lines = ["# Settings of promptlab for this folder. Flags and PROMPTLAB_... variables go before them.", ""]
+    said = _docs()
+    for f in _settable():
+        if f.name not in NOT_FROM_FILE:
+            value = list(f.default) if isinstance(f.default, tuple) else f.default
+            lines += [f"# {said[f.name]}", f"# {f.name} = {json.dumps(value)}", ""]
+    return "\n".join(lines)
+
+
+def _docs() -> dict[str, str]:
+    """{setting: the string under its field}."""
+    body = next(n for n in ast.parse(inspect.getsource(Settings)).body if isinstance(n, ast.ClassDef)).body
+    pairs = itertools.pairwise(body)
+    return {
+        ast.unparse(field.target): " ".join(ast.literal_eval(said.value).split())
+        for field, said in pairs
+        if isinstance(field, ast.AnnAssign) and isinstance(said, ast.Expr)
+    }
 
 
 def _settable() -> list[Any]:

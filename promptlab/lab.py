@@ -6,37 +6,38 @@ Stages that need torch are imported where they are called: listing datasets must
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from promptlab import runs
+from promptlab.catalogue import DEFAULT_MODEL, Catalogue
 from promptlab.config import Settings
 from promptlab.data.imagefolder import some_pictures
-from promptlab.errors import DataError, MismatchError, UsageError, unknown_name
+from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Event, Listener, Noted, Saved, ignore
-from promptlab.plugins import Plugins
+from promptlab.prompts import edits
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
+from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint
-from promptlab.prompts.templates import TemplateSet
-from promptlab.protocols import DataOptions, DatasetSource, ModelAlias, Rule
 from promptlab.report import summary
 from promptlab.report.run import Report, report
-from promptlab.store import Cache, fingerprint
+from promptlab.store import fingerprint
 from promptlab.types import (
     Array,
+    Check,
     Classes,
     Classifier,
     Combine,
     Dataset,
+    Evaluation,
     Features,
     Guess,
     LabelSource,
     Material,
+    PromptGrid,
     Scoreboard,
     Template,
     TextBank,
@@ -45,8 +46,8 @@ from promptlab.types import (
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
     from promptlab.loops import run as loop
+    from promptlab.loops.judge import Duel
 
-DEFAULT_MODEL = "mini"
 ONE_TEMPLATE = "a photo of a {}."
 
 
@@ -66,60 +67,30 @@ class RunResult:
     """The sentences and tables."""
 
 
-class _Session(NamedTuple):
-    """One verb at work on one dataset in one run folder."""
+class _Plan(NamedTuple):
+    """What a verb is to work on."""
 
-    dataset: Dataset
+    lab: "Lab"
+    where: str
+    kept: runs.Run | None  # None: a new run folder is due
+    prompts: Prompts | None  # None: those of the settings
+
+
+class _Session(NamedTuple):
+    """One verb at work in one run folder."""
+
+    dataset: Dataset  # under the names of the prompts
+    prompts: Prompts
     run: runs.Run
     watch: runs.Stopwatch
 
 
-class Lab:
+class Lab(Catalogue):
     """promptlab from Python: `Lab().run("photos/")`. `plugins=False` leaves third-party plugins out."""
 
     def __init__(self, settings: Settings | None = None, listen: Listener = ignore, *, plugins: bool = True) -> None:
-        self.settings = settings or Settings.load({})
-        self.cache = Cache(self.settings.cache_folder)
-        self._listen = listen
-        self._third_party = plugins
-        self._plugins = Plugins(listen, plugins)
+        super().__init__(settings, listen, plugins=plugins)
         self._recorders: tuple[Listener, ...] = ()
-
-    # -- what there is ------------------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def sources(self) -> dict[str, tuple[DatasetSource, str]]:
-        """{name: (source, plugin)}."""
-        return self._plugins.collect("promptlab_datasets", ["promptlab.data"])
-
-    @cached_property
-    def models(self) -> dict[str, tuple[ModelAlias, str]]:
-        """{alias: (model, plugin)}."""
-        return self._plugins.collect("promptlab_encoders", [])
-
-    @cached_property
-    def rules(self) -> dict[str, Rule]:
-        """{name: rule}."""
-        return {name: rule for name, (rule, _) in self._plugins.collect("promptlab_rules", ["promptlab.score.rules"]).items()}
-
-    @staticmethod
-    def templates(name: str = "") -> list[TemplateSet]:
-        """The template sets that can be asked for by name; with a name or a file, that one alone."""
-        return [template_sets.one(name)] if name else template_sets.shipped()
-
-    @staticmethod
-    def published(search: str) -> list[tuple[str, str]]:
-        """(name, tag) of every published open_clip model whose name or tag holds `search`."""
-        from promptlab.encode.openclip import published
-
-        return published(search)
-
-    @cached_property
-    def device(self) -> str:
-        """Where products run: `cpu`, `cuda`, `mps`."""
-        from promptlab.encode.device import resolve
-
-        return resolve(self.settings.device)
 
     @property
     def choice(self) -> "loop.Choice":
@@ -131,30 +102,8 @@ class Lab:
 
     # -- stages -------------------------------------------------------------------------------------------------------------------
 
-    def open(self, where: str) -> Dataset:
-        """The dataset that `where` names or points to. Raises UsageError or DataError that lists what would work."""
-        options = DataOptions(names=self.settings.classes)
-        source = next((source for source, _ in self.sources.values() if source.claims(where)), None)
-        if source is not None:
-            return source.open(where, options)
-        if Path(where).exists():
-            raise DataError(f"{where!r} is nothing that a dataset source understands.", "`promptlab datasets` shows what they read.")
-        raise unknown_name("dataset or folder", where, [name for name, (source, _) in self.sources.items() if source.claims(name)])
-
-    def encoder(self, model: str = "") -> "OpenClipEncoder":
-        """The encoder for an alias or a model as `--model` takes it; nothing is loaded yet."""
-        from promptlab.encode.openclip import Loading, OpenClipEncoder
-
-        name = model or self.settings.model or DEFAULT_MODEL
-        alias = self.models.get(name)
-        if alias is None and name.isidentifier() and not Path(name).exists():
-            raise unknown_name("model", name, self.models)
-        s = self.settings
-        how = Loading(self.device, s.precision, s.allow_pickle_weights, s.offline)
-        return OpenClipEncoder(alias[0].target if alias else name, self.cache, how, name)
-
     def features(self, dataset: Dataset, encoder: "OpenClipEncoder | None") -> tuple[dict[str, Features], int]:
-        """Features of every split, and how many pictures were encoded anew."""
+        """Features of every split, and how many pictures were encoded anew. `encoder` may be None where all splits are features already."""
         from promptlab.encode.features import encode_images
 
         out, new = {}, 0
@@ -162,9 +111,13 @@ class Lab:
             if isinstance(part, Features):
                 out[split] = part
                 continue
-            assert encoder is not None  # `_model_for` names one whenever there are pictures
+            if encoder is None:
+                raise UsageError("Pictures need a model to encode them.", "Name it with --model.")
             out[split], made = encode_images(part, encoder, dataset.name, self.cache, self._tell)
             new += made
+        skipped = [s for part in out.values() for s in part.skipped]
+        if skipped:
+            self._tell(Noted(f"{len(skipped)} pictures could not be read and are left out, e.g. {skipped[0][0]}: {skipped[0][1]}."))
         return out, new
 
     def texts(self, classes: Classes, templates: Sequence[Template], encoder: "OpenClipEncoder") -> tuple[TextBank, int]:
@@ -173,21 +126,19 @@ class Lab:
 
         return encode_grid(compose(classes, templates), encoder, self.cache, self._tell)
 
-    def prepare(self, dataset: Dataset) -> Material:
-        """Everything that the main loop needs, encoded or taken from the cache."""
+    def prepare(self, dataset: Dataset, templates: Sequence[Template] = ()) -> Material:
+        """Everything that the main loop needs, encoded or taken from the cache. Templates: those of the settings by default."""
         model = self._model_for(dataset)
         encoder = self.encoder(model) if model else None
         features, images = self.features(dataset, encoder)
         bank, single, texts = dataset.bank, None, 0
         if bank is None:
-            assert encoder is not None
-            bank, first = self.texts(dataset.classes, template_sets.load(self.settings.templates), encoder)
+            assert encoder is not None  # `_model_for` names a model whenever texts are to be encoded
+            bank, first = self.texts(dataset.classes, templates or template_sets.load(self.settings.templates), encoder)
             single, second = self.texts(dataset.classes, [template_sets.template(ONE_TEMPLATE)], encoder)
             texts = first + second
         tune, judged = self._halves(features)
         skipped = tuple(s for part in features.values() for s in part.skipped)
-        if skipped:
-            self._tell(Noted(f"{len(skipped)} pictures could not be read and are left out, e.g. {skipped[0][0]}: {skipped[0][1]}."))
         found = tuple(lint(dataset.classes, bank.too_long))
         return Material(dataset, tune, judged, bank, single, model, {"texts": texts, "images": images}, skipped, found)
 
@@ -215,13 +166,14 @@ class Lab:
 
     # -- verbs --------------------------------------------------------------------------------------------------------------------
 
-    def run(self, where: str = "", run: str = "") -> RunResult:
+    def run(self, where: str = "", run: str = "", prompts_of: str = "") -> RunResult:
         """The whole loop on a dataset, kept in a run folder; without a dataset the latest run (or `run`) goes on."""
         from promptlab.loops import run as loop
 
-        lab, where, kept = self._resumed(where, run, new_when_changed=True)
-        with lab._session(where, kept) as session:
-            material = lab.prepare(session.dataset)
+        plan = self._planned(where, run, prompts_of, new_when_changed=True)
+        lab = plan.lab
+        with lab._session(plan) as session:
+            material = lab.prepare(session.dataset, session.prompts.templates)
             outcome = loop.run(material, lab.choice, lab.rules, lab._tell)
             health = (*material.lint, *outcome.health)
             lab._save_classifier(session.run, lab._with_lineage(outcome, material))
@@ -236,9 +188,10 @@ class Lab:
         """Scoreboards of all families on the tune half, kept in a run folder. Default labels: true ones where there are any."""
         from promptlab.loops import run as loop
 
-        lab, where, kept = self._resumed(where, run)
-        with lab._session(where, kept) as session:
-            material = lab.prepare(session.dataset)
+        plan = self._planned(where, run)
+        lab = plan.lab
+        with lab._session(plan) as session:
+            material = lab.prepare(session.dataset, session.prompts.templates)
             source = LabelSource(labels) if labels else LabelSource.ENSEMBLE if material.tune.labels is None else LabelSource.TRUE
             boards = loop.score_families(material.tune, material.bank, names, source, lab.rules, lab.device, lab._tell)
             scores = {name: summary.board(board, session.dataset.classes) for name, board in boards.items()}
@@ -249,11 +202,12 @@ class Lab:
         """Weigh and build, without judging: the classifier, in the run folder and, if given, at `output`."""
         from promptlab.loops import run as loop
 
-        lab, where, kept = self._resumed(where, run, new_when_changed=True)
-        if kept is not None and kept.result is not None:
-            kept = None  # a finished run keeps the classifier that its report judges
-        with lab._session(where, kept) as session:
-            material = lab.prepare(session.dataset)
+        plan = self._planned(where, run, new_when_changed=True)
+        if plan.kept is not None and plan.kept.result is not None:
+            plan = plan._replace(kept=None)  # a finished run keeps the classifier that its report judges
+        lab = plan.lab
+        with lab._session(plan) as session:
+            material = lab.prepare(session.dataset, session.prompts.templates)
             weights, _ = loop.weigh(material.tune, material.bank, lab.choice, lab.rules, lab._tell)
             made = loop.make(material.tune, material.bank, weights, lab.choice)
             classifier = replace(made, lineage=lab._lineage(material, weights.families, weights.w, lab.settings.weights))
@@ -267,51 +221,111 @@ class Lab:
         from promptlab.score.classifier import guesses
 
         images, classifier = some_pictures(pictures), runs.load_classifier(path)
-        model = self.settings.model or str(classifier.lineage.get("model", ""))
-        if not model:
-            raise UsageError(f"{str(path)!r} does not say which model it belongs to.", "Name it with --model.")
-        encoder = self.encoder(model)
-        if classifier.encoder and encoder.fingerprint != classifier.encoder:
-            raise MismatchError(f"The classifier was not made with the model {model!r}.", f"It says: {classifier.lineage.get('model')!r}.")
-        x, bad = encoder.encode_images(images, range(len(images)))
+        x, bad = self._encoder_of(classifier).encode_images(images, range(len(images)))
         found = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
         good = tuple(key for i, key in enumerate(images.keys) if i not in bad)
         if good:
             found |= {guess.key: guess for guess in guesses(classifier, Features(x, good, None, "given", ""), self.device, top)}
         return [found[key] for key in images.keys]
 
+    def judge(self, where: str, path: Path) -> tuple[Evaluation, Classifier]:
+        """How the classifier at `path` does on all pictures of a dataset."""
+        from promptlab.loops.judge import labels_for
+        from promptlab.score.evaluate import evaluate
+
+        classifier, dataset = runs.load_classifier(path), self.open(where)
+        encoded = all(isinstance(part, Features) for part in dataset.splits.values())
+        features, _ = self.features(dataset, None if encoded else self._encoder_of(classifier))
+        part = features["all" if "all" in features else "eval"]
+        if part.encoder and classifier.encoder and part.encoder != classifier.encoder:
+            raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models.")
+        part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels))
+        s = self.settings
+        return evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device), classifier
+
+    def compare(self, first: str, second: str) -> tuple["Duel", Classes]:
+        """Two runs, or a run and a classifier file, on the pictures that the first run was judged on."""
+        from promptlab.loops.judge import duel
+
+        plan = self._planned("", first)
+        other = Path(second) if Path(second).is_file() else runs.find(Path(self.settings.runs), second).classifier
+        assert plan.kept is not None
+        mine, theirs = runs.load_classifier(plan.kept.classifier), runs.load_classifier(other)
+        if mine.encoder != theirs.encoder:
+            raise MismatchError("The two classifiers were made with different models.", "Compare each on its own: promptlab eval.")
+        lab = plan.lab
+        material = lab.prepare(lab.open(plan.where))
+        s = lab.settings
+        return duel(mine, theirs, material.tune, material.judged, lab.rules, k=s.k, seed=s.seed, device=lab.device), mine.classes
+
+    def encode(self, where: str) -> Material:
+        """Vectors of all pictures and prompts of a dataset, ahead of time."""
+        return self.prepare(self.open(where))
+
+    # -- prompts of a run ---------------------------------------------------------------------------------------------------------
+
+    def prompts(self, run: str = "") -> tuple[runs.Run, Prompts, PromptGrid]:
+        """A run, its prompts, and the grid that they make with its classes."""
+        plan = self._planned("", run)
+        assert plan.kept is not None
+        if plan.prompts is None:
+            raise UsageError(f"The run {plan.kept.name!r} has no prompts of its own: its text vectors came with the data.")
+        return plan.kept, plan.prompts, compose(plan.prompts.apply(plan.lab.open(plan.where).classes), plan.prompts.templates)
+
+    def lint(self, where: str = "", run: str = "") -> list[Check]:
+        """What is likely wrong with the names of a dataset, or of a run."""
+        return lint(self.open(where).classes if where else self.prompts(run)[2].classes)
+
     # -- keeping ------------------------------------------------------------------------------------------------------------------
 
-    def _resumed(self, where: str, run: str, new_when_changed: bool = False) -> tuple["Lab", str, runs.Run | None]:
-        """(lab, data, run folder): without data the latest run's, its settings under those given now. No folder: a new one is due."""
+    def _planned(self, where: str, run: str, prompts_of: str = "", new_when_changed: bool = False) -> _Plan:
+        """Data and run folder: without data the latest run's, its settings under those given now; a new folder for changed settings."""
+        root = Path(self.settings.runs)
+        given = _prompts(runs.find(root, prompts_of)) if prompts_of else None
         if where:
-            return self, where, None
-        kept = runs.find(Path(self.settings.runs), run)
+            return _Plan(self, where, None, given)
+        kept = runs.find(root, run)
         manifest = kept.manifest
         settings = self.settings.over(manifest["settings"])
         lab = Lab(settings, self._listen, plugins=self._third_party)
-        return lab, str(manifest["data"]), None if new_when_changed and not settings.agrees(manifest["settings"]) else kept
+        changed = given is not None or not settings.agrees(manifest["settings"])
+        own = None if "templates" in self.settings.origin else _prompts(kept)
+        return _Plan(lab, str(manifest["data"]), None if new_when_changed and changed else kept, given or own)
 
     @contextmanager
-    def _session(self, where: str, kept: runs.Run | None) -> Iterator[_Session]:
+    def _session(self, plan: _Plan) -> Iterator[_Session]:
         """The opened dataset and its run folder; until the end every event is recorded there."""
-        watch, dataset = runs.Stopwatch(), self.open(where)
+        watch, dataset, kept = runs.Stopwatch(), self.open(plan.where), plan.kept
+        prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
+        dataset = replace(dataset, classes=prompts.apply(dataset.classes))
         if kept is None:
-            place = where if where in self.sources else str(Path(where).resolve())
-            manifest = {"promptlab": version("promptlab-clip"), "data": place, "settings": self.settings.plain()}
+            place = str(Path(plan.where).resolve()) if Path(plan.where).exists() else plan.where
+            manifest = {"promptlab": runs.version("promptlab-clip"), "data": place, "settings": self.settings.plain()}
             kept = runs.new(Path(self.settings.runs), dataset.name, manifest)
+        if dataset.bank is None:
+            kept.save_text(edits.FILE, prompts.text())
         folder = str(kept.path)
         self._recorders = (watch, kept.log, lambda event: self._plugins.announce(event, folder))
         try:
             for note in dataset.notes:
                 self._tell(Noted(note))
-            yield _Session(dataset, kept, watch)
+            yield _Session(dataset, prompts, kept, watch)
         finally:
             self._recorders = ()
 
     def _tell(self, event: Event) -> None:
         for listener in (*self._recorders, self._listen):
             listener(event)
+
+    def _encoder_of(self, classifier: Classifier) -> "OpenClipEncoder":
+        """The encoder that a classifier was made with. Raises UsageError when nobody knows it, MismatchError when another one was given."""
+        model = self.settings.model or str(classifier.lineage.get("model", ""))
+        if not model:
+            raise UsageError("The classifier does not say which model it belongs to.", "Name it with --model.")
+        encoder = self.encoder(model)
+        if classifier.encoder and encoder.fingerprint != classifier.encoder:
+            raise MismatchError(f"The classifier was not made with the model {model!r}.", f"It says: {classifier.lineage.get('model')!r}.")
+        return encoder
 
     def _save_classifier(self, run: runs.Run, classifier: Classifier) -> None:
         runs.save_classifier(run.classifier, classifier)
@@ -335,13 +349,11 @@ class Lab:
             "debias": self.settings.debias,
             "seed": self.settings.seed,
             "tuned_on": len(material.tune),
-            "versions": {name: version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
+            "versions": {name: runs.version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
         }
 
 
-def version(name: str) -> str:
-    """The installed version of a package; `not installed` without it."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+def _prompts(run: runs.Run) -> Prompts | None:
+    """The prompts that a run keeps; None when its text vectors came with the data."""
+    path = run.path / edits.FILE
+    return edits.read(path.read_text("utf-8"), str(path)) if path.is_file() else None

@@ -5,6 +5,7 @@ import shutil
 import time
 from dataclasses import asdict
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ from promptlab.store import explained, read_json, slug, write_json, written
 from promptlab.types import Classes, Classifier, Combine
 
 CLASSIFIER = "classifier.safetensors"
+
+
+def version(name: str) -> str:
+    """The installed version of a package; `not installed` without it."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 class Stopwatch:
@@ -109,8 +118,7 @@ def new(root: Path, about: str, manifest: dict[str, Any]) -> Run:
 
 
 def _point_latest(root: Path, name: str) -> None:
-    link, fresh = root / "latest", root / ".latest-new"
-    fresh.unlink(missing_ok=True)
+    link, fresh = root / "latest", root / f".latest-{name}"
     fresh.symlink_to(name)
     fresh.replace(link)
 
@@ -138,8 +146,13 @@ def find(root: Path, name: str = "") -> Run:
 
 def remove(run: Run) -> None:
     """Delete a run folder."""
+    root = run.path.parent
     with explained(run.path):
         shutil.rmtree(run.path)
+        if (root / "latest").is_symlink() and not (root / "latest").exists():
+            (root / "latest").unlink()
+            if left := all_runs(root):
+                _point_latest(root, left[0].name)
 
 
 def save_classifier(path: Path, classifier: Classifier) -> None:

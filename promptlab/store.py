@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from promptlab.errors import StoreError
 
@@ -89,25 +91,63 @@ def slug(text: str, longest: int = 40) -> str:
 
 
 class Cache:
-    """The cache folder: content-addressed, deletable at any time."""
+    """The cache folder: content-addressed, deletable at any time, readable by its owner alone."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def _place(self, *parts: str) -> Path:
+        with explained(self.root):
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self.root.joinpath(*parts)
+
+    @contextmanager
+    def lock(self, place: Path, waiting: Callable[[], None]) -> Iterator[None]:
+        """Only one process at a time works on `place`; a second one says that it waits, then finds what the first has made."""
+        with explained(place):
+            place.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(place / ".lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                waiting()
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
     def features(self, encoder: str, precision: str, dataset: str, split: str) -> Path:
         """The folder of one split's shards."""
-        return self.root / "features" / f"{encoder[:16]}-{precision}" / dataset / slug(split)
+        return self._place("features", f"{encoder[:16]}-{precision}", dataset, slug(split))
 
     def texts(self, encoder: str) -> Path:
         """The file of one encoder's text vectors."""
-        return self.root / "text" / encoder[:16] / "texts.sqlite"
+        return self._place("text", encoder[:16], "texts.sqlite")
 
     def remembered(self, topic: str, key: str, make: Callable[[], Any]) -> Any:
         """A JSON value that `make` computed once for this key."""
-        path = self.root / topic / f"{fingerprint(key)[:32]}.json"
+        path = self._place(topic, f"{fingerprint(key)[:32]}.json")
         kept = read_json(path)
         if isinstance(kept, dict) and kept.get("key") == key:
             return kept["value"]
         value = make()
         write_json(path, {"key": key, "value": value})
         return value
+
+    def contents(self) -> list[tuple[str, str, int, float]]:
+        """(kind, encoder, bytes, newest change in seconds since 1970) of everything kept."""
+        found: dict[tuple[str, str], tuple[int, float]] = {}
+        for path in self.root.rglob("*"):
+            if path.is_file():
+                parts = path.relative_to(self.root).parts
+                key = (parts[0], parts[1] if len(parts) > 2 else "")
+                status = path.stat()
+                size, newest = found.get(key, (0, 0.0))
+                found[key] = size + status.st_size, max(newest, status.st_mtime)
+        return [(kind, encoder, size, newest) for (kind, encoder), (size, newest) in sorted(found.items())]
+
+    def remove(self, kind: str, encoder: str) -> None:
+        """Delete what is kept of one kind for one encoder."""
+        with explained(self.root):
+            shutil.rmtree(self.root / kind / encoder)

@@ -30,10 +30,8 @@ def guarded(command: Callable[[], Any]) -> int:
     """Run a command; gives back the exit code. Never a traceback without --debug."""
     debug = "--debug" in sys.argv
     try:
-        command()
-        return 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
+        result = command()
+        return result if isinstance(result, int) else 0  # click gives back the code of `Exit`
     except click.ClickException as error:
         _error(safe(error.format_message(), 1000), "`promptlab --help` lists the commands, `promptlab COMMAND --help` their options.")
         return USAGE

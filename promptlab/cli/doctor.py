@@ -16,18 +16,19 @@ def doctor(as_json: bool, quiet: bool, **flags: Any) -> None:
     """Versions, device, folders, plugins, and every setting with the place it came from."""
     import platform
 
+    from promptlab import runs
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
     from promptlab.display import safe
-    from promptlab.lab import Lab, version
+    from promptlab.lab import Lab
     from promptlab.report.tables import Table
 
     with listening(quiet) as listen:
         lab = Lab(Settings.load(flags), listen)
         found = {
             "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
+            **{name: runs.version(name) for name in PACKAGES},
             "device": lab.device,
             "cache": str(lab.cache.root),
             "models": ", ".join(lab.models) or "none",

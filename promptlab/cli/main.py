@@ -5,7 +5,27 @@ import sys
 
 import click
 
-from promptlab.cli import build, classify, datasets, demo, diagnostics, doctor, models, run, runs, score, templates
+from promptlab.cli import (
+    build,
+    cache,
+    classify,
+    compare,
+    datasets,
+    demo,
+    diagnostics,
+    doctor,
+    encode,
+    eval,
+    init,
+    models,
+    plugins,
+    prompts,
+    rules,
+    run,
+    runs,
+    score,
+    templates,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -18,9 +38,12 @@ def cli() -> None:
     """
 
 
-for command in (run.run, score.score, build.build, classify.classify, demo.demo, runs.runs, models.models, datasets.datasets):
-    cli.add_command(command)
-for command in (templates.templates, doctor.doctor):
+COMMANDS: tuple[click.Command, ...] = (
+    *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, encode.encode),
+    *(prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, rules.rules, plugins.plugins),
+    *(cache.cache, init.init, doctor.doctor),
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from promptlab.report.tables import Table
 
+GAP = 3  # between two columns
+
 
 def show_json(value: Any) -> None:
     """One JSON object; NaN never occurs in it."""
@@ -46,13 +48,14 @@ def show(tables: Iterable[Table], lead: Sequence[str] = ()) -> None:
 
 def _fitting(table: Table, width: int) -> list[Table]:
     """The table, or where its columns of numbers are too many for the terminal several, each with the first column."""
-    sizes = [max(len(cell) for cell in column) + 3 for column in zip(table.columns, *table.rows, strict=True)]
+    sizes = [max(len(cell) for cell in column) for column in zip(table.columns, *table.rows, strict=True)]
+    sizes = [size - head.startswith(">") * (size == len(head)) for size, head in zip(sizes, table.columns, strict=True)]
     numbers = [i for i, head in enumerate(table.columns) if head.startswith(">")]
-    if len(numbers) < len(table.columns) - 1 or sum(sizes[i] for i in numbers) + min(sizes[0], width // 3) <= width:
+    if len(numbers) < len(table.columns) - 1 or _width(sizes, [0, *numbers]) <= width:
         return [table]
     parts: list[list[int]] = [[]]
     for i in numbers:
-        if parts[-1] and sum(sizes[j] for j in [0, *parts[-1], i]) > width:
+        if parts[-1] and _width(sizes, [0, *parts[-1], i]) > width:
             parts.append([])
         parts[-1].append(i)
     cut = [
@@ -64,3 +67,7 @@ def _fitting(table: Table, width: int) -> list[Table]:
         for n, part in enumerate(parts)
     ]
     return [*cut[:-1], replace(cut[-1], note=table.note)]
+
+
+def _width(sizes: Sequence[int], columns: Sequence[int]) -> int:
+    return sum(sizes[i] for i in columns) + GAP * (len(columns) - 1)

@@ -10,9 +10,10 @@ from promptlab.cli import options
 @click.command()
 @options.material
 @options.method
+@click.option("--from", "prompts_of", metavar="RUN", default="", help="Take the prompts and names of this run along.")
 @options.places
 @options.output
-def run(data: str, run_name: str, as_json: bool, quiet: bool, **flags: Any) -> None:
+def run(data: str, run_name: str, prompts_of: str, as_json: bool, quiet: bool, **flags: Any) -> None:
     """Score, weigh, build and judge: the whole loop on DATA.
 
     DATA is a folder of pictures whose sub-folders are classes, a flat folder with --classes, a features file, or the name of a
@@ -26,7 +27,7 @@ def run(data: str, run_name: str, as_json: bool, quiet: bool, **flags: Any) -> N
     from promptlab.lab import Lab
 
     with listening(quiet) as listen:
-        found = Lab(Settings.load(flags), listen).run(data, run_name)
+        found = Lab(Settings.load(flags), listen).run(data, run_name, prompts_of)
     if as_json:
         output.show_json(found.summary)
         return

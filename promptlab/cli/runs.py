@@ -70,3 +70,23 @@ def remove(root: Path, names: tuple[str, ...], yes: bool) -> None:
     for run in chosen:
         folders.remove(run)
         output.say(f"removed {run.name}")
+
+
+@runs.command()
+@click.option("--keep", default=20, show_default=True, help="How many of the newest finished runs to keep.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def gc(root: Path, keep: int, yes: bool) -> None:
+    """Delete unfinished runs and all but the newest finished ones; the latest run stays in any case."""
+    from promptlab import runs as folders
+    from promptlab.cli import output
+
+    found = folders.all_runs(root)
+    finished = [run for run in found if run.result is not None][:keep]
+    kept = {run.name for run in [*found[:1], *finished]}
+    chosen = [run for run in found if run.name not in kept]
+    if chosen and not yes:
+        click.confirm(f"Delete {len(chosen)} of {len(found)} runs?", abort=True, err=True)
+    for run in chosen:
+        folders.remove(run)
+    output.say(f"Deleted {len(chosen)} runs, kept {len(found) - len(chosen)}.")

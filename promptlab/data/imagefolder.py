@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from promptlab.data import names
+from promptlab.data.listing import SUFFIXES, pictures
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
 from promptlab.types import Dataset, Images
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
 SPLITS = {"train", "val", "valid", "validation", "test"}
 
 
@@ -33,7 +33,7 @@ class ImageFolder:
         folders = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
         if folders and set(folders) <= SPLITS:
             raise DataError(f"{where!r} holds the splits {', '.join(folders)}, not classes.", f"Name one of them: {root / folders[-1]}.")
-        found = {folder: _pictures(root / folder, root) for folder in folders}
+        found = {folder: pictures(root / folder, root) for folder in folders}
         labelled = [folder for folder in folders if found[folder]]
         return _labelled(root, labelled, found, options) if labelled else _flat(root, options)
 
@@ -48,7 +48,7 @@ def _labelled(root: Path, folders: list[str], found: dict[str, list[tuple[str, s
 
 
 def _flat(root: Path, options: DataOptions) -> Dataset:
-    listing = _pictures(root, root)
+    listing = pictures(root, root)
     if not listing:
         raise DataError(f"There is no picture in {str(root)!r}.", f"Pictures end in {', '.join(sorted(SUFFIXES))}.")
     if not options.names:
@@ -57,19 +57,6 @@ def _flat(root: Path, options: DataOptions) -> Dataset:
             "Add --classes names.txt.",
         )
     return Dataset(root.resolve().name, names.bare_list(options.names), {"all": _images(root, listing, None)})
-
-
-def _pictures(folder: Path, root: Path) -> list[tuple[str, str]]:
-    """(key, stamp) of every picture below a folder, sorted by key; a key is the path below root. Linked folders are not followed."""
-    found = []
-    for where, below, files in os.walk(folder):
-        below[:] = [name for name in below if not name.startswith(".")]
-        for file in files:
-            path = os.path.join(where, file)
-            if not file.startswith(".") and os.path.splitext(file)[1].lower() in SUFFIXES and os.path.exists(path):
-                status = os.stat(path)
-                found.append((Path(path).relative_to(root).as_posix(), f"{status.st_size}-{status.st_mtime_ns}"))
-    return sorted(found)
 
 
 def _images(root: Path, listing: list[tuple[str, str]], labels: np.ndarray | None) -> Images:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from promptlab.errors import DataError, StoreError
-from promptlab.events import Finished, Listener, Progressed, Started, counted_from
+from promptlab.events import Finished, Listener, Noted, Progressed, Started, counted_from
 from promptlab.protocols import Encoder
 from promptlab.store import Cache, explained, file_sha256, fingerprint, read_json, slug, write_json, written
 from promptlab.types import Array, Features, Images
@@ -53,19 +53,21 @@ def encode_images(images: Images, encoder: Encoder, dataset: str, cache: Cache, 
     names = [fingerprint([[images.keys[i], images.stamps[i]] for i in rows])[:32] for rows in cuts]
     listen(Started("encode pictures", len(images), "pictures"))
     notes, new = [], 0
-    for name, rows in zip(names, cuts, strict=True):
-        note = _finished(folder, name)
-        if note is None:
-            note = _encode_shard(folder, name, images, rows, encoder, counted_from(rows.start, listen))
-            new += len(rows)
-        notes.append(note)
-        listen(Progressed("encode pictures", rows.stop))
-    index = {"encoder": encoder.fingerprint, "shards": names}
-    if read_json(folder / "index.json") != index:
-        write_json(folder / "index.json", index)
-        _forget(folder, names)
+    with cache.lock(folder, lambda: listen(Noted("Another process encodes these pictures; waiting for it.", "info"))):
+        for name, rows in zip(names, cuts, strict=True):
+            note = _finished(folder, name)
+            if note is None:
+                note = _encode_shard(folder, name, images, rows, encoder, counted_from(rows.start, listen))
+                new += len(rows)
+            notes.append(note)
+            listen(Progressed("encode pictures", rows.stop))
+        index = {"encoder": encoder.fingerprint, "name": encoder.name, "shards": names}
+        if read_json(folder / "index.json") != index:
+            write_json(folder / "index.json", index)
+            _forget(folder, names)
+        features = _features(folder, names, cuts, notes, images, encoder)
     listen(Finished("encode pictures", new))
-    return _features(folder, names, cuts, notes, images, encoder), new
+    return features, new
 
 
 def _finished(folder: Path, name: str) -> dict[str, Any] | None:

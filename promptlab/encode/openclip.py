@@ -1,7 +1,6 @@
 """open_clip models as encoders. The model itself is loaded when the first text or picture is not in the cache."""
 
 import importlib.util
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -13,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from promptlab.encode import guards
+from promptlab.encode.pictures import read_rgb
 from promptlab.encode.tower import TextTower
 from promptlab.errors import EncoderError, OfflineError
 from promptlab.events import Listener, Progressed, ignore
@@ -24,8 +23,6 @@ from promptlab.store import Cache, file_sha256, fingerprint
 from promptlab.types import Array, Images, unit
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
-# Pictures beyond this are refused before they are decoded: a few kilobytes can claim gigabytes.
-MOST_PIXELS = 100_000_000
 IMAGES_AT_ONCE = {"cpu": 32, "cuda": 256, "mps": 64}
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -180,11 +177,8 @@ class OpenClipEncoder:
 def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:
     """The pixels of picture i as the model wants them, or the reason why it could not be read."""
     try:
-        with Image.open(io.BytesIO(images.read(i))) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                return f"{picture.width} x {picture.height} pixels are more than {MOST_PIXELS:,}"
-            made: Tensor = transform(ImageOps.exif_transpose(picture))
-            return made
+        made: Tensor = transform(read_rgb(images.read(i)))
+        return made
     except Exception as error:  # Pillow raises many kinds on broken files
         return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,9 @@ def _database(path: Path) -> Iterator[sqlite3.Connection]:
             base.executescript(SCHEMA)
             yield base
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(
-            f"The text cache {str(path)!r} cannot be used: {error}.", "Delete that file, or choose another folder with --cache."
-        ) from error
+        full = "full" in str(error) or getattr(error, "errno", 0) == ENOSPC
+        hint = "Free some space." if full else "Delete that file, or choose another folder with --cache."
+        raise StoreError(f"The text cache {str(path)!r} cannot be used: {error}.", hint) from error
 
 
 def _known(base: sqlite3.Connection, texts: Sequence[str]) -> dict[str, tuple[bytes, bool]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptlab.report.run import data
-from promptlab.types import Check, Classes, Evaluation, Guess, Interval, Material, Scoreboard
+from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome
@@ -37,6 +37,18 @@ def evaluation(e: Evaluation, classes: Classes) -> dict[str, Any]:
     }
 
 
+def difference(d: Difference) -> dict[str, Any]:
+    """The paired difference of two classifiers."""
+    return {
+        "accuracy": d.accuracy,
+        "interval": interval(d.interval),
+        "worst": d.worst,
+        "worst_interval": interval(d.worst_interval),
+        "mcnemar_p": d.mcnemar_p,
+        "changed": d.changed,
+    }
+
+
 def class_rows(outcome: "Outcome", material: Material) -> list[dict[str, Any]]:
     """One object per class: pictures, before, after, and who takes its pictures."""
     classes, labels = material.dataset.classes, material.judged.labels
@@ -57,7 +69,6 @@ def class_rows(outcome: "Outcome", material: Material) -> list[dict[str, Any]]:
 def result(outcome: "Outcome", material: Material, health: Sequence[Check], *, run: str, seconds: dict[str, float]) -> dict[str, Any]:
     """The whole result. Shares are fractions; margins are cosines; what labels would be needed for is null without them."""
     classes = material.dataset.classes
-    d = outcome.difference
     return {
         "run": run,
         "data": data(material),
@@ -71,14 +82,7 @@ def result(outcome: "Outcome", material: Material, health: Sequence[Check], *, r
         "baseline": evaluation(outcome.baseline.evaluation, classes),
         "tried": evaluation(outcome.tried.evaluation, classes),
         "result": evaluation(outcome.result.evaluation, classes),
-        "difference": {
-            "accuracy": d.accuracy,
-            "interval": interval(d.interval),
-            "worst": d.worst,
-            "worst_interval": interval(d.worst_interval),
-            "mcnemar_p": d.mcnemar_p,
-            "changed": d.changed,
-        },
+        "difference": difference(outcome.difference),
         "families": [
             {
                 "name": name,

@@ -68,24 +68,44 @@ def headline(outcome: "Outcome", in_sample: bool) -> Table:
     if evaluation.accuracy is None:
         few = tuple((_name(row, outcome), cosine(row.evaluation.cmm_top), percent(_changed(outcome.baseline, row))) for row in rows)
         return Table(f"Without labels, on {where}", ("classifier", f">cmm-top of worst {k}", ">predictions changed %"), few)
-    cells = tuple(
-        (
-            _name(row, outcome),
-            with_interval(e.accuracy, e.interval),
-            percent(e.mean),
-            str(e.zeros),
-            with_interval(e.worst.fixed, e.worst.fixed_interval),
-            percent(e.worst.repicked),
-        )
-        for row in rows
-        for e in (row.evaluation,)
-    )
-    heads = ("classifier", ">accuracy %", ">mean %", ">at 0", f">fixed worst-{k} %", ">re-picked")
+    cells = tuple((_name(row, outcome), *judged_cells(row.evaluation)) for row in rows)
+    heads = ("classifier", *judged_heads(evaluation))
     note = (
         "Mean: over classes. At 0: classes of which no picture is right. Fixed: the baseline's worst classes on tune, followed here. "
         "Re-picked: each row's own worst here, which is biased low. Brackets: 95 % intervals."
     )
     return Table(f"Before and after, on {where}", heads, cells, note)
+
+
+def judged_heads(e: Evaluation) -> tuple[str, ...]:
+    """Heads over `judged_cells`."""
+    return (">accuracy %", ">mean %", ">at 0", f">fixed worst-{e.worst.k} %", ">re-picked")
+
+
+def judged_cells(e: Evaluation) -> tuple[str, ...]:
+    """How one classifier does, with intervals."""
+    fixed = with_interval(e.worst.fixed, e.worst.fixed_interval)
+    return (
+        with_interval(e.accuracy, e.interval),
+        percent(e.mean),
+        "-" if e.zeros is None else str(e.zeros),
+        fixed,
+        percent(e.worst.repicked),
+    )
+
+
+def judged(e: Evaluation) -> Table:
+    """How one classifier does on data that need not be its own."""
+    if e.accuracy is None:
+        return Table(f"Without labels, on {e.n} pictures", ("", f">cmm-top of worst {e.worst.k}"), (("classifier", cosine(e.cmm_top)),))
+    cells = (with_interval(e.accuracy, e.interval), percent(e.mean), str(e.zeros), percent(e.worst.repicked))
+    return Table(f"On {e.n} pictures", ("", ">accuracy %", ">mean %", ">at 0", f">worst-{e.worst.k} %"), (("classifier", *cells),))
+
+
+def worst_of(e: Evaluation, classes: Classes) -> Table:
+    """The worst classes of one evaluation."""
+    rows = tuple((safe(classes.titles[c]), str(e.count[c]), percent(e.per_class[c]), cosine(e.margin[c])) for c in e.worst.fixed_classes)
+    return Table("Worst classes", ("class", ">pictures", ">accuracy %", ">margin"), rows)
 
 
 def _name(row: "Row", outcome: "Outcome") -> str:
@@ -110,11 +130,12 @@ def verdict(outcome: "Outcome") -> str:
     if d.accuracy is None:
         return f"{percent(d.changed)} % of the predictions changed. Whether for the better, only labels can say."
     k = outcome.baseline.evaluation.worst.k
-    parts = [_change("accuracy", d.accuracy, d.interval), _change(f"fixed worst-{k}", d.worst, d.worst_interval)]
+    parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
     return f"{'; '.join(parts)}. McNemar p = {d.mcnemar_p:.2g}."
 
 
-def _change(what: str, x: float | None, interval: Interval | None) -> str:
+def change(what: str, x: float | None, interval: Interval | None) -> str:
+    """`accuracy better: +2.3 points [+0.8, +3.9]`, or that there is no clear change."""
     if x is None or interval is None:
         return f"{what}: unknown"
     said = f"{signed(x)} points {span(interval, sign=True)}"
@@ -174,10 +195,10 @@ def families(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, m
     return Table(f"Families, weighted by {weights.how}", heads, rows, note)
 
 
-def checks(found: Sequence[Check]) -> Table:
+def checks(found: Sequence[Check], title: str = "Health") -> Table:
     """Health checks that fired."""
     rows = tuple((check.name, safe(check.text, 400)) for check in found)
-    return Table("Health", ("check", "what it means"), rows or (("all clear", "no check fired"),))
+    return Table(title, ("check", "what it means"), rows or (("all clear", "no check fired"),))
 
 
 def boards(found: Mapping[str, Scoreboard], most: int = 20) -> Table:

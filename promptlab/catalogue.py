@@ -1,0 +1,94 @@
+"""What there is: data sources, models, rules and templates, built in or from plugins, found by name."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptlab.config import Settings
+from promptlab.errors import DataError, unknown_name
+from promptlab.events import Listener, ignore
+from promptlab.plugins import Plugins, guarded
+from promptlab.prompts import templates as template_sets
+from promptlab.prompts.templates import TemplateSet
+from promptlab.protocols import DataOptions, DatasetSource, ModelAlias, Rule
+from promptlab.store import Cache
+from promptlab.types import Dataset
+
+if TYPE_CHECKING:
+    from promptlab.encode.openclip import OpenClipEncoder
+
+DEFAULT_MODEL = "mini"
+
+
+class Catalogue:
+    """Resolves names. `plugins=False` leaves third-party plugins out; a fresh plugin manager each time, no module global."""
+
+    def __init__(self, settings: Settings | None = None, listen: Listener = ignore, *, plugins: bool = True) -> None:
+        self.settings = settings or Settings.load({})
+        self.cache = Cache(self.settings.cache_folder)
+        self._listen = listen
+        self._third_party = plugins
+        self._plugins = Plugins(listen, plugins)
+
+    @cached_property
+    def sources(self) -> dict[str, tuple[DatasetSource, str]]:
+        """{name: (source, plugin)}."""
+        return self._plugins.collect("promptlab_datasets", ["promptlab.data"])
+
+    @cached_property
+    def models(self) -> dict[str, tuple[ModelAlias, str]]:
+        """{alias: (model, plugin)}."""
+        return self._plugins.collect("promptlab_encoders", [])
+
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """{name: rule}."""
+        return {name: rule for name, (rule, _) in self._plugins.collect("promptlab_rules", ["promptlab.score.rules"]).items()}
+
+    def plugin_list(self) -> list[dict[str, Any]]:
+        """Name, version, state and additions of every installed plugin."""
+        return [
+            {"name": name, "version": version, "state": state, "adds": self._plugins.adds(name) if state == "works" else []}
+            for name, (version, state) in self._plugins.installed.items()
+        ]
+
+    @staticmethod
+    def templates(name: str = "") -> list[TemplateSet]:
+        """The template sets that can be asked for by name; with a name or a file, that one alone."""
+        return [template_sets.one(name)] if name else template_sets.shipped()
+
+    @staticmethod
+    def published(search: str) -> list[tuple[str, str]]:
+        """(name, tag) of every published open_clip model whose name or tag holds `search`."""
+        from promptlab.encode.openclip import published
+
+        return published(search)
+
+    @cached_property
+    def device(self) -> str:
+        """Where products run: `cpu`, `cuda`, `mps`."""
+        from promptlab.encode.device import resolve
+
+        return resolve(self.settings.device)
+
+    def open(self, where: str) -> Dataset:
+        """The dataset that `where` names or points to. Raises UsageError or DataError that lists what would work."""
+        found = self._plugins.first(self.sources, lambda source: source.claims(where))
+        if found is not None:
+            source, plugin = found
+            return guarded(plugin, "open", lambda: source.open(where, DataOptions(names=self.settings.classes)))
+        if Path(where).exists():
+            raise DataError(f"{where!r} is nothing that a dataset source understands.", "`promptlab datasets` shows what they read.")
+        raise unknown_name("dataset or folder", where, [name for name, (source, _) in self.sources.items() if source.claims(name)])
+
+    def encoder(self, model: str = "") -> "OpenClipEncoder":
+        """The encoder for an alias or a model as `--model` takes it; nothing is loaded yet."""
+        from promptlab.encode.openclip import Loading, OpenClipEncoder
+
+        name = model or self.settings.model or DEFAULT_MODEL
+        alias = self.models.get(name)
+        if alias is None and name.isidentifier() and not Path(name).exists():
+            raise unknown_name("model", name, self.models)
+        s = self.settings
+        how = Loading(self.device, s.precision, s.allow_pickle_weights, s.offline)
+        return OpenClipEncoder(alias[0].target if alias else name, self.cache, how, name)

@@ -1,0 +1,38 @@
+"""promptlab encode"""
+
+from typing import Any
+
+import click
+
+from promptlab.cli import options
+
+
+@click.command()
+@click.argument("data")
+@click.option("--model", help="An alias, NAME,TAG, NAME,FILE.safetensors, hf-hub:ORG/REPO or a model folder (default: mini).")
+@click.option("--templates", multiple=True, help="A template set or file; may be repeated (default: general).")
+@click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
+@options.loading
+@options.places
+@options.output
+def encode(data: str, as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Encode the pictures and prompts of DATA into the cache, ahead of time."""
+    from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
+    from promptlab.config import Settings
+    from promptlab.display import safe
+    from promptlab.lab import Lab
+    from promptlab.report.run import data as facts
+
+    with listening(quiet) as listen:
+        lab = Lab(Settings.load(flags), listen)
+        material = lab.encode(data)
+    found = {**facts(material), "encoded": dict(material.encoded), "texts": len(material.bank.grid.texts), "cache": str(lab.cache.root)}
+    if as_json:
+        output.show_json(found)
+    else:
+        new = material.encoded
+        output.say(
+            f"{safe(found['name'])}: {found['n']} pictures ({new['images']} encoded anew), {found['texts']} texts ({new['texts']} anew).",
+            f"Cache: {safe(found['cache'])}",
+        )

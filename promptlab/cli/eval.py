@@ -1,0 +1,67 @@
+"""promptlab eval"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptlab.cli import options
+
+FLOORS = ("accuracy", "mean", "worst")
+
+
+def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, float]:
+    floors = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            floors[name] = float(value)
+        except ValueError:
+            floors[name] = -1.0
+        if name not in FLOORS or not 0 <= floors[name] <= 1:
+            raise click.BadParameter(f"{text!r}; NAME=SHARE was expected, NAME one of {', '.join(FLOORS)}, SHARE from 0 to 1.")
+    return floors
+
+
+@click.command("eval")
+@click.argument("data")
+@click.option("--classifier", type=click.Path(path_type=Path), help="The classifier file (default: of the latest run).")
+@click.option("--run", "run_name", metavar="RUN", default="", help="Judge the classifier of this run.")
+@click.option("--fail-under", multiple=True, callback=_floor, metavar="NAME=SHARE", help="Exit with 1 below it: accuracy, mean, worst.")
+@click.option("--model", help="The model, where the file does not know it.")
+@click.option("--k", type=int, help="How many worst classes (default: min(10, a fifth of them)).")
+@options.loading
+@options.places
+@options.output
+def judge(
+    data: str, classifier: Path | None, run_name: str, fail_under: dict[str, float], as_json: bool, quiet: bool, **flags: Any
+) -> None:
+    """Judge a classifier on all pictures of DATA; with --fail-under as a gate for CI.
+
+    `promptlab eval photos/ --fail-under accuracy=0.8 --fail-under worst=0.2`
+    """
+    from promptlab import runs
+    from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
+    from promptlab.config import Settings
+    from promptlab.lab import Lab
+    from promptlab.report import summary, tables
+
+    settings = Settings.load(flags)
+    path = classifier or runs.find(Path(settings.runs), run_name).classifier
+    with listening(quiet) as listen:
+        found, made = Lab(settings, listen).judge(data, path)
+    reached = {"accuracy": found.accuracy, "mean": found.mean, "worst": found.worst.repicked}
+    failed = [name for name, least in fail_under.items() if (reached[name] or 0.0) < least]
+    if as_json:
+        output.show_json({**summary.evaluation(found, made.classes), "failed": failed})
+    else:
+        output.show([tables.judged(found), tables.worst_of(found, made.classes)])
+        output.say(
+            *(
+                f"Below the floor: {name} is {tables.percent(reached[name])} %, {tables.percent(fail_under[name])} % was asked."
+                for name in failed
+            )
+        )
+    if failed:
+        raise click.exceptions.Exit(1)

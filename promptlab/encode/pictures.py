@@ -1,0 +1,43 @@
+"""Pictures of every kind, read as the 8-bit RGB that models expect."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from promptlab.errors import DataError
+
+# Pictures beyond this are refused before they are decoded: a few kilobytes can claim gigabytes. Pillow warns from here on.
+MOST_PIXELS = 89_478_485
+
+
+def read_rgb(data: bytes) -> Image.Image:
+    """The picture, upright (EXIF), its first frame, 16-bit scaled to 8, transparency on white.
+
+    Raises DataError when it has too many pixels; Pillow's errors when it is broken.
+    """
+    with Image.open(io.BytesIO(data)) as picture:
+        if picture.width * picture.height > MOST_PIXELS:
+            raise DataError(f"{picture.width} x {picture.height} pixels are more than {MOST_PIXELS:,}")
+        picture.seek(0)
+        return _rgb(ImageOps.exif_transpose(picture))
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode in ("RGB", "L", "CMYK", "YCbCr", "1", "LAB", "HSV"):
+        return picture.convert("RGB")
+    if picture.mode.startswith(("I", "F")):
+        return _scaled(picture)
+    if picture.mode == "P" and "transparency" not in picture.info:
+        return picture.convert("RGB")
+    opaque = Image.new("RGBA", picture.size, "white")
+    opaque.alpha_composite(picture.convert("RGBA"))
+    return opaque.convert("RGB")
+
+
+def _scaled(picture: Image.Image) -> Image.Image:
+    """16-bit and float grey as 8-bit: Pillow's own conversion cuts everything above 255 to white."""
+    grey = np.asarray(picture, np.float32)
+    deep = picture.mode.startswith("I;16") or grey.max() > 255
+    top = 65535.0 if deep else 255.0 if grey.max() > 1 else 1.0
+    return Image.fromarray(np.clip(grey * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")

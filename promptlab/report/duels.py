@@ -1,0 +1,52 @@
+"""Two classifiers side by side."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promptlab.display import safe
+from promptlab.report import summary
+from promptlab.report.tables import Table, change, judged_cells, judged_heads, percent, signed
+from promptlab.types import Classes
+
+if TYPE_CHECKING:
+    from promptlab.loops.judge import Duel
+
+MOST = 10
+
+
+def verdict(duel: "Duel") -> str:
+    """What the difference comes to, in plain words."""
+    d = duel.difference
+    if d.accuracy is None:
+        return f"{percent(d.changed)} % of the predictions differ. Which are better, only labels can say."
+    k = duel.first.worst.k
+    parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
+    return f"Second against first: {'; '.join(parts)}. McNemar p = {d.mcnemar_p:.2g}."
+
+
+def tables_of(duel: "Duel", classes: Classes) -> list[Table]:
+    """Both rows, then the classes that were won and lost."""
+    rows = tuple((name, *judged_cells(e)) for name, e in (("first", duel.first), ("second", duel.second)))
+    whole = Table(f"On {duel.first.n} pictures", ("classifier", *judged_heads(duel.first)), rows)
+    moved = duel.second.per_class - duel.first.per_class
+    order = np.argsort(-np.abs(np.nan_to_num(moved)), kind="stable")
+    changed = [c for c in order if np.isfinite(moved[c]) and moved[c] != 0]
+    lines = tuple(
+        (safe(classes.titles[c]), percent(duel.first.per_class[c]), percent(duel.second.per_class[c]), signed(moved[c]))
+        for c in changed[:MOST]
+    )
+    won, lost = sum(moved[c] > 0 for c in changed), sum(moved[c] < 0 for c in changed)
+    title = f"Classes: {won} won, {lost} lost" + (f"; the {MOST} that moved most" if len(changed) > MOST else "")
+    return [whole, Table(title, ("class", ">first %", ">second %", ">change"), lines)]
+
+
+def plain(duel: "Duel", classes: Classes) -> dict[str, Any]:
+    """The whole comparison as JSON."""
+    moved = duel.second.per_class - duel.first.per_class
+    return {
+        "first": summary.evaluation(duel.first, classes),
+        "second": summary.evaluation(duel.second, classes),
+        "difference": summary.difference(duel.difference),
+        "classes": {title: float(v) for title, v in zip(classes.titles, moved, strict=True) if np.isfinite(v) and v != 0},
+    }
