@@ -1,30 +1,31 @@
 """Write what the docs take from the program itself, or check that it is there.
 
-python docs/write.py            write docs/cli.md from the parser
-python docs/write.py --check    fail if docs/cli.md is not what the parser says, or a page links to nothing
+python docs/write.py            write cli.md, settings.md, values.md and errors.md from the program
+python docs/write.py --check    fail if one of them is not what the program says, or a page links to nothing
 python docs/write.py --demo     run `promptlab demo` and put its real output into README.md
 """
 
+import ast
+import inspect
 import os
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import click
 
+from promptlab import config, errors
 from promptlab.cli.main import cli
+from promptlab.types import data, results
 
 ROOT = Path(__file__).parents[1]
-CLI = ROOT / "docs" / "cli.md"
+DOCS = ROOT / "docs"
 README = ROOT / "README.md"
-BLOCK = re.compile(r"(<!-- demo -->\n```text\n).*?(\n```\n<!-- /demo -->)", re.S)
-HEAD = """# The command line
-
-Written by `docs/write.py` from the program's own help. Results go to stdout, everything else to stderr. Exit codes: 0 fine, 1 failed,
-2 usage or settings, 3 plugin fault, 4 not in the cache while offline, 130 cancelled.
-"""
+BLOCK = re.compile(r"(<!-- demo -->\n```text\n).*?(\n?```\n<!-- /demo -->)", re.S)
+WRITTEN = "Written by `docs/write.py` from the program."
 
 
 def commands(command: click.Command, path: str, parent: click.Context | None = None) -> list[tuple[str, str]]:
@@ -40,19 +41,74 @@ def commands(command: click.Command, path: str, parent: click.Context | None = N
     return found
 
 
-def reference() -> str:
-    """docs/cli.md as it should be."""
-    return HEAD + "".join(f"\n## {path}\n\n```text\n{text}\n```\n" for path, text in commands(cli, "promptlab"))
+def cli_page() -> str:
+    """Every command's help."""
+    head = (
+        f"# The command line\n\n{WRITTEN} Results go to stdout, everything else to stderr. Exit codes: 0 fine, 1 failed,\n"
+        "2 usage or settings, 3 plugin fault, 4 not in the cache while offline, 130 cancelled. Ctrl-C once stops at the next batch and \n"
+        "keeps what is done, twice stops at once. Progress comes as JSON lines when stderr is no terminal.\n\n"
+        'Shell completion: `eval "$(_PROMPTLAB_COMPLETE=bash_source promptlab)"` (or `zsh_source`, `fish_source`).\n'
+    )
+    return head + "".join(f"\n## {path}\n\n```text\n{text}\n```\n" for path, text in commands(cli, "promptlab"))
+
+
+def settings_page() -> str:
+    """Every setting."""
+    head = (
+        f"# Settings\n\n{WRITTEN} Flags go before the environment, the environment before `promptlab.toml` in the current folder,\n"
+        "that before the default. `promptlab init` writes a commented file, `promptlab doctor` shows where each value came from.\n"
+        f"A project file may not set {' or '.join(f'`{n}`' for n in config.NOT_FROM_FILE)}, nor put runs outside of its folder.\n\n"
+        "| setting | environment | default | meaning |\n| --- | --- | --- | --- |\n"
+    )
+    said = config.meanings()
+    rows = [f"| `{n}` | `PROMPTLAB_{n.upper()}` | `{v!r}` | {said[n]} |" for n, v in config.defaults().items()]
+    return head + "\n".join(rows) + "\n"
+
+
+def fields_of(module: ModuleType) -> str:
+    """Each dataclass of a module, with its fields and what they mean."""
+    parts = []
+    for node in ast.parse(inspect.getsource(module)).body:
+        if not isinstance(node, ast.ClassDef) or not any("dataclass" in ast.unparse(d) for d in node.decorator_list):
+            continue
+        parts.append(f"\n### {node.name}\n\n{' '.join((ast.get_docstring(node) or '').split())}\n")
+        for field, after in zip(node.body, node.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
+                meaning = " ".join(ast.literal_eval(after.value).split())
+                parts.append(f"- `{ast.unparse(field.target)}`: `{ast.unparse(field.annotation)}`. {meaning}")
+    return "\n".join(parts) + "\n"
+
+
+def values_page() -> str:
+    """Every value that flows through promptlab."""
+    head = f"# Values\n\n{WRITTEN} Frozen dataclasses over numpy; their shapes are checked when they are made.\n\n"
+    alphabet = "N images · C classes · K prompt families · P texts · D embedding width · B images in a batch.\n"
+    return f"{head}{alphabet}\n## What goes in\n{fields_of(data)}\n## What comes out\n{fields_of(results)}"
+
+
+def errors_page() -> str:
+    """The error tree."""
+    tree = inspect.getdoc(errors) or ""
+    return f"# Errors\n\n{WRITTEN} Each has a `.message` and a `.hint` that says what to do.\n\n```text\n{tree}\n```\n"
+
+
+PAGES = {"cli.md": cli_page, "settings.md": settings_page, "values.md": values_page, "errors.md": errors_page}
 
 
 def dead_links() -> list[str]:
     """Links in pages of ours that lead to no file."""
-    pages = [README, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "plugins").rglob("*.md"))]
+    pages = [README, *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "plugins").rglob("*.md"))]
     found = []
     for page in pages:
         targets = [t for t in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")) if "://" not in t]
         found += [f"{page.relative_to(ROOT)}: {target}" for target in targets if not (page.parent / target).exists()]
     return found
+
+
+def stale() -> list[str]:
+    """Pages that are not what the program says."""
+    there = {name: (DOCS / name).read_text("utf-8") if (DOCS / name).is_file() else "" for name in PAGES}
+    return [f"docs/{name} is stale: run `make format`" for name, page in PAGES.items() if there[name] != page()]
 
 
 def demo_output() -> str:
@@ -67,14 +123,15 @@ def demo_output() -> str:
 def main() -> int:
     """Do what the flag says; gives back the exit code."""
     if "--check" in sys.argv:
-        wrong = dead_links() + ([] if CLI.read_text("utf-8") == reference() else ["docs/cli.md is stale: run `make format`"])
+        wrong = dead_links() + stale()
         print("\n".join(wrong) or "docs: in step with the program")
         return 1 if wrong else 0
     if "--demo" in sys.argv:
         output = demo_output()
-        README.write_text(BLOCK.sub(lambda m: m[1] + output + m[2], README.read_text("utf-8")), "utf-8")
+        README.write_text(BLOCK.sub(lambda m: m[1] + output + "\n" + m[2].lstrip("\n"), README.read_text("utf-8")), "utf-8")
         return 0
-    CLI.write_text(reference(), "utf-8")
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), "utf-8")
     return 0
 
 

@@ -120,16 +120,21 @@ class Settings:
 def template() -> str:
     """A promptlab.toml with every setting that a project file may hold, commented out at its default."""
     lines = ["# Settings of promptlab for this folder. Flags and PROMPTLAB_... variables go before them.", ""]
-    said = _docs()
-    for f in _settable():
-        if f.name not in NOT_FROM_FILE:
-            value = list(f.default) if isinstance(f.default, tuple) else f.default
-            lines += [f"# {said[f.name]}", f"# {f.name} = {json.dumps(value)}", ""]
+    said = meanings()
+    for name, default in defaults().items():
+        if name not in NOT_FROM_FILE:
+            value = list(default) if isinstance(default, tuple) else default
+            lines += [f"# {said[name]}", f"# {name} = {json.dumps(value)}", ""]
     return "\n".join(lines)
 
 
-def _docs() -> dict[str, str]:
-    """{setting: the string under its field}."""
+def defaults() -> dict[str, Any]:
+    """{setting: its default}."""
+    return {f.name: f.default for f in _settable()}
+
+
+def meanings() -> dict[str, str]:
+    """{setting: what it means}: the string under its field."""
     body = next(n for n in ast.parse(inspect.getsource(Settings)).body if isinstance(n, ast.ClassDef)).body
     pairs = itertools.pairwise(body)
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptlab.report.tables import Table
 
-GAP = 3  # between two columns
+GAP = 2  # between two columns
 
 
 def show_json(value: Any) -> None:
@@ -32,7 +32,7 @@ def show(tables: Iterable[Table], lead: Sequence[str] = ()) -> None:
     for line in lead:
         console.print(Text(line))
     for table in (part for whole in tables for part in _fitting(whole, console.width)):
-        drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+        drawn = RichTable(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
         for head in table.columns:
             number = head.startswith(">")
             drawn.add_column(Text(head.removeprefix(">")), justify="right" if number else "left", no_wrap=number, overflow="fold")
