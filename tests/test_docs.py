@@ -1,0 +1,118 @@
+"""The docs are true: their commands run as printed, and they name every command, setting and public name."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+
+import promptlab
+from promptlab import config
+from promptlab.cli.main import cli
+
+ROOT = Path(__file__).parents[1]
+MINI = ROOT / "plugins" / "promptlab-demo" / "promptlab_demo" / "mini"
+PAGES = ("README.md", "docs/tutorial.md")
+NEEDS_A_HUB = "laion2b"
+CLASSES = {"beagle": (200, 120, 60), "gas_pump": (40, 90, 200), "Leopards": (230, 200, 60)}
+
+
+def fenced(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text("utf-8"), re.S)
+
+
+def commands(page: str) -> list[list[str]]:
+    """The commands of each block; every block is read by somebody whose latest run is of photos/."""
+    return [[line for line in block.splitlines() if line.startswith("promptlab ")] for block in fenced(page, "sh")]
+
+
+@pytest.fixture
+def place(_own_place: None) -> Path:
+    """A folder with everything that the pages' commands speak of."""
+    here, rng = Path.cwd(), np.random.default_rng(0)
+    for name, colour in CLASSES.items():
+        (here / "photos" / name).mkdir(parents=True)
+        for i in range(4):
+            pixels = np.clip(np.array(colour) + rng.normal(0, 40, (48, 48, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(here / "photos" / name / f"{i}.jpg")
+    shutil.copytree(here / "photos" / "beagle", here / "flat")
+    shutil.copy(here / "flat" / "0.jpg", here / "holiday.jpg")
+    shutil.copytree(MINI, here / "folder")
+    (here / "names.txt").write_text("beagle\ngas pump\nleopard\n")
+    (here / "names.tsv").write_text("gas_pump\tpetrol pump\n")
+    (here / "my.txt").write_text("a photo of {}.\n")
+    x = rng.normal(size=(12, 384)).astype(np.float32)
+    np.savez(here / "features.npz", features=x, labels=np.arange(12) % 3, names=np.array(["cat", "dog", "owl"]))
+    return here
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_run_as_printed(page: str, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ran = 0
+    for block in commands(page):
+        cli.main(["run", "photos/", "--quiet", "--templates", "plain"], standalone_mode=False)
+        for name in ("older", "classifier"):
+            shutil.copy("runs/latest/classifier.safetensors", f"{name}.safetensors")
+        for line in block:
+            code = cli.main(words_of(line), standalone_mode=False)
+            assert code in ((0, 1, None) if "--fail-under" in line else (0, None)), line
+            ran += 1
+    assert ran >= 8
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def words_of(line: str) -> list[str]:
+    """The command's words, with what a reader would put for placeholders and for a model that needs a hub."""
+    placeholders = {"PICTURE...": "photos/beagle/0.jpg", "RUN": "latest"}
+    words = shlex.split(line, comments=True)[1:]
+    return ["mini" if NEEDS_A_HUB in word else placeholders.get(word, word) for word in words]
+
+
+def test_the_readme_s_python_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = fenced("README.md", "python")
+    lab = next(block for block in blocks if "Lab(" in block)
+    exec(compile(lab, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_the_readme_s_five_lines_run(place: Path) -> None:
+    cli.main(["run", "photos/", "--quiet"], standalone_mode=False)
+    five = next(block for block in fenced("README.md", "python") if "safe_open" in block)
+    import torch
+
+    scope = {"image_features": torch.nn.functional.normalize(torch.randn(5, 384), dim=1)}
+    exec(compile(five, "README.md", "exec"), scope)
+    assert tuple(scope["logits"].shape) == (5, 3)
+
+
+def test_the_readme_shows_a_whole_demo() -> None:
+    shown = re.search(r"<!-- demo -->(.*?)<!-- /demo -->", (ROOT / "README.md").read_text("utf-8"), re.S)
+    assert shown
+    assert "Before and after, on 1010 pictures" in shown[1]
+    assert "Try next:" in shown[1]
+
+
+def walk(command: click.Command, path: str) -> list[str]:
+    below = command.commands if isinstance(command, click.Group) else {}
+    return [path] + [found for name, sub in below.items() for found in walk(sub, f"{path} {name}")]
+
+
+def test_every_command_is_documented() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    assert not [path for path in walk(cli, "promptlab") if f"\n## {path}\n" not in page]
+
+
+def test_every_setting_is_documented_and_has_a_flag() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    assert not [name for name in config.defaults() if f"| `{name}` |" not in page]
+    flags = {p.name for p in cli.commands["run"].params}
+    assert set(config.defaults()) <= flags
+
+
+def test_every_public_name_is_in_the_readme() -> None:
+    page = (ROOT / "README.md").read_text("utf-8")
+    assert not [name for name in promptlab.__all__ if f"`{name}`" not in page]
