@@ -1,5 +1,6 @@
 """Names x templates = the grid of texts."""
 
+import html
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -14,11 +15,14 @@ from promptlab.types import Classes, PromptGrid, Template
 SPECIAL = re.compile(r"<\|?(?:start|end)_?of_?text\|?>", re.I)
 
 
+JOINER = "\u200d"  # holds emoji together; harmless
+
+
 def clean(text: str) -> str:
     """The text without special tokens and control characters, its white space folded."""
-    text = SPECIAL.sub(" ", text)
-    text = "".join(ch if unicodedata.category(ch) not in ("Cc", "Cf") else " " for ch in text)
-    return " ".join(text.split())
+    text = "".join(ch if ch == JOINER or unicodedata.category(ch) not in ("Cc", "Cf") else " " for ch in text)
+    read = unicodedata.normalize("NFKC", html.unescape(html.unescape(text)))  # as the tokenizer reads it
+    return " ".join((SPECIAL.sub(" ", read) if SPECIAL.search(read) else text).split())
 
 
 def compose(classes: Classes, templates: Sequence[Template]) -> PromptGrid:

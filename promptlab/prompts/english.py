@@ -3,13 +3,15 @@
 import re
 
 _SOUNDS_VOWEL = re.compile(r"^(?:[aefhilmnorsx]-|hour|honest|honou?r|heir|[aeiou])", re.I)
-_SOUNDS_CONSONANT = re.compile(r"^(?:uni(?!n)|use|usu|uk|ut[ie]|eu|ewe|one\b|once\b|ouija)", re.I)
+_SOUNDS_CONSONANT = re.compile(r"^(?:uni(?!n)|use|usu|uk|ut[ie]|eu|ewe|one\b|once\b|ouija|u-)", re.I)
 # Words that end in s and are not the plural of anything, or have no singular.
 _NOT_PLURAL = re.compile(
     r"(?:ss|us|is|ops|chess|news|lens|canvas|atlas|gas|series|species|scissors|binoculars|headphones|earphones|trousers|pants|jeans|shorts|tights"
     r"|pliers|goggles|sunglasses|glasses|pajamas|tongs|tweezers|shears|overalls|swim trunks|stairs|maracas|barracks|swiss|cosmos)$",
     re.I,
 )
+
+_IE = re.compile(r"(?:cook|brown|mov|zomb|gen|self|coll|hood|smooth|calor|prair|bird|rook|hipp|book|past|bog|kew)ies$|\b[pdtl]ies$", re.I)
 
 
 def article(name: str) -> str:
@@ -36,6 +38,8 @@ def looks_plural(name: str) -> bool:
 
 def singular(name: str) -> str:
     """The likely singular of a name that looks plural."""
+    if _IE.search(name):
+        return name[:-1]
     for ending, instead in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("sses", "ss")):
         if name.casefold().endswith(ending):
             return name[: -len(ending)] + instead

@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
-from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptlab.errors import UsageError, unknown_name
@@ -24,7 +23,7 @@ from promptlab.prompts.english import article, plural
 from promptlab.types import Template
 
 LONGEST_SOURCE = 1000
-LONGEST_TEXT = 2000
+LONGEST_TEXT = 100_000
 SLOT = re.compile(r"\{(?:c|class|classname|name)?\}")
 SLOT_NAMES = ("name", "c", "class", "classname")
 FILTERS = {
@@ -79,8 +78,8 @@ def template(text: str) -> Template:
         raise UsageError(f"The template {text[:60]!r}... has {len(source)} characters; at most {LONGEST_SOURCE} are allowed.")
     try:
         tree = _environment().parse(source)
-    except TemplateSyntaxError as error:
-        raise UsageError(f"The template {text!r} cannot be read: {error.message}.") from error
+    except (TemplateSyntaxError, RecursionError) as error:
+        raise UsageError(f"The template {text[:200]!r} cannot be read: {error}.") from error
     refused = next((node for node in tree.find_all(nodes.Node) if not isinstance(node, ALLOWED)), None)
     if refused is not None:
         raise UsageError(
@@ -106,7 +105,7 @@ def render(made: Template, name: str) -> str:
     """The text for one name. Raises UsageError for an unknown word or filter, or a text that grows too long."""
     try:
         text: str = _compiled(made.source).render(dict.fromkeys(SLOT_NAMES, name))
-    except (UndefinedError, SecurityError, TemplateError) as error:
+    except Exception as error:  # a stranger's template can fail in any way that Python knows
         raise UsageError(
             f"The template {made.name!r} fails: {error}.", f"It may use `name` and the filters {', '.join(FILTERS)}."
         ) from error

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptlab.errors import MismatchError
+from promptlab.errors import DataError, MismatchError
 from promptlab.types import Array, Features, TextBank
 
 # A block of B x K' x C similarities. On a CPU it should stay in the cache (2 MB); on a GPU it should be large enough to fill it.
@@ -27,6 +27,10 @@ class Columns:
     def __init__(self, z: Array, offset: Array | None = None, device: str = "cpu") -> None:
         if z.shape[1] < 2:
             raise MismatchError("A contest needs at least two classes; there is one.", "Add the classes that it could be confused with.")
+        bad = ~np.isfinite(z).all(2) | ~z.any(2)
+        if bad.any():
+            k, c = np.argwhere(bad)[0]
+            raise DataError(f"The text vector of class {c} in family {k} is zero or not finite.", "Encode the texts again.")
         self.shape: tuple[int, int, int] = z.shape
         self.device = device
         self.offset = None if offset is None or not offset.any() else torch.as_tensor(offset, dtype=torch.float32, device=device)
@@ -130,6 +134,8 @@ def contests(features: Features, columns: Columns, labels: Array | None, scale: 
         )
     families = columns.shape[0]
     size, together = block(columns.device, columns.shape[1], families, len(features))
+    if labels is not None and np.shape(labels) not in ((len(features),), (len(features), families)):
+        raise MismatchError(f"Labels of shape {np.shape(labels)} do not fit {len(features)} pictures and {families} families.")
     answer = None if labels is None else torch.as_tensor(np.asarray(labels, np.int64), device=columns.device)
     for start, rows in features.batches(batch or size):
         x = torch.from_numpy(rows).to(columns.device)

@@ -31,8 +31,8 @@ def halves(labels: Array | None, n: int, seed: int) -> tuple[Array, Array]:
     return np.flatnonzero(tune), np.flatnonzero(~tune)
 
 
-def clopper_pearson(hits: int, n: int) -> Interval:
-    """Exact 95 % interval of a share (Clopper and Pearson 1934): 0 of 100 gives 0 to 3.6 %."""
+def clopper_pearson(hits: float, n: float) -> Interval:
+    """Exact 95 % interval of a share (Clopper and Pearson 1934): 0 of 100 gives 0 to 3.6 %. Counts need not be whole."""
     low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, 0.025))
     high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 0.975))
     return Interval(low, high)
@@ -59,7 +59,16 @@ def share_interval(hits: Array, count: Array, seed: int, per_class: bool) -> Int
     # Resampling the n_c images of a class with replacement gives a binomial number of hits.
     drawn = rng.binomial(count, hits / count, (RESAMPLES, len(count)))
     interval = _percentiles((drawn / count).mean(1) if per_class else drawn.sum(1) / count.sum())
-    return clopper_pearson(int(hits.sum()), int(count.sum())) if interval.low == interval.high else interval
+    return _exact(hits, count, per_class) if interval.low == interval.high else interval
+
+
+def _exact(hits: Array, count: Array, per_class: bool) -> Interval:
+    """Clopper-Pearson on pooled counts. A mean over classes of unequal size is no pooled share: it counts as the same share of the
+    n = C² / sum(1 / n_c) images that would give its variance, which is sum(n_c) where classes are alike."""
+    if not per_class:
+        return clopper_pearson(float(hits.sum()), float(count.sum()))
+    n = len(count) ** 2 / (1 / count).sum()
+    return clopper_pearson(float((hits / count).mean()) * n, n)
 
 
 def difference_interval(gained: Array, lost: Array, count: Array, seed: int, per_class: bool) -> Interval:
@@ -75,7 +84,7 @@ def difference_interval(gained: Array, lost: Array, count: Array, seed: int, per
     interval = _percentiles((change / count).mean(1) if per_class else change.sum(1) / count.sum())
     if interval.low < interval.high:
         return interval
-    up, down = (clopper_pearson(int(side.sum()), int(count.sum())) for side in (gained, lost))
+    up, down = (_exact(side, count, per_class) for side in (gained, lost))
     return Interval(up.low - down.high, up.high - down.low)
 
 

@@ -84,7 +84,7 @@ class ClassMeanState:
 
     def merge(self, other: "ClassMeanState") -> None:
         for k, sums in other.sums.items():
-            self.sums[k] = self.sums[k] + sums if k in self.sums else sums
+            self.sums[k] = self.sums[k] + sums if k in self.sums else sums.clone()
             self.counts[k] = self.counts.get(k, 0) + other.counts[k]
 
     def per_class(self) -> tuple[Array, Array]:
