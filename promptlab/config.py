@@ -4,6 +4,7 @@ import ast
 import inspect
 import itertools
 import json
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import platformdirs
 from promptlab.errors import UsageError, unknown_name
 
 FILE = "promptlab.toml"
+WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 # A project file from a stranger must not redirect what is written outside of the project.
 NOT_FROM_FILE = ("cache", "allow_pickle_weights")
 OF_THIS_MACHINE = ("cache", "runs", "device", "offline")
@@ -73,7 +75,7 @@ class Settings:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise unknown_name(f"value of `{name}`", str(getattr(self, name)), known)
-        if self.tau <= 0:
+        if not 0 < self.tau < math.inf:
             raise UsageError(f"tau is {self.tau}; a number above 0 was expected.")
         if self.k < 0:
             raise UsageError(f"k is {self.k}; a number of classes, or 0 for the default, was expected.")
@@ -102,9 +104,8 @@ class Settings:
 
     def over(self, kept: Mapping[str, Any]) -> "Settings":
         """These settings, with what a run kept in place of what nobody set. Places of this machine stay."""
-        old: dict[str, Any] = {
-            n: tuple(v) if isinstance(v, list) else v for n, v in kept.items() if n not in self.origin and n not in OF_THIS_MACHINE
-        }
+        mine = {n: v for n, v in kept.items() if n in defaults() and n not in self.origin and n not in OF_THIS_MACHINE}
+        old: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in mine.items()}
         return replace(self, **old)
 
     def agrees(self, kept: Mapping[str, Any]) -> bool:
@@ -172,13 +173,16 @@ def _typed(name: str, value: Any, place: str) -> Any:
     if name not in kinds:
         raise unknown_name(f"setting (in {place})", name, kinds)
     kind = kinds[name]
-    if kind is tuple:
-        return tuple(value.split(",")) if isinstance(value, str) else tuple(str(v) for v in value)
-    if kind is bool and isinstance(value, str):
-        return value.lower() in ("1", "true", "yes", "on")
-    if isinstance(value, kind) or (isinstance(value, str | int) and kind in (int, float) and not isinstance(value, bool)):
+    if kind is tuple and isinstance(value, str):
+        return tuple(value.split(","))
+    if kind is tuple and isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if kind is bool and isinstance(value, str) and value.lower() in WORDS:
+        return WORDS[value.lower()]
+    number = kind in (int, float) and isinstance(value, str | int | float) and not isinstance(value, bool)
+    if (type(value) is kind and kind is not tuple) or (number and not (kind is int and isinstance(value, float))):
         try:
             return kind(value)
         except ValueError:
             pass
-    raise UsageError(f"`{name}` is {value!r} in {place}; a {kind.__name__} was expected.")
+    raise UsageError(f"`{name}` is {value!r} in {place}; a {'list of words' if kind is tuple else kind.__name__} was expected.")

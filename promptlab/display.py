@@ -3,7 +3,7 @@
 import unicodedata
 
 # Everything that moves the cursor, hides or reorders text: C0 and C1 controls, ESC, DEL, and the format characters (bidi, zero width).
-_UNSAFE = ("Cc", "Cf", "Cs", "Co")
+_UNSAFE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _KEPT = {"\u200d", "\ufe0f"}  # joiners that make up emoji
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from promptlab.errors import DataError, StoreError, UsageError, unknown_name
 from promptlab.events import Event, Finished, Progressed, Started
-from promptlab.store import explained, read_json, slug, write_json, written
+from promptlab.store import TEXT, explained, read_json, slug, write_json, written
 from promptlab.types import Classes, Classifier, Combine
 
 CLASSIFIER = "classifier.safetensors"
@@ -64,7 +64,7 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         """What run.json says; raises StoreError when this is no run folder."""
         found = read_json(self.path / "run.json")
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or not {"created", "data", "settings"} <= set(found):
             raise StoreError(f"{str(self.path)!r} is no run folder: its run.json is missing or broken.", "`promptlab runs` lists the runs.")
         return found
 
@@ -95,7 +95,7 @@ class Run:
         if isinstance(event, Progressed):
             return
         line = {"time": datetime.now().isoformat(timespec="milliseconds"), "event": type(event).__name__, **asdict(event)}
-        with explained(self.path), open(self.path / "events.jsonl", "a", encoding="utf-8") as file:
+        with explained(self.path), open(self.path / "events.jsonl", "a", **TEXT) as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
@@ -127,13 +127,16 @@ def all_runs(root: Path) -> list[Run]:
     """Every run, newest first."""
     if not root.is_dir():
         return []
-    return [Run(p) for p in sorted(root.iterdir(), reverse=True) if p.is_dir() and not p.is_symlink() and (p / "run.json").is_file()]
+    found = [p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "run.json").is_file()]
+    return [Run(p) for p in sorted(found, key=lambda p: (p.name[:17], (p / "run.json").stat().st_mtime_ns), reverse=True)]
 
 
 def find(root: Path, name: str = "") -> Run:
     """The run of that name or path; the latest without one. Raises UsageError when there is none."""
     if name and (Path(name) / "run.json").is_file():
-        return Run(Path(name).resolve())
+        run = Run(Path(name).resolve())
+        _ = run.manifest  # any folder may hold a run.json; raises unless it is ours
+        return run
     if name and name != "latest":
         if not (root / name / "run.json").is_file():
             raise unknown_name("run", name, [run.name for run in all_runs(root)])
@@ -146,7 +149,7 @@ def find(root: Path, name: str = "") -> Run:
 
 def remove(run: Run) -> None:
     """Delete a run folder."""
-    root = run.path.parent
+    root, _ = run.path.parent, run.manifest  # raises unless it is a run of ours
     with explained(run.path):
         shutil.rmtree(run.path)
         if (root / "latest").is_symlink() and not (root / "latest").exists():

@@ -51,6 +51,10 @@ def explained(path: Path) -> Iterator[None]:
         raise StoreError(f"{str(path)!r} cannot be written: {error.strerror or error}.", hint) from error
 
 
+# A lone surrogate (a file name that is no text) becomes an escape, which is JSON too.
+TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
+
+
 @contextmanager
 def written(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """A file that appears under its name only when it is whole: temporary name, flush to disk, rename."""
@@ -58,7 +62,7 @@ def written(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         try:
-            with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+            with os.fdopen(handle, mode, **({} if "b" in mode else TEXT)) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

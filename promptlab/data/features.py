@@ -9,8 +9,9 @@ Arrays that are understood (in one .npz, or all files of a folder together):
   encoder ()                                     the model that made them, as --model takes it
 """
 
+import zlib
 from pathlib import Path
-from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -56,9 +57,12 @@ def _files(path: Path) -> list[Path]:
 
 def _read(file: Path) -> dict[str, Array]:
     try:
-        loaded: Any = np.load(file, allow_pickle=False, mmap_mode="r" if file.suffix == ".npy" else None)
-        arrays = {file.stem: loaded} if file.suffix == ".npy" else dict(loaded)
-    except (OSError, ValueError, EOFError) as error:
+        if file.suffix == ".npy":
+            arrays = {file.stem: np.load(file, allow_pickle=False, mmap_mode="r")}
+        else:
+            with open(file, "rb") as raw, np.load(raw, allow_pickle=False) as loaded:
+                arrays = dict(loaded)
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise DataError(
             f"{str(file)!r} cannot be read as numpy arrays: {error}.", "Objects are refused; save plain numbers and strings."
         ) from error
@@ -108,16 +112,29 @@ def _features(arrays: dict[str, Array], prefix: str, split: str, where: str) -> 
 
 def _bank(arrays: dict[str, Array], classes: Classes, where: str) -> tuple[TextBank, tuple[str, ...]]:
     text = arrays["text"]
-    if text.ndim != 3 or text.shape[1] != len(classes):
-        raise DataError(f"`text` in {where!r} has shape {text.shape}; (K, {len(classes)}, D) was expected.")
-    families = tuple(str(f) for f in arrays.get("families", np.array([f"family {k}" for k in range(len(text))])))
+    if text.ndim != 3 or not len(text) or text.shape[1] != len(classes) or text.dtype.kind != "f":
+        raise DataError(f"`text` in {where!r} is {text.dtype} {text.shape}; floats of shape (K, {len(classes)}, D) were expected.")
+    names = arrays.get("families", np.array([f"family {k}" for k in range(len(text))]))
+    if names.shape != text.shape[:1]:
+        raise DataError(
+            f"`families` in {where!r} has shape {names.shape}; {text.shape[:1]} was expected, a name for each family of `text`."
+        )
+    families = tuple(map(str, names))
+    bad = ~np.isfinite(text).all(2) | ~text.any(2)
+    if bad.any():
+        k, c = np.argwhere(bad)[0]
+        raise DataError(f"`text` in {where!r} is zero or not finite for class {classes.titles[c]!r} in family {families[k]!r}.")
+    scale, notes = _scale(arrays, where)
     k, c = np.divmod(np.arange(text.shape[0] * text.shape[1]), text.shape[1])
     texts = tuple(f"{families[i]}: {classes.titles[j]}" for i, j in zip(k, c, strict=True))
     grid = PromptGrid(classes, families, texts, np.stack([k, c, np.arange(len(k))], 1))
-    notes = (
-        ()
-        if "scale" in arrays
-        else (f"The text vectors name no logit scale; {CLIP_SCALE:.0f} is assumed, where CLIP's training clamps it.",)
-    )
-    scale = float(arrays["scale"]) if "scale" in arrays else CLIP_SCALE
     return TextBank(unit(text.astype(np.float32)), grid, "", scale), notes
+
+
+def _scale(arrays: dict[str, Array], where: str) -> tuple[float, tuple[str, ...]]:
+    if "scale" not in arrays:
+        return CLIP_SCALE, (f"The text vectors name no logit scale; {CLIP_SCALE:.0f} is assumed, where CLIP's training clamps it.",)
+    found = arrays["scale"]
+    if found.size != 1 or found.dtype.kind not in "iuf" or not 0 < found.item() < np.inf:
+        raise DataError(f"`scale` in {where!r} is {found.tolist()!r}; one number above 0 was expected.")
+    return float(found.item()), ()

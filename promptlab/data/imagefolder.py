@@ -30,21 +30,31 @@ class ImageFolder:
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset; see the class. Raises DataError when there is no picture, or no way to know the classes."""
         root = Path(where)
-        folders = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
-        if folders and set(folders) <= SPLITS:
+        folders = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith(".") and not _leads_back(e, root))
+        if folders and {f.lower() for f in folders} <= SPLITS:
             raise DataError(f"{where!r} holds the splits {', '.join(folders)}, not classes.", f"Name one of them: {root / folders[-1]}.")
         found = {folder: pictures(root / folder, root) for folder in folders}
         labelled = [folder for folder in folders if found[folder]]
         return _labelled(root, labelled, found, options) if labelled else _flat(root, options)
 
 
+def _leads_back(entry: "os.DirEntry[str]", root: Path) -> bool:
+    """Whether a linked folder is the root itself or lies above it."""
+    return entry.is_symlink() and root.resolve().is_relative_to(Path(entry.path).resolve())
+
+
 def _labelled(root: Path, folders: list[str], found: dict[str, list[tuple[str, str]]], options: DataOptions) -> Dataset:
     classes = names.for_folders(folders, options.names)
     listing = [(key, stamp, c) for c, folder in enumerate(folders) for key, stamp in found[folder]]
     empty = [folder for folder in found if not found[folder]]
-    notes = (f"{len(empty)} sub-folders hold no picture and are no classes: {', '.join(empty[:4])}.",) if empty else ()
+    loose = [e.name for e in os.scandir(root) if e.name.lower().endswith(SUFFIXES) and e.is_file() and not e.name.startswith(".")]
+    notes = []
+    if empty:
+        notes.append(f"{len(empty)} sub-folders hold no picture and are no classes: {', '.join(sorted(empty)[:4])}.")
+    if loose:
+        notes.append(f"{len(loose)} pictures lie beside the class folders and are left out, e.g. {min(loose)}.")
     images = _images(root, [(k, s) for k, s, _ in listing], np.array([c for *_, c in listing], np.int64))
-    return Dataset(root.resolve().name, classes, {"all": images}, notes=notes)
+    return Dataset(root.resolve().name, classes, {"all": images}, notes=tuple(notes))
 
 
 def _flat(root: Path, options: DataOptions) -> Dataset:

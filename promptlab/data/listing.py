@@ -13,10 +13,10 @@ def pictures(folder: Path, root: Path) -> list[tuple[str, str]]:
     Linked files are read, linked folders are not followed (loops), hidden ones are left out.
     """
     cut = len(os.fspath(root).rstrip(os.sep)) + 1
-    return sorted((os.fspath(entry.path)[cut:].replace(os.sep, "/"), _stamp(status)) for entry, status in _walk(folder))
+    return sorted((os.fspath(entry.path)[cut:].replace(os.sep, "/"), stamp(entry)) for entry in _walk(folder))
 
 
-def _walk(folder: Path) -> Iterator[tuple["os.DirEntry[str]", os.stat_result]]:
+def _walk(folder: Path) -> Iterator["os.DirEntry[str]"]:
     waiting = [os.fspath(folder)]
     while waiting:
         with os.scandir(waiting.pop()) as entries:
@@ -25,20 +25,14 @@ def _walk(folder: Path) -> Iterator[tuple["os.DirEntry[str]", os.stat_result]]:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
-                elif entry.name.lower().endswith(SUFFIXES):
-                    try:
-                        yield entry, entry.stat()
-                    except OSError:
-                        continue  # a link to nowhere
+                elif entry.name.lower().endswith(SUFFIXES) and (entry.is_file() or entry.is_symlink()):
+                    yield entry
 
 
-def _stamp(status: os.stat_result) -> str:
-    return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-def stamp(file: Path) -> str:
-    """What changes when the bytes of a file do: its size and time; `missing` without a file."""
+def stamp(file: "Path | os.DirEntry[str]") -> str:
+    """What changes when the bytes of a file do: its size and time; `missing` without a file, e.g. for a link to nowhere."""
     try:
-        return _stamp(os.stat(file))
+        status = file.stat()
     except OSError:
         return "missing"
+    return f"{status.st_size}-{status.st_mtime_ns}"

@@ -16,7 +16,7 @@ def from_folder(folder: str) -> str:
 def read_lines(path: str) -> list[str]:
     """The lines of a names file, empty ones left out. Raises DataError when it cannot be read or is empty."""
     try:
-        lines = [line.rstrip("\r") for line in Path(path).read_text("utf-8").split("\n") if line.strip()]
+        lines = [line.rstrip("\r") for line in Path(path).read_text("utf-8-sig").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The names file {path!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
     if not lines:

@@ -23,7 +23,7 @@ from promptlab.prompts.english import article, plural
 from promptlab.types import Template
 
 LONGEST_SOURCE = 1000
-LONGEST_TEXT = 100_000
+LONGEST_TEXT = 10_000
 SLOT = re.compile(r"\{(?:c|class|classname|name)?\}")
 SLOT_NAMES = ("name", "c", "class", "classname")
 FILTERS = {
@@ -150,7 +150,7 @@ def _read_file(path: Path) -> TemplateSet:
     if path.suffix == ".toml":
         return _read_toml(path, path.name, str(path))
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         lines = json.loads(text) if path.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UsageError(f"The template file {str(path)!r} cannot be read: {error}.") from error
@@ -171,7 +171,10 @@ def _templates(lines: Any, path: Path) -> tuple[Template, ...]:
             f"{str(path)!r} holds no list of templates.",
             'Expected: templates = ["a photo of {}."], a JSON list, or one per line.',
         )
-    return tuple(template(line) for line in lines)
+    try:
+        return tuple(template(line) for line in lines)
+    except UsageError as error:
+        raise UsageError(f"{str(path)!r}: {error.message}", error.hint) from error
 
 
 def _openai(name: str) -> TemplateSet:

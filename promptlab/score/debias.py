@@ -20,14 +20,18 @@ def balance(classifier: Classifier, features: Features, device: str) -> Array:
     n, c = l.shape
     odds = np.exp(l - l.max(1, keepdims=True))  # softmax(l + b) = odds * e^b / (odds @ e^b): a step is two products with a vector
     b = np.zeros(c)
-    for _ in range(MOST_STEPS):
-        factor = np.exp(b)
-        mix = factor * (odds.T @ (1 / (odds @ factor))) / n
-        off = np.abs(mix - 1 / c).max()
-        if off <= TOLERANCE:
-            return b.astype(np.float32)
-        b -= np.log(c * np.maximum(mix, 1e-300))
-        b -= b.mean()
+    off = np.inf
+    with np.errstate(all="ignore"):  # a scale far beyond CLIP's can leave the numbers that f8 holds; then it is no convergence
+        for _ in range(MOST_STEPS):
+            factor = np.exp(b)
+            mix = factor * (odds.T @ (1 / (odds @ factor))) / n
+            off = np.abs(mix - 1 / c).max()
+            if off <= TOLERANCE:
+                return b.astype(np.float32)
+            if not np.isfinite(off):
+                break
+            b -= np.log(c * np.maximum(mix, 1e-300))
+            b -= b.mean()
     raise ConvergenceError(
         f"`balance` did not reach a uniform class mix on {n} pictures in {MOST_STEPS} steps (still off by {off:.1e}).",
         "Its assumption, that all classes are equally common, may not hold here; leave --debias out.",

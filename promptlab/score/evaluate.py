@@ -63,12 +63,14 @@ def share_interval(hits: Array, count: Array, seed: int, per_class: bool) -> Int
 
 
 def _exact(hits: Array, count: Array, per_class: bool) -> Interval:
-    """Clopper-Pearson on pooled counts. A mean over classes of unequal size is no pooled share: it counts as the same share of the
-    n = C² / sum(1 / n_c) images that would give its variance, which is sum(n_c) where classes are alike."""
-    if not per_class:
+    """Clopper-Pearson on pooled counts. A mean over classes of which some are at 0 and some at 1 is no pooled share where their sizes
+    differ (0 of 1 and 99 of 99: mean 0.5, pooled 0.945 to 1.000): it counts as that share of the n = C² / sum(1 / n_c) images that
+    would give its variance, which is sum(n_c) where classes are alike."""
+    share = hits / count
+    if not per_class or (share == share[0]).all():
         return clopper_pearson(float(hits.sum()), float(count.sum()))
     n = len(count) ** 2 / (1 / count).sum()
-    return clopper_pearson(float((hits / count).mean()) * n, n)
+    return clopper_pearson(float(share.mean()) * n, n)
 
 
 def difference_interval(gained: Array, lost: Array, count: Array, seed: int, per_class: bool) -> Interval:

@@ -80,9 +80,14 @@ class Classes:
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
-        """Classes whose ids are their names; a repeated name gets its index into its id."""
-        ids = tuple(n if names.count(n) == 1 else f"{n}#{c}" for c, n in enumerate(names))
-        return cls(ids, tuple((n,) for n in names))
+        """Classes whose ids are their names; a repeated name gets a number into its id."""
+        ids: dict[str, None] = {}
+        for name in names:
+            n, free = 1, name
+            while free in ids or (n > 1 and free in names):
+                n, free = n + 1, f"{name}#{n + 1}"
+            ids[free] = None
+        return cls(tuple(ids), tuple((name,) for name in names))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -211,7 +216,7 @@ class Features:
             if not (np.isfinite(norm) & (norm > 1e-6)).all():
                 bad = start + int(np.argmin(np.isfinite(norm) & (norm > 1e-6)))
                 raise DataError(
-                    f"The vector of {self.keys[bad]!r} (row {bad}) is zero or not finite.",
+                    f"The vector of {self.keys[bad]!r} is zero or not finite.",
                     "Encode that picture again, or drop it.",
                 )
             yield start, unit(x)
