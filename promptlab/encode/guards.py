@@ -60,12 +60,14 @@ def check_config(folder: Path) -> None:
     try:
         config = json.loads(path.read_text("utf-8"))["model_cfg"]
         parts = {name: config[name] for name in ("vision_cfg", "text_cfg")}
+        if not all(isinstance(part, dict) for part in parts.values()):
+            raise TypeError("vision_cfg and text_cfg must be objects")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EncoderError(f"{str(path)!r} is no open_clip config: {type(error).__name__}: {error}.") from error
     _only(config, MODEL_KEYS, "model_cfg", path)
     _only(parts["text_cfg"].get("tokenizer_kwargs") or {}, TOKENIZER_KEYS, "tokenizer_kwargs", path)
-    for name, part in parts.items():
-        _sizes(part, f"{name}.", path)
+    for name, part in {"": config, **{f"{name}.": part for name, part in parts.items()}}.items():
+        _sizes(part, name, path)
 
 
 def _only(found: Any, allowed: set[str], where: str, path: Path) -> None:

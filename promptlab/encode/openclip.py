@@ -17,7 +17,7 @@ from torch import Tensor
 from promptlab.encode import guards
 from promptlab.encode.pictures import read_rgb
 from promptlab.encode.tower import TextTower
-from promptlab.errors import EncoderError, OfflineError
+from promptlab.errors import DataError, EncoderError, OfflineError
 from promptlab.events import Listener, Progressed, ignore
 from promptlab.store import Cache, file_sha256, fingerprint
 from promptlab.types import Array, Images, unit
@@ -179,6 +179,8 @@ def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:
     try:
         made: Tensor = transform(read_rgb(images.read(i)))
         return made
+    except DataError as error:
+        return error.message
     except Exception as error:  # Pillow raises many kinds on broken files
         return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 

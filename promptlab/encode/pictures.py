@@ -1,6 +1,7 @@
 """Pictures of every kind, read as the 8-bit RGB that models expect."""
 
 import io
+import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -9,6 +10,10 @@ from promptlab.errors import DataError
 
 # Pictures beyond this are refused before they are decoded: a few kilobytes can claim gigabytes. Pillow warns from here on.
 MOST_PIXELS = 89_478_485
+# Models scale the short side to about 224: a picture flatter than this would be blown up to gigabytes.
+FLATTEST = 100
+# A picture is read or refused with a reason; Pillow's warning in between would reach the terminal.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 def read_rgb(data: bytes) -> Image.Image:
@@ -16,11 +21,14 @@ def read_rgb(data: bytes) -> Image.Image:
 
     Raises DataError when it has too many pixels; Pillow's errors when it is broken.
     """
-    with Image.open(io.BytesIO(data)) as picture:
-        if picture.width * picture.height > MOST_PIXELS:
-            raise DataError(f"{picture.width} x {picture.height} pixels are more than {MOST_PIXELS:,}")
-        picture.seek(0)
-        return _rgb(ImageOps.exif_transpose(picture))
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if max(picture.size) > FLATTEST * min(picture.size):
+                raise DataError(f"{picture.width} x {picture.height} pixels are too flat for a model")
+            picture.seek(0)
+            return _rgb(ImageOps.exif_transpose(picture))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(f"it has more than {MOST_PIXELS:,} pixels") from error
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -74,6 +74,9 @@ def encode_grid(grid: PromptGrid, encoder: Encoder, cache: Cache, listen: Listen
         new = _encode_missing(base, missing, encoder, listen) if missing else 0
         known |= _known(base, missing)
     listen(Finished("encode texts", new))
+    if len({len(z) for z, _ in known.values()}) != 1 or len(known[grid.texts[0]][0]) % 4:
+        path = cache.texts(encoder.fingerprint)
+        raise StoreError(f"The text cache {str(path)!r} is damaged: its vectors have different lengths.", "Delete that file.")
     z = np.stack([np.frombuffer(known[text][0], "<f4") for text in grid.texts])
     too_long = tuple(text for text in grid.texts if known[text][1])
     return TextBank(cells(z, grid), grid, encoder.fingerprint, encoder.scale, too_long), new

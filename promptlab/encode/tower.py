@@ -43,8 +43,9 @@ class TextTower:
 
     @torch.inference_mode()
     def _proven(self, ids: Tensor) -> bool:
-        padded, cut = self._padded(ids.to(self.device)), self._at_length(ids.to(self.device))
-        return bool((padded - cut).abs().max() <= EQUAL)
+        ids = ids.to(self.device)
+        cut = torch.cat([self._at_length(ids[i : i + 1]) for i in range(len(ids))])  # each at a length of its own
+        return bool((self._padded(ids) - cut).abs().max() <= EQUAL)
 
     def ends(self, ids: Tensor) -> Tensor:
         """(B,) position of each text's end token in ids (B, L)."""
