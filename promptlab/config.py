@@ -95,7 +95,7 @@ class Settings:
         given = {name: value for name, value in flags.items() if value is not None and value != ()}
         for place, source in ((str(file), _from_file(file)), ("environment", environment), ("flag", given)):
             for name, value in source.items():
-                values[name], origin[name] = _typed(name, value, place), place
+                values[name], origin[name] = _rooted(name, _typed(name, value, place)), place
         return cls(**values, origin=origin)
 
     def plain(self) -> dict[str, Any]:
@@ -166,6 +166,20 @@ def _from_file(file: Path) -> dict[str, Any]:
     if isinstance(runs, str) and not (file.parent / runs).resolve().is_relative_to(file.parent.resolve()):
         raise UsageError(f"{str(file)!r} puts runs outside of its folder ({runs!r}), which a project file may not.", "Use --runs.")
     return found
+
+
+def _rooted(name: str, value: Any) -> Any:
+    """The value with its paths absolute, so that a run goes on from any folder."""
+    if name == "classes" and value:
+        return str(Path(value).expanduser().resolve())
+    if name == "templates":
+        return tuple(str(Path(v).resolve()) if Path(v).is_file() else v for v in value)
+    if name == "model" and value:
+        schema, folder = ("local-dir:", value[10:]) if value.startswith("local-dir:") else ("", value)
+        before, comma, file = folder.rpartition(",")
+        path = Path(file).expanduser()
+        return f"{schema}{before}{comma}{path.resolve()}" if path.exists() and (comma or path.is_dir()) else value
+    return value
 
 
 def _typed(name: str, value: Any, place: str) -> Any:

@@ -1,5 +1,6 @@
 """The one place where outside text is made safe to show: class names, file names, messages of plugins."""
 
+import json
 import unicodedata
 
 # Everything that moves the cursor, hides or reorders text: C0 and C1 controls, ESC, DEL, and the format characters (bidi, zero width).
@@ -11,6 +12,11 @@ def safe(text: str, longest: int = 200) -> str:
     """The text on one line, control and bidi characters shown as escapes, cut after `longest` characters."""
     shown = "".join(ch if ch in _KEPT or unicodedata.category(ch) not in _UNSAFE else _escape(ch) for ch in text[: longest + 1])
     return shown if len(text) <= longest else shown[: longest - 1] + "…"
+
+
+def safe_json(text: str) -> str:
+    """JSON text whose strings hold no control or bidi character but as JSON's own escapes; it means the same."""
+    return "".join(ch if ch == "\n" or unicodedata.category(ch) not in _UNSAFE else json.dumps(ch)[1:-1] for ch in text)
 
 
 def _escape(ch: str) -> str:

@@ -337,9 +337,8 @@ class Lab(Catalogue):
         return replace(outcome.result.classifier, lineage=self._lineage(material, outcome.weights.families, w, how))
 
     def _lineage(self, material: Material, families: tuple[str, ...], w: Array, how: str) -> dict[str, Any]:
-        folder = Path(material.model.removeprefix("local-dir:"))
         return {
-            "model": str(folder.resolve()) if material.model not in self.models and folder.is_dir() else material.model,
+            "model": material.model,
             "dataset": material.dataset.name,
             "grid": fingerprint(list(material.bank.grid.texts), material.bank.grid.cell),
             "families": list(families),

@@ -174,7 +174,7 @@ def save_classifier(path: Path, classifier: Classifier) -> None:
     }
     tensors = {"weight": np.ascontiguousarray(classifier.weight), "bias": np.ascontiguousarray(classifier.bias)}
     with written(path) as file:
-        file.write(save(tensors, {"promptlab": json.dumps(about, ensure_ascii=False)}))
+        file.write(save(tensors, {"promptlab": json.dumps(about)}))
 
 
 def load_classifier(path: Path) -> Classifier:

@@ -94,6 +94,9 @@ def slug(text: str, longest: int = 40) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest] or "data"
 
 
+KINDS = ("features", "text", "hashes", "scales")  # what the cache holds; anything else in its folder is not ours
+
+
 class Cache:
     """The cache folder: content-addressed, deletable at any time, readable by its owner alone."""
 
@@ -142,7 +145,7 @@ class Cache:
     def contents(self) -> list[tuple[str, str, int, float]]:
         """(kind, encoder, bytes, newest change in seconds since 1970) of everything kept."""
         found: dict[tuple[str, str], tuple[int, float]] = {}
-        for path in self.root.rglob("*"):
+        for path in (p for kind in KINDS for p in (self.root / kind).rglob("*")):
             if path.is_file():
                 parts = path.relative_to(self.root).parts
                 key = (parts[0], parts[1] if len(parts) > 2 else "")

@@ -13,7 +13,7 @@ from promptlab.cli import options
 @click.option("--classifier", type=click.Path(path_type=Path), help="The classifier file (default: of the latest run).")
 @click.option("--run", "run_name", metavar="RUN", default="", help="Use the classifier of this run.")
 @click.option("--model", help="The model, where the file does not know it.")
-@click.option("--top", default=3, show_default=True, help="How many classes to show.")
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many classes to show.")
 @options.loading
 @options.places
 @options.output

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from promptlab.display import safe
+from promptlab.display import safe, safe_json
 from promptlab.errors import OfflineError, PluginError, PromptlabError, UsageError
 from promptlab.events import Cancelled, Event, Finished, Listener, Noted, Progressed, Saved, Started
 
@@ -109,7 +109,8 @@ def _lines(quiet: bool) -> Iterator[Listener]:
                 return
             last[event.work] = now
         if not quiet or isinstance(event, Noted):
-            sys.stderr.write(json.dumps({"event": type(event).__name__.lower(), **asdict(event)}, ensure_ascii=False) + "\n")
+            line = {"event": type(event).__name__.lower(), **asdict(event)}
+            sys.stderr.write(safe_json(json.dumps(line, ensure_ascii=False)) + "\n")
             sys.stderr.flush()
 
     yield show

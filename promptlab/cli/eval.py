@@ -29,7 +29,7 @@ def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ..
 @click.option("--run", "run_name", metavar="RUN", default="", help="Judge the classifier of this run.")
 @click.option("--fail-under", multiple=True, callback=_floor, metavar="NAME=SHARE", help="Exit with 1 below it: accuracy, mean, worst.")
 @click.option("--model", help="The model, where the file does not know it.")
-@click.option("--k", type=int, help="How many worst classes (default: min(10, a fifth of them)).")
+@click.option("--k", type=click.IntRange(min=0), help="How many worst classes (default: min(10, a fifth of them)).")
 @options.loading
 @options.places
 @options.output

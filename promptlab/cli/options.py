@@ -70,5 +70,5 @@ def method(command: F) -> F:
         click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How families are joined (default: embedding)."),
         click.option("--debias", type=click.Choice(CHOICES["debias"]), help="Offsets per class without labels (default: none)."),
         click.option("--tau", type=float, help="Temperature of the weights; larger is flatter (default: 1)."),
-        click.option("--k", type=int, help="How many worst classes to follow (default: min(10, a fifth of them))."),
+        click.option("--k", type=click.IntRange(min=0), help="How many worst classes to follow (default: min(10, a fifth of them))."),
     )(command)

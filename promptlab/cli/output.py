@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from promptlab.display import safe_json
 from promptlab.report.tables import Table
 
 GAP = 2  # between two columns
@@ -13,7 +14,7 @@ GAP = 2  # between two columns
 
 def show_json(value: Any) -> None:
     """One JSON object; NaN never occurs in it."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(safe_json(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
 def say(*lines: str) -> None:

@@ -73,7 +73,7 @@ def remove(root: Path, names: tuple[str, ...], yes: bool) -> None:
 
 
 @runs.command()
-@click.option("--keep", default=20, show_default=True, help="How many of the newest finished runs to keep.")
+@click.option("--keep", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the newest finished runs to keep.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def gc(root: Path, keep: int, yes: bool) -> None:

@@ -1,5 +1,7 @@
 """The main loop: score, weigh, build, judge, on halves."""
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +33,8 @@ from promptlab.types import (
     TextBank,
     Weights,
 )
+
+ONE_TEMPLATE = re.compile(r"a photo of an? (\{.*\}|x|…)\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,8 @@ def beats(candidate: Evaluation, baseline: Evaluation) -> bool:
 def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: Listener) -> Outcome:
     """Everything chosen on the tune half, everything told on the other."""
     tune, bank = material.tune, material.bank
+    for one, other in itertools.combinations([p for p in (tune, material.judged, bank, material.single) if p is not None], 2):
+        require_same_encoder(one, other)
     weights, board = weigh(tune, bank, choice, rules, listen)
     accuracy = None
     if tune.labels is not None:
@@ -187,7 +193,7 @@ def _one_template(material: Material) -> Classifier | None:
     if material.single is not None:
         return uniform(material.single)
     names = [name.lower().replace("_", " ") for name in material.bank.grid.families]
-    alone = np.array([name.startswith("a photo of a ") for name in names], float)
+    alone = np.array([bool(ONE_TEMPLATE.fullmatch(name)) for name in names], float)
     return build(material.bank, alone, Combine.EMBEDDING) if alone.sum() == 1 else None
 
 

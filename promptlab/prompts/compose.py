@@ -20,7 +20,7 @@ JOINER = "\u200d"  # holds emoji together; harmless
 
 def clean(text: str) -> str:
     """The text without special tokens and control characters, its white space folded."""
-    text = "".join(ch if ch == JOINER or unicodedata.category(ch) not in ("Cc", "Cf") else " " for ch in text)
+    text = "".join(ch if ch == JOINER or unicodedata.category(ch) not in ("Cc", "Cf", "Cs") else " " for ch in text)
     read = unicodedata.normalize("NFKC", html.unescape(html.unescape(text)))  # as the tokenizer reads it
     return " ".join((SPECIAL.sub(" ", read) if SPECIAL.search(read) else text).split())
 

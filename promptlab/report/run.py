@@ -50,7 +50,7 @@ def report(outcome: "Outcome", material: Material, health: Sequence[Check]) -> R
     before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes, material.judged.labels))
     few, every = (tables.families(outcome.weights, outcome.board, outcome.accuracy, most) for most in (8, None))
     after = tables.checks(health)
-    return Report(lead, (*before, few, after), markdown.report(f"promptlab: {name}", lead, (*before, every, after)))
+    return Report(lead, (*before, few, after), markdown.report(f"promptlab: {safe(name)}", lead, (*before, every, after)))
 
 
 def _about(outcome: "Outcome", material: Material) -> list[str]:

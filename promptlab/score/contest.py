@@ -144,10 +144,10 @@ def contests(features: Features, columns: Columns, labels: Array | None, scale: 
             yield Contest(columns, x, y, slice(k, min(k + together, families)), start, scale)
 
 
-def require_same_encoder(features: Features, bank: TextBank) -> None:
-    """Raises MismatchError when pictures and texts are known to come from different encoders."""
-    if features.encoder and bank.encoder and features.encoder != bank.encoder:
+def require_same_encoder(first: Features | TextBank, second: Features | TextBank) -> None:
+    """Raises MismatchError when vectors are known to come from different encoders."""
+    if first.encoder and second.encoder and first.encoder != second.encoder:
         raise MismatchError(
-            "The picture vectors and the text vectors come from different encoders, so their cosines mean nothing.",
-            f"Pictures: {features.encoder}; texts: {bank.encoder}. Use one --model for both.",
+            "The vectors come from different encoders, so their cosines mean nothing.",
+            f"One is {first.encoder[:16]}, the other {second.encoder[:16]}. Use one --model for pictures and texts.",
         )
