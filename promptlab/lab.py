@@ -41,6 +41,7 @@ from promptlab.types import (
     Scoreboard,
     Template,
     TextBank,
+    TextScores,
 )
 
 if TYPE_CHECKING:
@@ -197,6 +198,21 @@ class Lab(Catalogue):
             scores = {name: summary.board(board, session.dataset.classes) for name, board in boards.items()}
             lab._tell(Saved("scores", str(session.run.save_json("scores.json", scores))))
         return boards, material
+
+    def score_texts(self, class_: str, run: str = "") -> tuple[TextScores, Material]:
+        """Every text of one class of a run, alone in its class's row, on tune."""
+        from promptlab.loops import run as loop
+        from promptlab.score.texts import score_texts
+
+        plan = self._planned("", run)
+        dataset = plan.lab.open(plan.where)
+        if plan.prompts is not None:
+            dataset = replace(dataset, classes=plan.prompts.apply(dataset.classes))
+        material = plan.lab.prepare(dataset, plan.prompts.templates if plan.prompts else ())
+        source = LabelSource.ENSEMBLE if material.tune.labels is None else LabelSource.TRUE
+        labels = loop.labels_on(material.tune, material.bank, source, self.device)
+        assert labels is not None  # both sources give one label to each picture
+        return score_texts(material.tune, material.bank, labels, dataset.classes.find(class_), self.device), material
 
     def build(self, where: str = "", run: str = "", output: Path | None = None) -> tuple[Path, Classifier]:
         """Weigh and build, without judging: the classifier, in the run folder and, if given, at `output`."""

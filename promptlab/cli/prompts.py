@@ -55,18 +55,31 @@ def show(given: Any, class_: str, as_json: bool) -> None:
     """What is said of one class: its texts, family by family."""
     from promptlab.cli import output
     from promptlab.display import safe
-    from promptlab.errors import unknown_name
     from promptlab.report.tables import Table
 
     _, _, grid = given[0].prompts(given[1])
-    known = {**{t: c for c, t in enumerate(grid.classes.titles)}, **{i: c for c, i in enumerate(grid.classes.ids)}}
-    if class_ not in known:
-        raise unknown_name("class", class_, known)
-    rows = [(grid.families[k], grid.texts[p]) for k, c, p in grid.cell if c == known[class_]]
+    wanted = grid.classes.find(class_)
+    rows = [(grid.families[k], grid.texts[p]) for k, c, p in grid.cell if c == wanted]
     if as_json:
         output.show_json([{"family": family, "text": text} for family, text in rows])
     else:
         output.show([Table(safe(class_), ("family", "text"), tuple((safe(f), safe(t)) for f, t in rows))])
+
+
+@prompts.command()
+@click.argument("class_", metavar="CLASS")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.pass_obj
+def score(given: Any, class_: str, as_json: bool) -> None:
+    """How each text of a class does alone in its class's row, on tune, best first."""
+    from promptlab.cli import output
+    from promptlab.report import summary, tables
+
+    found, material = given[0].score_texts(class_, given[1])
+    if as_json:
+        output.show_json(summary.texts(found, material))
+    else:
+        output.show([tables.texts(found, material)])
 
 
 @prompts.command()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from promptlab.data.features import FeatureFiles
 from promptlab.data.imagefolder import ImageFolder
+from promptlab.data.retrieval import ClipRetrieval
 from promptlab.data.table import Table
 from promptlab.hookspecs import hookimpl
 from promptlab.protocols import DatasetSource
@@ -12,4 +13,4 @@ from promptlab.protocols import DatasetSource
 @hookimpl
 def promptlab_datasets() -> Iterable[DatasetSource]:
     """The built-in sources."""
-    return [ImageFolder(), FeatureFiles(), Table()]
+    return [ClipRetrieval(), FeatureFiles(), Table(), ImageFolder()]

@@ -14,32 +14,9 @@ from promptlab.errors import DataError, StoreError
 from promptlab.events import Finished, Listener, Noted, Progressed, Started, counted_from
 from promptlab.protocols import Encoder
 from promptlab.store import Cache, explained, file_sha256, fingerprint, read_json, slug, write_json, written
-from promptlab.types import Array, Features, Images
+from promptlab.types import Features, Images, Shards
 
 PER_SHARD = 256
-
-
-class Shards:
-    """N rows in several memory-mapped arrays, seen as one (N, D)."""
-
-    def __init__(self, parts: Sequence[Array]) -> None:
-        self._parts = parts
-        self._starts = np.cumsum([0, *map(len, parts)])
-        self.shape: tuple[int, ...] = (int(self._starts[-1]), parts[0].shape[1])
-        self.dtype = parts[0].dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: Any) -> Array:
-        """The rows of a slice or of an int array (n,), in that order, copied into memory."""
-        wanted = np.arange(len(self))[rows]
-        out = np.empty((len(wanted), self.shape[1]), self.dtype)
-        part = np.searchsorted(self._starts, wanted, "right") - 1
-        for p in np.unique(part):
-            here = part == p
-            out[here] = self._parts[p][wanted[here] - self._starts[p]]
-        return out
 
 
 def encode_images(images: Images, encoder: Encoder, dataset: str, cache: Cache, listen: Listener) -> tuple[Features, int]:

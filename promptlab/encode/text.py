@@ -77,9 +77,9 @@ def encode_grid(grid: PromptGrid, encoder: Encoder, cache: Cache, listen: Listen
     if len({len(z) for z, _ in known.values()}) != 1 or len(known[grid.texts[0]][0]) % 4:
         path = cache.texts(encoder.fingerprint)
         raise StoreError(f"The text cache {str(path)!r} is damaged: its vectors have different lengths.", "Delete that file.")
-    z = np.stack([np.frombuffer(known[text][0], "<f4") for text in grid.texts])
+    z = unit(np.stack([np.frombuffer(known[text][0], "<f4") for text in grid.texts]))
     too_long = tuple(text for text in grid.texts if known[text][1])
-    return TextBank(cells(z, grid), grid, encoder.fingerprint, encoder.scale, too_long), new
+    return TextBank(cells(z, grid), grid, encoder.fingerprint, encoder.scale, too_long, z), new
 
 
 def cells(z: Array, grid: PromptGrid) -> Array:

@@ -99,6 +99,19 @@ class Outcome:
     """Checks that fired."""
 
 
+def labels_on(tune: Features, bank: TextBank, source: LabelSource, device: str) -> Array | None:
+    """The right answers: (N,) int, (N, K) for `others`, None for `self`. Raises UsageError for `true` where there are none."""
+    if source is LabelSource.SELF:
+        return None
+    if source is LabelSource.ENSEMBLE:
+        return classify(uniform(bank), tune, None, device).winner
+    if source is LabelSource.OTHERS:
+        return others_say(bank, tune, device)
+    if tune.labels is None:
+        raise UsageError("The data has no labels, so --labels true cannot be used.", "Use --labels ensemble.")
+    return tune.labels
+
+
 def score_families(
     tune: Features,
     bank: TextBank,
@@ -110,18 +123,10 @@ def score_families(
 ) -> dict[str, Scoreboard]:
     """Scoreboards of all families on tune under one label source. Raises UsageError for `true` without labels."""
     require_same_encoder(tune, bank)
-    if source is LabelSource.TRUE and tune.labels is None:
-        raise UsageError("The data has no labels, so --labels true cannot be used.", "Use --labels ensemble.")
     if source is LabelSource.OTHERS and len(bank.z) == 1:
         listen(Noted("There is one family, so it has no others to judge it; labels `ensemble` are used."))
         source = LabelSource.ENSEMBLE
-    labels: Array | None = tune.labels
-    if source is LabelSource.ENSEMBLE:
-        labels = classify(uniform(bank), tune, None, device).winner
-    elif source is LabelSource.OTHERS:
-        labels = others_say(bank, tune, device)
-    elif source is LabelSource.SELF:
-        labels = None
+    labels = labels_on(tune, bank, source, device)
     columns = Columns(bank.z, device=device)
     return sweep(tune, columns, names, rules, source=source, labels=labels, families=bank.grid.families, scale=bank.scale, listen=listen)
 

@@ -49,12 +49,10 @@ class Prompts:
 
     def renamed(self, classes: Classes, class_: str, names: Sequence[str]) -> "Prompts":
         """These with other names for a class, given by id or by its present name. Raises UsageError for one that is not there."""
-        known = dict(zip(classes.titles, classes.ids, strict=True)) | {i: i for i in classes.ids}
-        if class_ not in known:
-            raise unknown_name("class", class_, known)
+        class_id = classes.ids[classes.find(class_)]
         if not all(name.strip() for name in names):
             raise UsageError("A name is empty.", "Give at least one word.")
-        return replace(self, names={**self.names, known[class_]: tuple(" ".join(name.split()) for name in names)})
+        return replace(self, names={**self.names, class_id: tuple(" ".join(name.split()) for name in names)})
 
     def text(self) -> str:
         """The file's text: TOML."""

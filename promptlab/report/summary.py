@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptlab.report.run import data
-from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard
+from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome
@@ -113,4 +113,13 @@ def guesses(found: Sequence[Guess]) -> list[dict[str, Any]]:
         if g.fault
         else {"picture": g.key, "top": [{"class": n, "share": p} for n, p in g.top], "margin": g.margin}
         for g in found
+    ]
+
+
+def texts(found: TextScores, material: Material) -> list[dict[str, Any]]:
+    """One object per text of a class."""
+    grid = material.bank.grid
+    return [
+        {"family": grid.families[k], "text": grid.texts[p], "cmm": float(m), "accuracy": float(a)}
+        for k, p, m, a in zip(found.families, found.texts, found.cmm, found.accuracy, strict=True)
     ]

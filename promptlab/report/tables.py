@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptlab.display import safe
-from promptlab.types import Array, Check, Classes, Evaluation, Guess, Interval, Scoreboard, Weights
+from promptlab.types import Array, Check, Classes, Evaluation, Guess, Interval, Material, Scoreboard, TextScores, Weights
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome, Row
@@ -257,3 +257,20 @@ def _run_cells(manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple
     e = result["result"]
     zeros = "-" if e["zeros"] is None else str(e["zeros"])
     return (safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"]))
+
+
+def texts(found: TextScores, material: Material) -> Table:
+    """The texts of one class, best first."""
+    grid = material.bank.grid
+    rows = tuple(
+        (safe(grid.texts[found.texts[i]], 60), cosine(found.cmm[i]), percent(found.accuracy[i]))
+        for i in np.lexsort((np.arange(len(found.cmm)), -found.cmm))
+    )
+    labels = "true" if material.tune.labels is not None else "ensemble"
+    title = f"Texts of {safe(grid.classes.titles[found.class_index])}, each alone in its row"
+    return Table(
+        title,
+        ("text", ">cmm", ">accuracy %"),
+        rows,
+        f"On {found.images} pictures on tune; labels: {labels}. All other rows: uniform ensemble.",
+    )

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from promptlab.errors import DataError, MismatchError
+from promptlab.errors import DataError, MismatchError, unknown_name
 
 Array = NDArray[Any]
 
@@ -61,6 +61,29 @@ class Rows(Protocol):
     def __getitem__(self, rows: Any) -> Any: ...
 
 
+class Shards:
+    """N rows in several memory-mapped arrays, seen as one (N, D)."""
+
+    def __init__(self, parts: Sequence[Array]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+        self.shape: tuple[int, ...] = (int(self._starts[-1]), parts[0].shape[1])
+        self.dtype = parts[0].dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        """The rows of a slice or of an int array (n,), in that order, copied into memory."""
+        wanted = np.arange(len(self))[rows]
+        out = np.empty((len(wanted), self.shape[1]), self.dtype)
+        part = np.searchsorted(self._starts, wanted, "right") - 1
+        for p in np.unique(part):
+            here = part == p
+            out[here] = self._parts[p][wanted[here] - self._starts[p]]
+        return out
+
+
 @dataclass(frozen=True, slots=True)
 class Classes:
     """C classes in label order. A label is an index into them; names may repeat, ids may not."""
@@ -91,6 +114,13 @@ class Classes:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def find(self, name: str) -> int:
+        """The index of the class with that id or name. Raises UsageError that lists the nearest."""
+        known = {**{t: c for c, t in enumerate(self.titles)}, **{i: c for c, i in enumerate(self.ids)}}
+        if name not in known:
+            raise unknown_name("class", name, known)
+        return known[name]
 
     @property
     def titles(self) -> tuple[str, ...]:
@@ -145,11 +175,18 @@ class TextBank:
     """Logits are cosine x scale."""
     too_long: tuple[str, ...] = ()
     """Texts longer than the encoder's context, which it cut."""
+    texts: Array | None = None
+    """(P, D) f4 unit: each text by itself; None where the data brought cells alone, each of one text."""
 
     def __post_init__(self) -> None:
         k, c = len(self.grid.families), len(self.grid.classes)
         if self.z.shape[:2] != (k, c):
             raise MismatchError(f"TextBank.z has shape {self.z.shape}; ({k}, {c}, D) was expected.")
+
+    def texts_of(self, c: int) -> tuple[Array, Array, Array]:
+        """(families (n,), texts (n,), vectors (n, D)) of everything that is said of class c."""
+        families, _, texts = self.grid.cell[self.grid.cell[:, 1] == c].T
+        return families, texts, self.z[families, c] if self.texts is None else self.texts[texts]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -186,3 +186,21 @@ class Guess:
     """Winner - runner-up, in cosine units; 0 when the picture could not be read."""
     fault: str = ""
     """Why it could not be read; empty when it could."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextScores:
+    """How each text of one class does alone in its class's row."""
+
+    class_index: int
+    """The class."""
+    families: Array
+    """(n,) int: the family of each text."""
+    texts: Array
+    """(n,) int: the text, as the grid counts them."""
+    cmm: Array
+    """(n,) f8: mean margin over the class's images, in cosine units."""
+    accuracy: Array
+    """(n,) f8: share of the class's images that the text wins."""
+    images: int
+    """How many images that is."""
