@@ -192,8 +192,10 @@ class Lab(Catalogue):
         plan = self._planned(where, run)
         lab = plan.lab
         with lab._session(plan) as session:
+            labelled = next(iter(session.dataset.splits.values())).labels is not None
+            source = LabelSource(labels) if labels else LabelSource.TRUE if labelled else LabelSource.ENSEMBLE
+            loop.check_question(names, lab.rules, source, labelled, len(session.dataset.classes))
             material = lab.prepare(session.dataset, session.prompts.templates)
-            source = LabelSource(labels) if labels else LabelSource.ENSEMBLE if material.tune.labels is None else LabelSource.TRUE
             boards = loop.score_families(material.tune, material.bank, names, source, lab.rules, lab.device, lab._tell)
             scores = {name: summary.board(board, session.dataset.classes) for name, board in boards.items()}
             lab._tell(Saved("scores", str(session.run.save_json("scores.json", scores))))

@@ -18,6 +18,7 @@ from promptlab.score.debias import balance
 from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.health import check_balance, check_labels, check_margins, check_ranking, check_ties, check_weights
 from promptlab.score.reducers import default_k
+from promptlab.score.rules import parse_rule
 from promptlab.score.sweep import sweep
 from promptlab.types import (
     Array,
@@ -99,6 +100,14 @@ class Outcome:
     """Checks that fired."""
 
 
+def check_question(names: Sequence[str], rules: Mapping[str, Rule], source: LabelSource, labelled: bool, classes: int) -> None:
+    """Raises UsageError for an unknown rule or for labels that are not there, before anything is encoded for it."""
+    for name in names:
+        parse_rule(name, rules, classes)
+    if source is LabelSource.TRUE and not labelled:
+        raise UsageError("The data has no labels, so --labels true cannot be used.", "Use --labels ensemble.")
+
+
 def labels_on(tune: Features, bank: TextBank, source: LabelSource, device: str) -> Array | None:
     """The right answers: (N,) int, (N, K) for `others`, None for `self`. Raises UsageError for `true` where there are none."""
     if source is LabelSource.SELF:
@@ -107,8 +116,7 @@ def labels_on(tune: Features, bank: TextBank, source: LabelSource, device: str) 
         return classify(uniform(bank), tune, None, device).winner
     if source is LabelSource.OTHERS:
         return others_say(bank, tune, device)
-    if tune.labels is None:
-        raise UsageError("The data has no labels, so --labels true cannot be used.", "Use --labels ensemble.")
+    check_question([], {}, source, tune.labels is not None, bank.z.shape[1])
     return tune.labels
 
 

@@ -32,7 +32,8 @@ def balance(classifier: Classifier, features: Features, device: str) -> Array:
                 break
             b -= np.log(c * np.maximum(mix, 1e-300))
             b -= b.mean()
+    how_far = f"still off by {off:.1e}" if np.isfinite(off) else "its numbers left the range"
     raise ConvergenceError(
-        f"`balance` did not reach a uniform class mix on {n} pictures in {MOST_STEPS} steps (still off by {off:.1e}).",
+        f"`balance` did not reach a uniform class mix on {n} pictures in {MOST_STEPS} steps ({how_far}).",
         "Its assumption, that all classes are equally common, may not hold here; leave --debias out.",
     )

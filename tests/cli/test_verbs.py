@@ -1,0 +1,381 @@
+"""Verbs one by one, in this process; data that brings its own text vectors needs no model."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+
+from promptlab.cli.main import cli
+
+from .conftest import Said
+
+Call, Npz = Callable[..., Said], Callable[..., str]
+
+
+def leaves(group: click.Group, before: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    found: list[tuple[tuple[str, ...], click.Command]] = []
+    for name, command in group.commands.items():
+        found.append(((*before, name), command))
+        if isinstance(command, click.Group):
+            found += leaves(command, (*before, name))
+    return found
+
+
+@pytest.mark.parametrize(("path", "command"), leaves(cli), ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+def test_every_verb_says_what_it_does(path: tuple[str, ...], command: click.Command, promptlab: Call) -> None:
+    assert command.help
+    assert all(getattr(option, "help", None) for option in command.params if isinstance(option, click.Option))
+    said = promptlab(*path, "--help")
+    assert said.code == 0
+
+
+LISTS = {
+    "datasets": list,
+    "models": list,
+    "templates": list,
+    "templates general": list,
+    "rules": list,
+    "runs": list,
+    "plugins list": list,
+    "doctor": dict,
+    "cache": dict,
+}
+
+
+@pytest.mark.parametrize("words", LISTS)
+def test_every_list_can_be_had_as_json_and_as_a_table(promptlab: Call, words: str) -> None:
+    said = promptlab(*words.split(), "--json")
+    assert said.code == 0, said.err
+    assert isinstance(said.json, LISTS[words])
+    table = promptlab(*words.split())
+    assert table.code == 0
+    assert table.out.strip()
+    assert not table.out.startswith(("[", "{"))
+
+
+def test_the_embedded_parts_are_listed(promptlab: Call) -> None:
+    assert {entry["model"] for entry in promptlab("models", "--json").json} >= {"mini"}
+    assert {entry["name"] for entry in promptlab("datasets", "--json").json} >= {"everyday", "imagefolder", "features"}
+    assert {entry["name"]: entry["templates"] for entry in promptlab("templates", "--json").json}["openai-80"] == 80
+
+
+def test_published_models_can_be_searched(promptlab: Call) -> None:
+    found = [entry["model"] for entry in promptlab("models", "vit-b-32,LAION2b", "--json").json]
+    assert "ViT-B-32,laion2b_s34b_b79k" in found
+    assert "mini" in found
+
+
+def test_doctor_says_where_each_setting_came_from(promptlab: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTLAB_SEED", "3")
+    Path("promptlab.toml").write_text("k = 4\n")
+    settings = promptlab("doctor", "--json", "--runs", "there").json["settings"]
+    assert settings["seed"] == {"value": "3", "from": "environment"}
+    assert settings["k"] == {"value": "4", "from": str(Path.cwd() / "promptlab.toml")}
+    assert settings["runs"] == {"value": "there", "from": "flag"}
+    assert settings["tau"]["from"] == "default"
+
+
+def test_run_score_and_build_print_json_alone(promptlab: Call, npz: Npz) -> None:
+    data = npz()
+    for verb in ("run", "score", "build"):
+        said = promptlab(verb, data, "--json")
+        assert said.code == 0, said.err
+        assert isinstance(said.json, dict)
+
+
+def test_run_prints_tables_for_people(promptlab: Call, npz: Npz) -> None:
+    said = promptlab("run", npz())
+    assert said.code == 0
+    for part in ("Before and after", "Worst classes", "Families", "Health", "Report: ", "Classifier: "):
+        assert part in said.out
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_tables_fit_the_terminal(promptlab: Call, in_a_run: str, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    for arguments in (("run",), ("score",), ("runs",), ("templates", "openai-80"), ("datasets",), ("doctor",), ("rules",), ("cache",)):
+        said = promptlab(*arguments)
+        assert said.code == 0, said.err
+        paths = ("Report: ", "Classifier: ")
+        assert max(len(line) for line in said.out.splitlines() if not line.startswith(paths)) <= width, arguments
+
+
+def test_quiet_says_nothing_on_the_side(promptlab: Call, npz: Npz) -> None:
+    assert promptlab("run", npz(), "--quiet").err == ""
+
+
+def test_quiet_keeps_warnings(promptlab: Call, npz: Npz) -> None:
+    assert "no logit scale" in promptlab("run", npz(scale=None), "--quiet").err
+
+
+def test_score_gives_every_rule_for_every_family_and_class(promptlab: Call, npz: Npz) -> None:
+    found = promptlab("score", npz(), "--rule", "cmm/worst-2", "--rule", "accuracy", "--rule", "hit@2", "--json").json
+    assert set(found) == {"cmm/worst-2", "accuracy", "hit@2"} or {key.partition("/")[0] for key in found} == {"cmm", "accuracy", "hit@2"}
+    for board in found.values():
+        assert np.array(board["per_class"]).shape == (2, 3)
+        assert len(board["value"]) == 2
+        assert board["labels"] == "true"
+
+
+@pytest.mark.parametrize("source", ["true", "ensemble", "self"])
+def test_score_says_which_labels_it_used(promptlab: Call, npz: Npz, source: str) -> None:
+    found = promptlab("score", npz(), "--rule", "cmm", "--labels", source, "--json").json
+    assert [board["labels"] for board in found.values()] == [source]
+
+
+def test_without_labels_the_accuracy_is_null_and_nothing_breaks(promptlab: Call, npz: Npz) -> None:
+    said = promptlab("run", npz(labels=None), "--json")
+    assert said.code == 0, said.err
+    found = said.json
+    for part in ("baseline", "result"):
+        assert found[part]["accuracy"] is found[part]["interval"] is found[part]["mean"] is found[part]["zeros"] is None
+        assert found[part]["worst"]["fixed"] is found[part]["worst"]["repicked"] is None
+        assert isinstance(found[part]["cmm_top"], float)
+    assert found["difference"]["accuracy"] is found["difference"]["mcnemar_p"] is None
+    assert 0 <= found["difference"]["changed"] <= 1
+    assert found["data"]["absent"] is None
+    assert "Without labels" in promptlab("run", npz(labels=None)).out
+
+
+def test_a_flat_folder_with_names_runs_without_labels(promptlab: Call, photos: Path) -> None:
+    flat = Path("flat")
+    flat.mkdir()
+    for i, path in enumerate(sorted(photos.rglob("*.png"))):
+        (flat / f"{i:02d}.png").write_bytes(path.read_bytes())
+    Path("names.txt").write_text("red paper\ngreen leaf\nblue sky\n")
+    said = promptlab("run", "flat", "--classes", "names.txt", "--templates", "plain", "--json", "--quiet")
+    assert said.code == 0, said.err
+    assert said.json["result"]["accuracy"] is None
+    assert said.json["data"]["n"] == 15
+
+
+def test_a_run_goes_on_from_another_folder(promptlab: Call, npz: Npz, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("names.txt").write_text("cat\ndog\ncow\n")
+    run = promptlab("run", npz(), "--classes", "names.txt", "--json").json["run"]
+    where = str(Path(run).resolve())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = promptlab("score", "--run", where, "--json")
+    assert said.code == 0, said.err
+    assert next(iter(said.json.values()))["classes"] == ["cat", "dog", "cow"]
+
+
+def run_names() -> set[str]:
+    return {path.name for path in Path("runs").iterdir() if not path.is_symlink()}
+
+
+def test_verbs_without_data_go_on_with_the_latest_run(promptlab: Call, in_a_run: str) -> None:
+    before = run_names()
+    score = promptlab("score", "--json", "--rule", "accuracy")
+    again = promptlab("run", "--json")
+    assert (score.code, again.code) == (0, 0)
+    assert run_names() == before
+    assert Path(again.json["run"]).name == in_a_run
+    assert json.loads(Path("runs", in_a_run, "scores.json").read_text()) == score.json
+    assert again.json["encoded"] == {"texts": 0, "images": 0}
+
+
+def test_a_run_that_goes_on_gives_the_same_result(promptlab: Call, in_a_run: str) -> None:
+    first = json.loads(Path("runs", in_a_run, "result.json").read_text())
+    second = promptlab("run", "--json").json
+    for own in ("run", "seconds", "encoded"):
+        first.pop(own), second.pop(own)
+    assert first == second
+
+
+def test_changed_settings_make_a_new_run(promptlab: Call, in_a_run: str) -> None:
+    before = run_names()
+    said = promptlab("run", "--weights", "uniform", "--json")
+    assert said.code == 0, said.err
+    assert len(run_names() - before) == 1
+    manifest = json.loads(Path(said.json["run"], "run.json").read_text())
+    assert manifest["settings"]["weights"] == "uniform"
+    assert manifest["settings"]["templates"] == ["simple"]
+    assert manifest["data"] == "everyday"
+
+
+def test_an_older_run_goes_on_when_it_is_named(promptlab: Call, in_a_run: str) -> None:
+    (older,) = run_names() - {in_a_run}
+    said = promptlab("run", "--run", older, "--json")
+    assert Path(said.json["run"]).name == older
+
+
+def test_build_leaves_a_finished_run_as_it_is(promptlab: Call, in_a_run: str) -> None:
+    judged = Path("runs", in_a_run, "classifier.safetensors").read_bytes()
+    said = promptlab("build", "--weights", "uniform", "-o", "mine.safetensors", "--json")
+    assert said.code == 0, said.err
+    assert said.json["classes"] == 101
+    assert said.json["width"] == 384
+    assert Path("mine.safetensors").stat().st_size > 101 * 384 * 4
+    assert Path("runs", in_a_run, "classifier.safetensors").read_bytes() == judged
+
+
+def test_runs_are_listed_shown_and_removed(promptlab: Call, in_a_run: str) -> None:
+    listed = promptlab("runs", "--json").json
+    assert [entry["run"] for entry in listed] == sorted(run_names(), reverse=True)
+    assert listed[0]["result"]["data"]["name"] == "everyday"
+    shown = promptlab("runs", "show")
+    assert shown.out.strip() == Path("runs", in_a_run, "report.md").read_text("utf-8").strip()
+    assert promptlab("runs", "show", in_a_run, "--json").json["result"]["run"].endswith(in_a_run)
+    removed = promptlab("runs", "remove", in_a_run, "--yes")
+    assert removed.code == 0
+    assert in_a_run not in run_names()
+    assert promptlab("runs", "show", in_a_run).code == 2
+
+
+def test_nothing_is_removed_unasked(promptlab: Call, in_a_run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    said = promptlab("runs", "remove", in_a_run)
+    assert said.code == 130
+    assert in_a_run in run_names()
+
+
+def test_nothing_is_removed_when_one_name_is_wrong(promptlab: Call, in_a_run: str) -> None:
+    assert promptlab("runs", "remove", in_a_run, "nothing", "--yes").code == 2
+    assert in_a_run in run_names()
+
+
+def test_an_unfinished_run_says_how_to_go_on(promptlab: Call, in_a_run: str) -> None:
+    Path("runs", in_a_run, "report.md").unlink()
+    said = promptlab("runs", "show")
+    assert said.code == 2
+    assert f"promptlab run --run {in_a_run}" in said.err
+
+
+def test_cleaning_the_cache_leaves_what_others_put_there(promptlab: Call, npz: Npz, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    (cache / "Documents" / "thesis").mkdir(parents=True)
+    (cache / "Documents" / "thesis" / "a.tex").write_text("years of work")
+    (cache / "text" / "abc").mkdir(parents=True)
+    (cache / "text" / "abc" / "texts.sqlite").write_text("x")
+    said = promptlab("cache", "clean", "--all", "--yes")
+    assert said.code == 0, said.err
+    assert (cache / "Documents" / "thesis" / "a.tex").exists()
+    assert not (cache / "text" / "abc" / "texts.sqlite").exists()
+
+
+def test_classify_names_what_is_on_a_picture(promptlab: Call, in_a_run: str, photos: Path) -> None:
+    said = promptlab("classify", str(photos / "red" / "0.png"), str(photos / "blue" / "0.png"), "--json", "--top", "4")
+    assert said.code == 0, said.err
+    assert [Path(guess["picture"]).parent.name for guess in said.json] == ["red", "blue"]
+    for guess in said.json:
+        shares = [entry["share"] for entry in guess["top"]]
+        assert len(shares) == 4
+        assert shares == sorted(shares, reverse=True)
+        assert 0 < sum(shares) <= 1
+        assert guess["margin"] >= 0
+
+
+def test_classify_says_which_pictures_it_could_not_read(promptlab: Call, in_a_run: str, photos: Path) -> None:
+    Path("bad.jpg").write_bytes(b"no picture")
+    mixed = promptlab("classify", "bad.jpg", str(photos / "red" / "0.png"), "--json")
+    assert mixed.code == 0
+    assert "UnidentifiedImageError" in mixed.json[0]["error"]
+    assert mixed.json[1]["top"]
+    alone = promptlab("classify", "bad.jpg", "gone.jpg", str(photos), "--json")
+    assert alone.code == 1
+    assert [bool(guess["error"]) for guess in alone.json] == [True, True, True]
+    assert "cannot be read" in promptlab("classify", "bad.jpg").out
+
+
+def test_classify_with_more_classes_asked_for_than_there_are(promptlab: Call, in_a_run: str, photos: Path) -> None:
+    said = promptlab("classify", str(photos / "red" / "0.png"), "--json", "--top", "1000")
+    assert len(said.json[0]["top"]) == 101
+    assert sum(entry["share"] for entry in said.json[0]["top"]) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("top", ["0", "-1"])
+def test_classify_must_be_asked_for_at_least_one_class(promptlab: Call, in_a_run: str, photos: Path, top: str) -> None:
+    said = promptlab("classify", str(photos / "red" / "0.png"), "--top", top)
+    assert said.code == 2
+    assert said.out == ""
+
+
+def test_a_classifier_and_another_model_refuse_to_meet(promptlab: Call, in_a_run: str, photos: Path) -> None:
+    mini = Path(__file__).parents[2] / "plugins" / "promptlab-demo" / "promptlab_demo" / "mini"
+    Path("other").mkdir()
+    config = json.loads((mini / "open_clip_config.json").read_text())
+    config["preprocess_cfg"]["interpolation"] = "bilinear"
+    Path("other/open_clip_config.json").write_text(json.dumps(config))
+    Path("other/open_clip_model.safetensors").symlink_to(mini / "open_clip_model.safetensors")
+    said = promptlab("classify", str(photos / "red" / "0.png"), "--model", "other")
+    assert said.code == 1
+    assert "not made with the model '" in said.err
+    assert "other'" in said.err
+    assert "mini" in said.err
+
+
+def test_a_classifier_that_knows_no_model_asks_for_it(promptlab: Call, npz: Npz, photos: Path) -> None:
+    assert promptlab("run", npz()).code == 0
+    said = promptlab("classify", str(photos / "red" / "0.png"))
+    assert said.code == 2
+    assert "--model" in said.err
+
+
+EDGES: dict[str, dict[str, Any]] = {
+    "one family": {"k": 1},
+    "two classes": {"c": 2},
+    "as many pictures as classes twice": {"n": 6},
+    "equal texts": {"text": np.ones((2, 3, 8), np.float32)},
+    "equal pictures": {"features": np.ones((24, 8), np.float32)},
+    "half precision": {"features": np.eye(8, dtype=np.float16)[np.arange(24) % 3]},
+    "absent classes": {"labels": np.arange(24) % 2},
+    "one class alone occurs": {"labels": np.zeros(24, int)},
+    "unsigned labels": {"labels": (np.arange(24) % 3).astype(np.uint8)},
+    "long vectors": {"features": 1e4 * np.eye(8, dtype=np.float32)[np.arange(24) % 3]},
+}
+
+
+@pytest.mark.parametrize("case", EDGES)
+@pytest.mark.parametrize(
+    "flags", [(), ("--weights", "uniform"), ("--combine", "logit"), ("--k", "1000"), ("--transductive",)], ids=" ".join
+)
+def test_small_and_strange_data_run_through(promptlab: Call, npz: Npz, case: str, flags: tuple[str, ...]) -> None:
+    said = promptlab("run", npz(**EDGES[case]), *flags, "--json", "--quiet")
+    assert said.code == 0, said.err
+    assert 0 <= said.json["result"]["accuracy"] <= 1
+
+
+@pytest.mark.parametrize(("case", "arrays"), [("one class", {"c": 1}), ("one picture a class", {"n": 3}), ("one picture", {"n": 1})])
+def test_data_too_small_to_be_judged_is_refused_in_words(promptlab: Call, npz: Npz, case: str, arrays: dict[str, int]) -> None:
+    said = promptlab("run", npz(**arrays), "--json", "--quiet")
+    assert said.code == 1
+    assert "Something broke" not in said.err
+    assert said.out == ""
+
+
+def test_eval_is_a_gate(promptlab: Call, npz: Npz) -> None:
+    data = npz()
+    assert promptlab("run", data).code == 0
+    passed = promptlab("eval", data, "--fail-under", "accuracy=0.5", "--json")
+    failed = promptlab("eval", npz(labels=(np.arange(24) + 1) % 3), "--fail-under", "accuracy=0.5", "--fail-under", "worst=0", "--json")
+    assert (passed.code, passed.json["failed"]) == (0, [])
+    assert (failed.code, failed.json["failed"]) == (1, ["accuracy"])
+
+
+def test_compare_prints_json_alone(promptlab: Call, npz: Npz) -> None:
+    data = npz()
+    first = Path(promptlab("run", data, "--json").json["run"]).name
+    second = Path(promptlab("run", data, "--weights", "uniform", "--json").json["run"]).name
+    said = promptlab("compare", first, second, "--json")
+    assert said.code == 0, said.err
+    assert isinstance(said.json, dict)
+
+
+def test_init_writes_a_file_that_changes_nothing(promptlab: Call) -> None:
+    assert promptlab("init").code == 0
+    before = promptlab("doctor", "--json").json["settings"]
+    assert {entry["from"] for name, entry in before.items() if name != "cache"} == {"default"}
+    assert promptlab("init").code == 2
+
+
+def test_encode_ahead_of_time_leaves_nothing_for_the_run(promptlab: Call, photos: Path) -> None:
+    ahead = promptlab("encode", str(photos), "--templates", "plain", "--json", "--quiet")
+    assert ahead.code == 0, ahead.err
+    assert ahead.json["encoded"]["images"] == 15
+    assert promptlab("run", str(photos), "--templates", "plain", "--json", "--quiet").json["encoded"] == {"texts": 0, "images": 0}

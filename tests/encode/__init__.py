@@ -1,0 +1,1 @@
+"""Tests of encoding, from pictures and texts to vectors on disk."""

@@ -1,0 +1,210 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from promptlab.encode import features
+from promptlab.encode.features import Shards, encode_images
+from promptlab.errors import DataError, StoreError
+from promptlab.events import Finished, Progressed, Started, ignore
+from promptlab.store import Cache
+from promptlab.types import Features, Images
+
+Make = Callable[..., Images]
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "PER_SHARD", 4)
+
+
+def content(n: int = 10, **other: bytes) -> dict[str, bytes]:
+    return {f"{i:02d}.jpg": f"picture {i}".encode() for i in range(n)} | {name.replace("_", "") + ".jpg": b for name, b in other.items()}
+
+
+def encoded(images: Images, encoder: Any, cache: Cache) -> tuple[Features, int]:
+    return encode_images(images, encoder, "things", cache, ignore)
+
+
+def shard_files(cache: Cache) -> list[Path]:
+    return sorted(cache.root.rglob("*.npy"))
+
+
+def test_rows_come_in_order_whatever_the_shards(counting: Any, cache: Cache, images: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, new = encoded(images(content()), counting, cache)
+    monkeypatch.setattr(features, "PER_SHARD", 100)
+    whole, _ = encoded(images(content()), counting, Cache(cache.root / "other"))
+    assert new == 10
+    assert len(shard_files(cache)) == 4
+    np.testing.assert_array_equal(found.x[:], whole.x[:])
+    assert found.keys == tuple(content())
+
+
+def test_a_warm_cache_encodes_nothing_and_is_equal_to_the_bit(counting: Any, cache: Cache, images: Make) -> None:
+    cold, _ = encoded(images(content()), counting, cache)
+    before = np.array(cold.x[:])
+    warm, new = encoded(images(content()), counting, cache)
+    assert new == 0
+    assert len(counting.pictures) == 10
+    np.testing.assert_array_equal(before, warm.x[:])
+
+
+def test_changing_one_picture_encodes_its_shard_alone(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content()), counting, cache)
+    found, new = encoded(images(content() | {"05.jpg": b"another"}), counting, cache)
+    assert new == 4
+    assert counting.pictures[10:] == ["04.jpg", "05.jpg", "06.jpg", "07.jpg"]
+    fresh, _ = encoded(images(content() | {"05.jpg": b"another"}), counting, Cache(cache.root / "other"))
+    np.testing.assert_array_equal(found.x[:], fresh.x[:])
+
+
+def test_a_new_picture_at_the_end_leaves_whole_shards_alone(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content(10)), counting, cache)
+    _, new = encoded(images(content(11)), counting, cache)
+    assert new == 3
+
+
+def test_shards_that_nobody_needs_any_more_are_deleted(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content(10)), counting, cache)
+    encoded(images(content(4)), counting, cache)
+    assert len(shard_files(cache)) == 1
+
+
+def test_data_sets_of_different_places_do_not_delete_each_other(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content(10)), counting, cache)
+    some = images(content(4))
+    elsewhere = Images(some.split, some.keys, some.stamps, None, some.read, "/elsewhere")
+    encode_images(elsewhere, counting, "things", cache, ignore)
+    assert encoded(images(content(10)), counting, cache)[1] == 0
+
+
+def test_the_index_comes_last(counting: Any, cache: Cache, images: Make) -> None:
+    counting.stop_at = 9
+    with pytest.raises(KeyboardInterrupt):
+        encoded(images(content()), counting, cache)
+    assert not list(cache.root.rglob("index.json"))
+    assert len(shard_files(cache)) == 2
+    counting.stop_at = -1
+    _, new = encoded(images(content()), counting, cache)
+    assert new == 2
+    (index,) = cache.root.rglob("index.json")
+    assert len(json.loads(index.read_text())["shards"]) == 3
+
+
+def test_a_stop_leaves_no_half_file(counting: Any, cache: Cache, images: Make) -> None:
+    counting.stop_at = 6
+    with pytest.raises(KeyboardInterrupt):
+        encoded(images(content()), counting, cache)
+    names = sorted(path.suffix for path in cache.root.rglob("*") if path.is_file() and path.name != ".lock")
+    assert names == [".json", ".npy"]
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "empty", "gone"])
+def test_a_damaged_shard_is_made_again(counting: Any, cache: Cache, images: Make, how: str) -> None:
+    cold, _ = encoded(images(content()), counting, cache)
+    before = np.array(cold.x[:])
+    del cold
+    path = shard_files(cache)[1]
+    whole = bytearray(path.read_bytes())
+    whole[-3] ^= 1
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes({"flipped": bytes(whole), "cut": bytes(whole[:100]), "empty": b""}[how])
+    warm, new = encoded(images(content()), counting, cache)
+    assert new in (2, 4)
+    np.testing.assert_array_equal(before, warm.x[:])
+
+
+@pytest.mark.parametrize("note", ["", "{", "null", "[]", '{"sha256": "x", "bad": {}}', '{"bad": {}}'])
+def test_a_damaged_note_costs_its_shard(counting: Any, cache: Cache, images: Make, note: str) -> None:
+    encoded(images(content()), counting, cache)
+    path = next(p for p in cache.root.rglob("*.json") if p.name != "index.json")
+    path.write_text(note)
+    _, new = encoded(images(content()), counting, cache)
+    assert new in (2, 4)
+
+
+def test_a_damaged_index_costs_nothing(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content()), counting, cache)
+    (index,) = cache.root.rglob("index.json")
+    index.write_text("{")
+    assert encoded(images(content()), counting, cache)[1] == 0
+
+
+def test_labels_come_from_the_data_not_from_the_cache(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content(4), [0, 0, 1, 1]), counting, cache)
+    found, new = encoded(images(content(4), [1, 0, 2, 0]), counting, cache)
+    assert new == 0
+    assert found.labels is not None
+    assert found.labels.tolist() == [1, 0, 2, 0]
+
+
+@pytest.mark.parametrize("time", ["cold", "warm"])
+def test_bad_pictures_are_left_out_with_their_labels_and_named(counting: Any, cache: Cache, images: Make, time: str) -> None:
+    made = images({"a": b"1", "b": b"bad", "c": b"2", "d": b"3", "e": b"4", "f": b"bad too", "g": b"5"}, [0, 1, 2, 3, 4, 5, 6])
+    found, _ = encoded(made, counting, cache)
+    if time == "warm":
+        found, _ = encoded(made, counting, cache)
+    assert found.skipped == (("b", "no picture"), ("f", "no picture"))
+    assert found.keys == ("a", "c", "d", "e", "g")
+    assert found.labels is not None
+    assert found.labels.tolist() == [0, 2, 3, 4, 6]
+    assert found.x.shape == (5, 6)
+
+
+def test_a_shard_of_bad_pictures_alone_is_no_trouble(counting: Any, cache: Cache, images: Make) -> None:
+    made = images({f"{i}": b"bad" if 4 <= i < 8 else b"good %d" % i for i in range(10)})
+    for _ in range(2):
+        found, _new = encoded(made, counting, cache)
+        assert found.x.shape == (6, 6)
+        assert len(found.skipped) == 4
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_bad_pictures_alone_are_an_error_that_names_one(counting: Any, cache: Cache, images: Make, n: int) -> None:
+    with pytest.raises(DataError, match=f"None of the {n} pictures .*'0.jpg': no picture"):
+        encoded(images({f"{i}.jpg": b"bad" for i in range(n)}), counting, cache)
+
+
+def test_encoders_and_splits_have_features_of_their_own(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content(4)), counting, cache)
+    assert encoded(images(content(4)), type(counting)("another"), cache)[1] == 4
+    some = images(content(4))
+    test = Images("test", some.keys, some.stamps, None, some.read, some.root)
+    assert encode_images(test, counting, "things", cache, ignore)[1] == 4
+
+
+def test_listeners_hear_the_total_and_progress_up_to_it(counting: Any, cache: Cache, images: Make) -> None:
+    events: list[Any] = []
+    encode_images(images(content(10)), counting, "things", cache, events.append)
+    done = [event.done for event in events if isinstance(event, Progressed)]
+    assert events[0] == Started("encode pictures", 10, "pictures")
+    assert done == sorted(done)
+    assert done[-1] == 10
+    assert events[-1] == Finished("encode pictures", 10)
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(counting: Any, tmp_path: Path, images: Make) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError) as caught:
+        encoded(images(content(4)), counting, Cache(tmp_path / "file"))
+    assert "--cache" in caught.value.hint
+
+
+def test_a_name_from_the_data_does_not_name_a_path(counting: Any, cache: Cache, images: Make) -> None:
+    encode_images(images(content(4)), counting, "../../../evil", cache, ignore)
+    outside = [p for p in cache.root.parent.rglob("*.npy") if not p.is_relative_to(cache.root / "features")]
+    assert not outside
+    assert len(shard_files(cache)) == 1
+
+
+@pytest.mark.parametrize("rows", [slice(0, 7), slice(3, 5), slice(None, None, -1), np.array([6, 0, 3, 3]), np.array([], int)])
+def test_shards_are_seen_as_one_array(rows: Any) -> None:
+    whole = np.arange(14.0).reshape(7, 2)
+    parts = Shards([whole[:3], whole[3:4], whole[4:]])
+    assert (parts.shape, len(parts)) == ((7, 2), 7)
+    np.testing.assert_array_equal(parts[rows], whole[rows])

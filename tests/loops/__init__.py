@@ -1,0 +1,1 @@
+"""Tests of what goes round over the stages."""

@@ -1,0 +1,68 @@
+import pytest
+
+from promptlab.prompts.lint import lint
+from promptlab.types import Classes
+
+
+def found(*names: str, too_long: tuple[str, ...] = ()) -> dict[str, str]:
+    return {check.name: check.text for check in lint(Classes.of(list(names)), too_long)}
+
+
+def test_ordinary_names_raise_nothing() -> None:
+    assert found("cat", "golden retriever", "French horn", "café", "🐟") == {}
+
+
+def test_equal_names_are_found() -> None:
+    assert list(found("missile", "cat", "missile")) == ["equal-names"]
+    assert "missile" in found("missile", "cat", "missile")["equal-names"]
+
+
+def test_names_that_differ_by_case_alone_are_found() -> None:
+    assert list(found("Apple", "apple", "pear")) == ["case-only-names"]
+    assert found("Apple", "apple", "pear")["case-only-names"].startswith("2 names")
+
+
+def test_equal_names_are_not_case_only_too() -> None:
+    assert "case-only-names" not in found("apple", "apple")
+
+
+@pytest.mark.parametrize("name", ["leopards", "car wheels", "Motorbikes", "churches", "Faces"])
+def test_plurals_are_found_with_their_singular(name: str) -> None:
+    singular = {"leopards": "leopard", "car wheels": "car wheel", "Motorbikes": "Motorbike", "churches": "church", "Faces": "Face"}
+    assert f"{name} ({singular[name]}?)" in found(name)["plural-names"]
+
+
+@pytest.mark.parametrize(
+    "name", ["scissors", "ibis", "chess", "bus", "octopus", "glass", "sunglasses", "lens", "gas", "swim trunks", "BMWs X"]
+)
+def test_words_that_only_end_in_s_are_no_plurals(name: str) -> None:
+    assert found(name) == {}
+
+
+def test_underscores_are_found() -> None:
+    assert list(found("car_side", "cat")) == ["underscored-names"]
+
+
+@pytest.mark.parametrize("name", ["cat\x1b[31m", "cat <end_of_text> dog", "\u202ecat"])
+def test_names_that_will_be_cleaned_are_found(name: str) -> None:
+    assert "unclean-names" in found(name)
+
+
+def test_white_space_alone_is_nothing_unclean() -> None:
+    assert found("golden   retriever") == {}
+
+
+def test_cut_texts_are_counted_and_shown() -> None:
+    text = found("cat", too_long=("a very long text",))["texts-cut"]
+    assert text.startswith("1 texts")
+    assert "a very long text" in text
+
+
+def test_long_lists_are_shortened_but_counted() -> None:
+    text = found(*(f"a_{i}" for i in range(9)))["underscored-names"]
+    assert text.startswith("9 names")
+    assert text.endswith("a_3, ....")
+
+
+def test_a_long_name_does_not_fill_the_screen() -> None:
+    assert len(found("x_" * 3000)["underscored-names"]) < 300

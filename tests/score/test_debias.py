@@ -1,0 +1,120 @@
+"""`balance`: offsets that make the predicted class mix uniform, and an honest error where there are none."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptlab.errors import ConvergenceError
+from promptlab.score import debias
+from promptlab.score.classifier import logits
+from promptlab.score.debias import balance
+from promptlab.score.evaluate import evaluate
+from promptlab.types import Array, Classifier, Features
+from score.planted import RULES, checked_briefly, classifier_of, features_of, from_similarity, planted
+
+
+def mix(classifier: Classifier, features: Features) -> Array:
+    """(C,) mean softmax over the images."""
+    rows = logits(classifier, features, "cpu").astype(float)
+    e = np.exp(rows - rows.max(1, keepdims=True))
+    return np.asarray((e / e.sum(1, keepdims=True)).mean(0))
+
+
+def balanced(classifier: Classifier, features: Features) -> Classifier:
+    return replace(classifier, bias=classifier.bias + balance(classifier, features, "cpu"))
+
+
+def accuracy(classifier: Classifier, features: Features) -> float:
+    found = evaluate(classifier, features, RULES, fixed=None, k=None, seed=0, device="cpu").accuracy
+    assert found is not None
+    return found
+
+
+@given(seed=st.integers(0, 10**6), classes=st.integers(2, 12), each=st.integers(5, 20), scale=st.floats(2, 20))
+@checked_briefly
+def test_the_predicted_mix_is_uniform(seed: int, classes: int, each: int, scale: float) -> None:
+    material = planted(seed, classes=classes, each=each, image_noise=2.5, text_noise=(0.5,))
+    found = balanced(classifier_of(material.z[0], scale=scale), material.features())
+    assert mix(found, material.features()) == pytest.approx(np.full(classes, 1 / classes), abs=2e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_offsets_are_recovered_where_classes_are_equally_common(seed: int) -> None:
+    # Logits of 20, 24 for the right class, and noise of 2: the classes are alike but for the planted offsets.
+    rng = np.random.default_rng(seed)
+    classes, each = 8, 250
+    labels = np.repeat(np.arange(classes), each)
+    cosines = 0.2 + 0.04 * np.eye(classes)[labels] + 0.02 * rng.normal(size=(len(labels), classes))
+    x, z = from_similarity(cosines)
+    offset = rng.normal(size=classes).astype(np.float32)
+    found = balance(classifier_of(z, offset, scale=100.0), features_of(x), "cpu")
+    off = found + offset - (found + offset).mean()
+    assert np.sqrt((off**2).mean()) <= 0.1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_offset_put_in_comes_out_again(seed: int) -> None:
+    material = planted(seed, classes=8, each=30, image_noise=2.5, text_noise=(0.5,))
+    offset = np.random.default_rng(seed).normal(size=8) * 2
+    plain = classifier_of(material.z[0], scale=20.0)
+    without, with_it = (balance(replace(plain, bias=b.astype(np.float32)), material.features(), "cpu") for b in (0 * offset, offset))
+    change = with_it - without + offset
+    assert change - change.mean() == pytest.approx(0, abs=1e-3)
+
+
+def test_a_classifier_that_favours_a_class_gets_better() -> None:
+    material = planted(0, classes=8, each=40, image_noise=2.0, text_noise=(0.3,))
+    spoilt = classifier_of(material.z[0], np.r_[20.0, np.zeros(7)], scale=50.0)
+    assert accuracy(balanced(spoilt, material.features()), material.features()) > accuracy(spoilt, material.features()) + 0.1
+
+
+def test_where_few_classes_occur_it_destroys_accuracy_as_it_says() -> None:
+    material = planted(0, classes=8, each=40, image_noise=1.5, text_noise=(0.3,))
+    few = material.features(material.labels < 2)
+    plain = classifier_of(material.z[0], scale=50.0)
+    assert accuracy(plain, few) > 0.9
+    assert accuracy(balanced(plain, few), few) < 0.6
+
+
+def test_a_uniform_mix_needs_no_offset() -> None:
+    x, z = from_similarity(0.5 * np.eye(4))
+    assert balance(classifier_of(z), features_of(x), "cpu").tolist() == [0.0] * 4
+
+
+def test_offsets_are_single_precision_and_sum_to_nothing() -> None:
+    material = planted(1, image_noise=2.0)
+    found = balance(classifier_of(material.z[0], scale=20.0), material.features(), "cpu")
+    assert found.dtype == np.float32
+    assert abs(found.mean()) < 1e-5
+
+
+def test_a_mix_that_is_out_of_reach_is_an_honest_error() -> None:
+    # 501 images are sure of one class and 500 of the other: the offset must grow to 200 logits, in steps of 0.002.
+    x, z = from_similarity(np.repeat([[1.0, 0.0], [0.0, 1.0]], [501, 500], 0))
+    with pytest.raises(ConvergenceError, match=r"1001 pictures in 5000 steps \(still off by \d\.\de-0\d\)"):
+        balance(classifier_of(z, scale=100.0), features_of(x), "cpu")
+
+
+def test_the_error_names_the_steps_that_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debias, "MOST_STEPS", 2)
+    material = planted(0, image_noise=2.0)
+    with pytest.raises(ConvergenceError, match="in 2 steps") as error:
+        balance(classifier_of(material.z[0], scale=20.0), material.features(), "cpu")
+    assert "--debias" in error.value.hint
+
+
+@pytest.mark.parametrize("scale", [700.0, 2000.0])
+@pytest.mark.parametrize("counts", [[3, 1], [1, 0]])
+def test_scales_beyond_those_of_clip_end_in_a_value_or_an_honest_error(scale: float, counts: list[int]) -> None:
+    x, z = from_similarity(np.repeat([[1.0, 0.0], [0.0, 1.0]], counts, 0))
+    features, plain = features_of(x), classifier_of(z, scale=scale)
+    try:
+        found = replace(plain, bias=balance(plain, features, "cpu"))
+    except ConvergenceError as error:
+        assert "off by nan" not in error.message  # noqa: PT017
+        assert "off by inf" not in error.message  # noqa: PT017
+    else:
+        assert mix(found, features) == pytest.approx([0.5, 0.5], abs=1e-4)
