@@ -65,9 +65,7 @@ def main() -> int:
             found = finished(folder, place)
             again = found["encoded"]["images"] > max(0, expected["data"]["n"] - kept * PER_SHARD)
             wrong += again or any(found[key] != expected[key] for key in ALIKE)
-    print(
-        f"{given.times} runs, {killed} killed while they ran; {given.times - wrong} of the next runs equal an undisturbed one, nothing finished done again"
-    )
+    print(f"{given.times} runs, {killed} of them killed; {given.times - wrong} next runs equal an undisturbed one, and do no shard again")
     return int(wrong > 0)
 
 

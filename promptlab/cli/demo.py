@@ -22,10 +22,10 @@ LEAD = (
 NEXT = (
     "",
     "Try next:",
-    "  promptlab run photos/                      your own pictures; each sub-folder is a class",
-    "  promptlab run everyday --debias none       the same pictures, weights alone",
-    "  promptlab score everyday --rule cmm        which prompts and classes do badly",
-    "  promptlab classify PICTURE...              with the classifier that was just built",
+    "  promptlab run photos/                  your own: each sub-folder is a class",
+    "  promptlab run everyday --debias none   the same pictures, weights alone",
+    "  promptlab score everyday --rule cmm    which prompts and classes do badly",
+    "  promptlab classify PICTURE...          with the classifier just built",
 )
 
 
