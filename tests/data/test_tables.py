@@ -1,0 +1,120 @@
+"""Tables of pictures, and the layout of clip-retrieval."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from promptlab.errors import DataError
+from promptlab.lab import Lab
+from promptlab.types import Features, Images
+
+ROWS = [("b/2.png", "dog"), ("a/1.png", "wild_cat"), ("b/3.png", "dog")]
+Write = Callable[[], str]
+
+
+def csv_file() -> str:
+    Path("t.csv").write_text("\ufeffPath,Label\n" + "".join(f"{p},{label}\n" for p, label in ROWS))
+    return "t.csv"
+
+
+def tsv_file() -> str:
+    Path("t.tsv").write_text("filename\tclass\n" + "".join(f"{p}\t{label}\n" for p, label in ROWS))
+    return "t.tsv"
+
+
+def jsonl_file() -> str:
+    Path("t.jsonl").write_text("\n".join(json.dumps({"image": p, "category": label}) for p, label in ROWS) + "\n\n")
+    return "t.jsonl"
+
+
+def parquet_file() -> str:
+    parquet.write_table(pa.table({"path": [p for p, _ in ROWS], "label": [label for _, label in ROWS], "size": [1, 2, 3]}), "t.parquet")
+    return "t.parquet"
+
+
+@pytest.mark.parametrize("write", [csv_file, tsv_file, jsonl_file, parquet_file])
+def test_every_kind_of_table_says_the_same(lab: Lab, write: Write) -> None:
+    dataset = lab.open(write())
+    images = dataset.splits["all"]
+    assert isinstance(images, Images)
+    assert images.keys == ("a/1.png", "b/2.png", "b/3.png")
+    assert dataset.classes.ids == ("dog", "wild_cat")
+    assert dataset.classes.titles == ("dog", "wild cat")
+    assert images.labels is not None
+    assert images.labels.tolist() == [1, 0, 0]
+
+
+def test_paths_are_relative_to_the_table(lab: Lab) -> None:
+    Path("deep").mkdir()
+    Image.new("RGB", (8, 8), "red").save("deep/x.png")
+    Path("deep/t.csv").write_text("path,label\nx.png,red\n")
+    images = lab.open("deep/t.csv").splits["all"]
+    assert isinstance(images, Images)
+    assert images.read(0) == Path("deep/x.png").read_bytes()
+    assert images.stamps[0] != "missing"
+
+
+def test_numbers_are_indices_into_the_names(lab: Lab) -> None:
+    Path("t.csv").write_text("path,label\na.png,1\nb.png,0\n")
+    Path("names.txt").write_text("cat\ndog\n")
+    other = Lab(lab.settings.load({"classes": "names.txt"}))
+    dataset = other.open("t.csv")
+    assert dataset.classes.titles == ("cat", "dog")
+    assert dataset.splits["all"].labels is not None
+    assert dataset.splits["all"].labels.tolist() == [1, 0]
+
+
+def test_a_quoted_comma_is_no_delimiter(lab: Lab) -> None:
+    Path("t.csv").write_text('path,label\n"a,1.png",cat\nb.png,dog\n')
+    assert lab.open("t.csv").splits["all"].keys == ("a,1.png", "b.png")  # type: ignore[union-attr]
+
+
+def retrieval(rows: tuple[int, ...] = (3, 2), metadata: bool = True) -> str:
+    rng = np.random.default_rng(0)
+    for part, count in enumerate(rows):
+        Path("emb/img_emb").mkdir(parents=True, exist_ok=True)
+        np.save(f"emb/img_emb/img_emb_{part}.npy", rng.normal(size=(count, 8)).astype(np.float16))
+        if metadata:
+            Path("emb/metadata").mkdir(exist_ok=True)
+            table = pa.table({"image_path": [f"{part}-{i}.jpg" for i in range(count)], "caption": ["x"] * count})
+            parquet.write_table(table, f"emb/metadata/metadata_{part}.parquet")
+    Path("names.txt").write_text("cat\ndog\n")
+    return "emb"
+
+
+def with_names(lab: Lab) -> Lab:
+    return Lab(lab.settings.load({"classes": "names.txt"}))
+
+
+def test_vectors_of_clip_retrieval_are_read_in_order(lab: Lab) -> None:
+    part = with_names(lab).open(retrieval()).splits["all"]
+    assert isinstance(part, Features)
+    assert part.keys == ("0-0.jpg", "0-1.jpg", "0-2.jpg", "1-0.jpg", "1-1.jpg")
+    first, second = (np.load(f"emb/img_emb/img_emb_{i}.npy") for i in (0, 1))
+    assert np.array_equal(part.x[:], np.concatenate([first, second]))
+    assert np.array_equal(part.x[np.array([4, 0])], np.stack([second[1], first[0]]))
+
+
+def test_the_tenth_part_comes_after_the_second(lab: Lab) -> None:
+    where = retrieval(tuple([1] * 11), metadata=False)
+    part = with_names(lab).open(where).splits["all"]
+    assert isinstance(part, Features)
+    assert np.array_equal(part.x[10:11], np.load("emb/img_emb/img_emb_10.npy"))
+
+
+def test_metadata_of_another_length_are_loud(lab: Lab) -> None:
+    where = retrieval()
+    parquet.write_table(pa.table({"image_path": ["only one"]}), "emb/metadata/metadata_1.parquet")
+    with pytest.raises(DataError, match="1 rows, but its vectors are 2"):
+        with_names(lab).open(where)
+
+
+def test_names_are_asked_for(lab: Lab) -> None:
+    with pytest.raises(DataError, match="names no classes"):
+        lab.open(retrieval())
