@@ -4,6 +4,7 @@ Shards are named by what they hold (keys and stamps of their pictures), so that 
 unchanged part of a folder is never encoded twice. No note, no shard; no index, no features.
 """
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,10 @@ def _finished(folder: Path, name: str) -> dict[str, Any] | None:
 
 def _encode_shard(folder: Path, name: str, images: Images, rows: range, encoder: Encoder, listen: Listener) -> dict[str, Any]:
     z, bad = encoder.encode_images(images, rows, listen)
+    rows_file = io.BytesIO()  # numpy writes past Python's file and would hide what the disk says
+    np.save(rows_file, z, allow_pickle=False)
     with written(folder / f"{name}.npy") as file:
-        np.save(file, z, allow_pickle=False)
+        file.write(rows_file.getbuffer())
     note = {"sha256": file_sha256(folder / f"{name}.npy"), "bad": {str(i - rows.start): reason for i, reason in bad.items()}}
     write_json(folder / f"{name}.json", note)
     return note

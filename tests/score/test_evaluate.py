@@ -364,6 +364,8 @@ def test_differences_are_those_of_the_evaluations_and_turn_with_the_order(seed: 
     assert there.accuracy == pytest.approx(second.accuracy - first.accuracy, abs=1e-12)
     assert back.accuracy == pytest.approx(-there.accuracy, abs=1e-12)
     assert (there.mcnemar_p, there.changed) == (back.mcnemar_p, back.changed)
+    won, lost = (int((a.outcomes.hit & ~b.outcomes.hit).sum()) for a, b in ((second, first), (first, second)))
+    assert there.mcnemar_p == mcnemar(lost, won)
     if first.worst.fixed is None or second.worst.fixed is None:
         assert there.worst is None
     else:
