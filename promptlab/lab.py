@@ -169,11 +169,11 @@ class Lab(Catalogue):
 
     def run(self, where: str = "", run: str = "", prompts_of: str = "") -> RunResult:
         """The whole loop on a dataset, kept in a run folder; without a dataset the latest run (or `run`) goes on."""
-        from promptlab.loops import run as loop
-
         plan = self._planned(where, run, prompts_of, new_when_changed=True)
         lab = plan.lab
         with lab._session(plan) as session:
+            from promptlab.loops import run as loop  # torch: after the data is found, so that a wrong name is told at once
+
             material = lab.prepare(session.dataset, session.prompts.templates)
             outcome = loop.run(material, lab.choice, lab.rules, lab._tell)
             health = (*material.lint, *outcome.health)
@@ -187,11 +187,11 @@ class Lab(Catalogue):
 
     def score(self, where: str, names: Sequence[str], labels: str = "", run: str = "") -> tuple[dict[str, Scoreboard], Material]:
         """Scoreboards of all families on the tune half, kept in a run folder. Default labels: true ones where there are any."""
-        from promptlab.loops import run as loop
-
         plan = self._planned(where, run)
         lab = plan.lab
         with lab._session(plan) as session:
+            from promptlab.loops import run as loop
+
             labelled = next(iter(session.dataset.splits.values())).labels is not None
             source = LabelSource(labels) if labels else LabelSource.TRUE if labelled else LabelSource.ENSEMBLE
             loop.check_question(names, lab.rules, source, labelled, len(session.dataset.classes))
@@ -218,13 +218,13 @@ class Lab(Catalogue):
 
     def build(self, where: str = "", run: str = "", output: Path | None = None) -> tuple[Path, Classifier]:
         """Weigh and build, without judging: the classifier, in the run folder and, if given, at `output`."""
-        from promptlab.loops import run as loop
-
         plan = self._planned(where, run, new_when_changed=True)
         if plan.kept is not None and plan.kept.result is not None:
             plan = plan._replace(kept=None)  # a finished run keeps the classifier that its report judges
         lab = plan.lab
         with lab._session(plan) as session:
+            from promptlab.loops import run as loop
+
             material = lab.prepare(session.dataset, session.prompts.templates)
             weights, _ = loop.weigh(material.tune, material.bank, lab.choice, lab.rules, lab._tell)
             made = loop.make(material.tune, material.bank, weights, lab.choice)

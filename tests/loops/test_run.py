@@ -306,6 +306,17 @@ def test_health_checks_of_the_parts_are_gathered(helped: Material, misled: Mater
     assert "balance-assumes-mix" in fired(went(helped, choice_of(debias="balance")))
 
 
+def test_classes_of_a_few_clear_and_many_near_wins_make_margins_doubtful() -> None:
+    margins = np.array([[0.8, -0.02, -0.02, -0.02], [0.05, 0.05, 0.05, -0.02], [0.01, 0.01, 0.01, 0.01]])
+    labels = np.repeat([0, 1, 2], 4)
+    similarity = np.zeros((12, 3))
+    similarity[np.arange(12), labels] = 0.1 + margins.ravel()
+    similarity[np.arange(12), (labels + 1) % 3] = 0.1
+    x, z = from_similarity(similarity)
+    parts = [features_of(x, labels, split=split) for split in ("tune", "eval")]
+    assert fired(went(material_of(*parts, bank_of(z[None])))) == {"margin-uncorrelated"}
+
+
 def test_a_sound_set_is_in_good_health() -> None:
     material = in_halves(planted(3, classes=10, each=40, image_noise=2.0, text_noise=(0.5, 0.9, 1.3)))
     assert fired(went(material, choice_of(labels=LabelSource.TRUE, tau=20.0))) == set()
