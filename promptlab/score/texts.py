@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from promptlab.errors import DataError
-from promptlab.score.classifier import columns_of, uniform
-from promptlab.score.contest import contests
+from promptlab.score.classifier import uniform
+from promptlab.score.contest import Columns
 from promptlab.types import Array, Features, TextBank, TextScores
 
 
@@ -18,14 +18,17 @@ def score_texts(features: Features, bank: TextBank, labels: Array, c: int, devic
     rows = np.flatnonzero(labels == c)
     if not len(rows):
         raise DataError(f"No picture on tune is of class {bank.grid.classes.titles[c]!r}, so its texts cannot be scored.")
-    some = features.take(rows, features.split)
     families, texts, z = bank.texts_of(c)
-    vectors = torch.from_numpy(np.ascontiguousarray(z, np.float32)).to(device)
+    rest = uniform(bank).weight
+    # One set of columns, so that a text that equals another class's row ties with it to the bit.
+    columns = Columns(np.concatenate([rest, z])[None], device=device)
     margin, wins = np.zeros(len(z)), np.zeros(len(z))
-    for contest in contests(some, columns_of(uniform(bank), device), np.full(len(rows), c), bank.scale):
-        own = contest.x @ vectors.T
-        gap = own - contest.rival
-        won = (gap > 0) | ((gap == 0) & (contest.rival_class > c))
+    for _, x in features.take(rows, features.split).batches(4096):
+        s = columns.similarity(torch.from_numpy(x).to(device), slice(0, 1))[:, 0]
+        own, others = s[:, len(rest) :], s[:, : len(rest)].clone()
+        others[:, c] = -torch.inf
+        rival, taker = (part[:, None] for part in others.max(1))
+        gap = own - rival
         margin += gap.double().sum(0).cpu().numpy()
-        wins += won.sum(0).cpu().numpy()
+        wins += ((gap > 0) | ((gap == 0) & (taker > c))).sum(0).cpu().numpy()
     return TextScores(c, families, texts, margin / len(rows), wins / len(rows), len(rows))

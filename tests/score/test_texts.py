@@ -29,3 +29,14 @@ def test_a_class_without_pictures_is_an_error_that_names_it() -> None:
     bank = bank_of(world.z)
     with pytest.raises(DataError, match=bank.grid.classes.titles[2]):
         score_texts(features_of(world.x), bank, np.zeros(len(world.x), int), 2, "cpu")
+
+
+def test_a_text_that_is_another_class_s_row_ties_with_it() -> None:
+    world = planted(3, classes=4, each=6, text_noise=(0.3,))
+    z = world.z.copy()
+    z[0, 2] = z[0, 0]
+    found = score_texts(world.features(), bank_of(z), world.labels, 2, "cpu")
+    x = world.x[world.labels == 2] / np.linalg.norm(world.x[world.labels == 2], axis=1, keepdims=True)
+    z = z[0] / np.linalg.norm(z[0], axis=1, keepdims=True)
+    assert found.cmm[0] == pytest.approx(np.minimum(0, (x @ z[0])[:, None] - x @ z[[1, 3]].T).min(1).mean(), abs=1e-5)
+    assert found.accuracy[0] == 0
