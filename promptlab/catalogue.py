@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptlab.config import Settings
-from promptlab.errors import DataError, unknown_name
+from promptlab.errors import DataError, MismatchError, UsageError, unknown_name
 from promptlab.events import Listener, ignore
 from promptlab.plugins import Plugins, guarded
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.templates import TemplateSet
 from promptlab.protocols import DataOptions, DatasetSource, ModelAlias, Rule
 from promptlab.store import Cache
-from promptlab.types import Dataset
+from promptlab.types import Dataset, Features
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
@@ -92,3 +92,15 @@ class Catalogue:
         s = self.settings
         how = Loading(self.device, s.precision, s.allow_pickle_weights, s.offline)
         return OpenClipEncoder(alias[0].target if alias else name, self.cache, how, name)
+
+    def model_for(self, dataset: Dataset) -> str:
+        """The model as `--model` takes it; empty when the data brings pictures and texts as vectors."""
+        encoded = all(isinstance(part, Features) for part in dataset.splits.values())
+        if encoded and dataset.bank is not None:
+            return ""
+        if encoded and not self.settings.model and not dataset.encoder:
+            raise UsageError(f"The features of {dataset.name!r} do not say which model made them.", "Name it with --model.")
+        unknown = any(not part.encoder for part in dataset.splits.values() if isinstance(part, Features))
+        if encoded and unknown and dataset.encoder and self.settings.model not in ("", dataset.encoder):
+            raise MismatchError(f"The features of {dataset.name!r} were made by {dataset.encoder!r}, not by {self.settings.model!r}.")
+        return self.settings.model or dataset.encoder or DEFAULT_MODEL

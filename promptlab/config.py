@@ -20,7 +20,7 @@ FILE = "promptlab.toml"
 WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 # A project file from a stranger must not redirect what is written outside of the project.
 NOT_FROM_FILE = ("cache", "allow_pickle_weights")
-OF_THIS_MACHINE = ("cache", "runs", "device", "offline")
+OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights")
 CHOICES = {
     "weights": ("uniform", "cpe"),
     "labels": ("ensemble", "others", "self", "true"),
@@ -77,6 +77,8 @@ class Settings:
                 raise unknown_name(f"value of `{name}`", str(getattr(self, name)), known)
         if not 0 < self.tau < math.inf:
             raise UsageError(f"tau is {self.tau}; a number above 0 was expected.")
+        if self.seed < 0:
+            raise UsageError(f"seed is {self.seed}; 0 or more was expected.")
         if self.k < 0:
             raise UsageError(f"k is {self.k}; a number of classes, or 0 for the default, was expected.")
 
@@ -105,7 +107,7 @@ class Settings:
     def over(self, kept: Mapping[str, Any]) -> "Settings":
         """These settings, with what a run kept in place of what nobody set. Places of this machine stay."""
         mine = {n: v for n, v in kept.items() if n in defaults() and n not in self.origin and n not in OF_THIS_MACHINE}
-        old: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in mine.items()}
+        old: dict[str, Any] = {n: _typed(n, v, "the run") for n, v in mine.items() if v != []}
         return replace(self, **old)
 
     def agrees(self, kept: Mapping[str, Any]) -> bool:

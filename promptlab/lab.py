@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from promptlab import runs
-from promptlab.catalogue import DEFAULT_MODEL, Catalogue
+from promptlab.catalogue import Catalogue
 from promptlab.config import Settings
 from promptlab.data.imagefolder import some_pictures
-from promptlab.errors import MismatchError, UsageError
+from promptlab.errors import MismatchError, PromptlabError, UsageError
 from promptlab.events import Event, Listener, Noted, Saved, ignore
 from promptlab.prompts import edits
 from promptlab.prompts import templates as template_sets
@@ -75,6 +73,7 @@ class _Plan(NamedTuple):
     where: str
     kept: runs.Run | None  # None: a new run folder is due
     prompts: Prompts | None  # None: those of the settings
+    draft: Path | None = None  # where edited prompts of the run before may wait
 
 
 class _Session(NamedTuple):
@@ -129,12 +128,12 @@ class Lab(Catalogue):
 
     def prepare(self, dataset: Dataset, templates: Sequence[Template] = ()) -> Material:
         """Everything that the main loop needs, encoded or taken from the cache. Templates: those of the settings by default."""
-        model = self._model_for(dataset)
+        model = self.model_for(dataset)
         encoder = self.encoder(model) if model else None
         features, images = self.features(dataset, encoder)
         bank, single, texts = dataset.bank, None, 0
         if bank is None:
-            assert encoder is not None  # `_model_for` names a model whenever texts are to be encoded
+            assert encoder is not None  # `model_for` names a model whenever texts are to be encoded
             bank, first = self.texts(dataset.classes, templates or template_sets.load(self.settings.templates), encoder)
             single, second = self.texts(dataset.classes, [template_sets.template(ONE_TEMPLATE)], encoder)
             texts = first + second
@@ -142,15 +141,6 @@ class Lab(Catalogue):
         skipped = tuple(s for part in features.values() for s in part.skipped)
         found = tuple(lint(dataset.classes, bank.too_long))
         return Material(dataset, tune, judged, bank, single, model, {"texts": texts, "images": images}, skipped, found)
-
-    def _model_for(self, dataset: Dataset) -> str:
-        """The model as `--model` takes it; empty when the data brings pictures and texts as vectors."""
-        encoded = all(isinstance(part, Features) for part in dataset.splits.values())
-        if encoded and dataset.bank is not None:
-            return ""
-        if encoded and not self.settings.model and not dataset.encoder:
-            raise UsageError(f"The features of {dataset.name!r} do not say which model made them.", "Name it with --model.")
-        return self.settings.model or dataset.encoder or DEFAULT_MODEL
 
     def _halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
         from promptlab.score.evaluate import halves
@@ -188,6 +178,8 @@ class Lab(Catalogue):
     def score(self, where: str, names: Sequence[str], labels: str = "", run: str = "") -> tuple[dict[str, Scoreboard], Material]:
         """Scoreboards of all families on the tune half, kept in a run folder. Default labels: true ones where there are any."""
         plan = self._planned(where, run)
+        if plan.kept is not None and not plan.lab.settings.agrees(plan.kept.manifest["settings"]):
+            plan = plan._replace(kept=None)
         lab = plan.lab
         with lab._session(plan) as session:
             from promptlab.loops import run as loop
@@ -246,8 +238,8 @@ class Lab(Catalogue):
             found |= {guess.key: guess for guess in guesses(classifier, Features(x, good, None, "given", ""), self.device, top)}
         return [found[key] for key in images.keys]
 
-    def judge(self, where: str, path: Path) -> tuple[Evaluation, Classifier]:
-        """How the classifier at `path` does on all pictures of a dataset."""
+    def judge(self, where: str, path: Path) -> tuple[Evaluation, Classifier, bool]:
+        """How the classifier at `path` does on all pictures of a dataset, and whether it was tuned on some of them."""
         from promptlab.loops.judge import labels_for
         from promptlab.score.evaluate import evaluate
 
@@ -259,7 +251,8 @@ class Lab(Catalogue):
             raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models.")
         part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels))
         s = self.settings
-        return evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device), classifier
+        found = evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device)
+        return found, classifier, classifier.lineage.get("dataset") == dataset.name
 
     def compare(self, first: str, second: str) -> tuple["Duel", Classes]:
         """Two runs, or a run and a classifier file, on the pictures that the first run was judged on."""
@@ -273,8 +266,10 @@ class Lab(Catalogue):
             raise MismatchError("The two classifiers were made with different models.", "Compare each on its own: promptlab eval.")
         lab = plan.lab
         material = lab.prepare(lab.open(plan.where))
-        s = lab.settings
-        return duel(mine, theirs, material.tune, material.judged, lab.rules, k=s.k, seed=s.seed, device=lab.device), mine.classes
+        keys, s = fingerprint(sorted(material.tune.keys)), lab.settings
+        seen = theirs.lineage.get("dataset") == material.dataset.name and theirs.lineage.get("tune_keys") != keys
+        found = duel(mine, theirs, material.tune, material.judged, lab.rules, k=s.k, seed=s.seed, device=lab.device)
+        return replace(found, in_sample=seen or material.in_sample), mine.classes
 
     def encode(self, where: str) -> Material:
         """Vectors of all pictures and prompts of a dataset, ahead of time."""
@@ -290,6 +285,11 @@ class Lab(Catalogue):
             raise UsageError(f"The run {plan.kept.name!r} has no prompts of its own: its text vectors came with the data.")
         return plan.kept, plan.prompts, compose(plan.prompts.apply(plan.lab.open(plan.where).classes), plan.prompts.templates)
 
+    @staticmethod
+    def save_prompts(run: runs.Run, prompts: Prompts) -> Path:
+        """Keep edited prompts in the run; what a finished run was made with stays beside them."""
+        return run.save_text(edits.FILE if run.result is None else edits.DRAFT, prompts.text())
+
     def lint(self, where: str = "", run: str = "") -> list[Check]:
         """What is likely wrong with the names of a dataset, or of a run."""
         return lint(self.open(where).classes if where else self.prompts(run)[2].classes)
@@ -300,15 +300,24 @@ class Lab(Catalogue):
         """Data and run folder: without data the latest run's, its settings under those given now; a new folder for changed settings."""
         root = Path(self.settings.runs)
         given = _prompts(runs.find(root, prompts_of)) if prompts_of else None
+        flagged = self.settings.origin.get("templates") == "flag"
+        if given is not None and flagged:
+            raise UsageError("--from takes the templates of a run along, so --templates cannot be given, too.")
+        if where and run:
+            raise UsageError(f"Data ({where!r}) and --run ({run!r}) were both given; which is meant?", "--run goes without DATA.")
         if where:
             return _Plan(self, where, None, given)
         kept = runs.find(root, run)
         manifest = kept.manifest
         settings = self.settings.over(manifest["settings"])
         lab = Lab(settings, self._listen, plugins=self._third_party)
+        own = given or _prompts(kept)
+        if own is not None and flagged:
+            own = replace(own, templates=template_sets.load(settings.templates))
         changed = given is not None or not settings.agrees(manifest["settings"])
-        own = None if "templates" in self.settings.origin else _prompts(kept)
-        return _Plan(lab, str(manifest["data"]), None if new_when_changed and changed else kept, given or own)
+        draft = kept.path / edits.DRAFT
+        due = new_when_changed and (changed or draft.is_file())  # what a finished run holds stays as it is
+        return _Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged else draft)
 
     @contextmanager
     def _session(self, plan: _Plan) -> Iterator[_Session]:
@@ -320,14 +329,20 @@ class Lab(Catalogue):
             place = str(Path(plan.where).resolve()) if Path(plan.where).exists() else plan.where
             manifest = {"promptlab": runs.version("promptlab-clip"), "data": place, "settings": self.settings.plain()}
             kept = runs.new(Path(self.settings.runs), dataset.name, manifest)
-        if dataset.bank is None:
-            kept.save_text(edits.FILE, prompts.text())
+            if dataset.bank is None:
+                kept.save_text(edits.FILE, prompts.text())
+            if plan.draft is not None:
+                plan.draft.unlink(missing_ok=True)  # the new run has it now
         folder = str(kept.path)
         self._recorders = (watch, kept.log, lambda event: self._plugins.announce(event, folder))
         try:
             for note in dataset.notes:
                 self._tell(Noted(note))
             yield _Session(dataset, prompts, kept, watch)
+        except PromptlabError:
+            if plan.kept is None:
+                runs.remove(kept)  # nothing came of it; `latest` is again the run before
+            raise
         finally:
             self._recorders = ()
 
@@ -350,9 +365,9 @@ class Lab(Catalogue):
         self._tell(Saved("classifier", str(run.classifier)))
 
     def _with_lineage(self, outcome: "loop.Outcome", material: Material) -> Classifier:
-        k = len(outcome.weights.w)
-        w, how = (outcome.weights.w, self.settings.weights) if outcome.kept else (np.full(k, 1 / k), "uniform")
-        return replace(outcome.result.classifier, lineage=self._lineage(material, outcome.weights.families, w, how))
+        made, k = self._lineage(material, outcome.weights.families, outcome.weights.w, self.settings.weights), len(outcome.weights.w)
+        plain = {} if outcome.kept else {"weights": [1 / k] * k, "how": "uniform", "labels": "", "debias": "none"}
+        return replace(outcome.result.classifier, lineage=made | plain)
 
     def _lineage(self, material: Material, families: tuple[str, ...], w: Array, how: str) -> dict[str, Any]:
         return {
@@ -366,11 +381,12 @@ class Lab(Catalogue):
             "debias": self.settings.debias,
             "seed": self.settings.seed,
             "tuned_on": len(material.tune),
+            "tune_keys": fingerprint(sorted(material.tune.keys)),
             "versions": {name: runs.version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
         }
 
 
 def _prompts(run: runs.Run) -> Prompts | None:
-    """The prompts that a run keeps; None when its text vectors came with the data."""
-    path = run.path / edits.FILE
+    """The prompts of a run, edited or not; None when its text vectors came with the data."""
+    path = run.path / (edits.DRAFT if (run.path / edits.DRAFT).is_file() else edits.FILE)
     return edits.read(path.read_text("utf-8"), str(path)) if path.is_file() else None

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -34,7 +34,6 @@ class Stopwatch:
         self._began: dict[str, float] = {}
         self._start = time.perf_counter()
         self.seconds: dict[str, float] = {}
-        self.done: dict[str, int] = {}
 
     def __call__(self, event: Event) -> None:
         now = time.perf_counter()
@@ -42,7 +41,6 @@ class Stopwatch:
             self._began[event.work] = now
         elif isinstance(event, Finished):
             self.seconds[event.work] = self.seconds.get(event.work, 0.0) + now - self._began.get(event.work, now)
-            self.done[event.work] = self.done.get(event.work, 0) + event.done
 
     def table(self) -> dict[str, float]:
         """{work: seconds}, with the total since the watch was made."""
@@ -64,9 +62,14 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         """What run.json says; raises StoreError when this is no run folder."""
         found = read_json(self.path / "run.json")
-        if not isinstance(found, dict) or not {"created", "data", "settings"} <= set(found):
+        if not _is_manifest(found):
             raise StoreError(f"{str(self.path)!r} is no run folder: its run.json is missing or broken.", "`promptlab runs` lists the runs.")
         return found
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether run.json is that of a run."""
+        return _is_manifest(read_json(self.path / "run.json"))
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -99,6 +102,10 @@ class Run:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
+def _is_manifest(found: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(found, dict) and {"created", "data", "settings"} <= set(found) and isinstance(found["settings"], dict)
+
+
 def new(root: Path, about: str, manifest: dict[str, Any]) -> Run:
     """A new run folder `<date>-<slug>`, with its manifest; `latest` points to it."""
     stamp = datetime.now()
@@ -113,12 +120,13 @@ def new(root: Path, about: str, manifest: dict[str, Any]) -> Run:
             except FileExistsError:
                 continue
         write_json(path / "run.json", {"created": stamp.isoformat(timespec="seconds"), **manifest})
-        _point_latest(root, path.name)
+        _point(root, path.name)
     return Run(path)
 
 
-def _point_latest(root: Path, name: str) -> None:
+def _point(root: Path, name: str) -> None:
     link, fresh = root / "latest", root / f".latest-{name}"
+    fresh.unlink(missing_ok=True)
     fresh.symlink_to(name)
     fresh.replace(link)
 
@@ -128,7 +136,8 @@ def all_runs(root: Path) -> list[Run]:
     if not root.is_dir():
         return []
     found = [p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "run.json").is_file()]
-    return [Run(p) for p in sorted(found, key=lambda p: (p.name[:17], (p / "run.json").stat().st_mtime_ns), reverse=True)]
+    ordered = sorted(found, key=lambda p: (p.name[:17], (p / "run.json").stat().st_mtime_ns), reverse=True)
+    return [run for run in map(Run, ordered) if run.is_ours]
 
 
 def find(root: Path, name: str = "") -> Run:
@@ -147,6 +156,17 @@ def find(root: Path, name: str = "") -> Run:
     return Run(latest.resolve())
 
 
+def classifier(root: Path, name: str = "") -> Path:
+    """The classifier of a run; without a name that of the latest run, or of the newest that has one. Raises UsageError without any."""
+    found = find(root, name)
+    if name or found.classifier.is_file():
+        return found.classifier
+    made = next((run for run in all_runs(root) if run.classifier.is_file()), None)
+    if made is None:
+        raise UsageError(f"No run in {str(root)!r} has a classifier yet.", "Make one: promptlab run photos/")
+    return made.classifier
+
+
 def remove(run: Run) -> None:
     """Delete a run folder."""
     root, _ = run.path.parent, run.manifest  # raises unless it is a run of ours
@@ -155,7 +175,7 @@ def remove(run: Run) -> None:
         if (root / "latest").is_symlink() and not (root / "latest").exists():
             (root / "latest").unlink()
             if left := all_runs(root):
-                _point_latest(root, left[0].name)
+                _point(root, left[0].name)
 
 
 def save_classifier(path: Path, classifier: Classifier) -> None:

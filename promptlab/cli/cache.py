@@ -27,6 +27,7 @@ def cache(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) -
 
 def _list(kept: Any, as_json: bool) -> None:
     from promptlab.cli import output
+    from promptlab.display import safe
     from promptlab.report.tables import Table
 
     found = kept.contents()
@@ -36,7 +37,7 @@ def _list(kept: Any, as_json: bool) -> None:
         return
     rows = tuple((kind, encoder, f"{size / 1e6:.1f}", f"{(time.time() - newest) / DAY:.0f}") for kind, encoder, size, newest in found)
     total = sum(size for *_, size, _ in found) / 1e6
-    output.show([Table(f"{kept.root}", ("kind", "encoder", ">MB", ">days old"), rows, f"{total:.1f} MB in all.")])
+    output.show([Table(safe(str(kept.root)), ("kind", "encoder", ">MB", ">days old"), rows, f"{total:.1f} MB in all.")])
 
 
 @cache.command()

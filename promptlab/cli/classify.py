@@ -27,7 +27,7 @@ def classify(images: tuple[str, ...], classifier: Path | None, run_name: str, to
     from promptlab.report import summary, tables
 
     settings = Settings.load(flags)
-    path = classifier or runs.find(Path(settings.runs), run_name).classifier
+    path = classifier or runs.classifier(Path(settings.runs), run_name)
     with listening(quiet) as listen:
         guesses = Lab(settings, listen).classify(images, path, top)
     if as_json:

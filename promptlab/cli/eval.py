@@ -29,6 +29,7 @@ def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ..
 @click.option("--run", "run_name", metavar="RUN", default="", help="Judge the classifier of this run.")
 @click.option("--fail-under", multiple=True, callback=_floor, metavar="NAME=SHARE", help="Exit with 1 below it: accuracy, mean, worst.")
 @click.option("--model", help="The model, where the file does not know it.")
+@click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
 @click.option("--k", type=click.IntRange(min=0), help="How many worst classes (default: min(10, a fifth of them)).")
 @options.loading
 @options.places
@@ -44,19 +45,23 @@ def judge(
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
+    from promptlab.errors import UsageError
     from promptlab.lab import Lab
     from promptlab.report import summary, tables
 
     settings = Settings.load(flags)
-    path = classifier or runs.find(Path(settings.runs), run_name).classifier
+    path = classifier or runs.classifier(Path(settings.runs), run_name)
     with listening(quiet) as listen:
-        found, made = Lab(settings, listen).judge(data, path)
+        found, made, in_sample = Lab(settings, listen).judge(data, path)
     reached = {"accuracy": found.accuracy, "mean": found.mean, "worst": found.worst.repicked}
+    if fail_under and found.accuracy is None:
+        raise UsageError("The data has no labels, so nothing can be said of --fail-under.", "Judge on labelled pictures.")
     failed = [name for name, least in fail_under.items() if (reached[name] or 0.0) < least]
     if as_json:
-        output.show_json({**summary.evaluation(found, made.classes), "failed": failed})
+        output.show_json({**summary.judged(found, made.classes), "in_sample": in_sample, "failed": failed})
     else:
-        output.show([tables.judged(found), tables.worst_of(found, made.classes)])
+        said = ["In-sample in part: the classifier was tuned on pictures of this dataset."] if in_sample else []
+        output.show([tables.judged(found), *([] if found.accuracy is None else [tables.worst_of(found, made.classes)])], said)
         output.say(
             *(
                 f"Below the floor: {name} is {tables.percent(reached[name])} %, {tables.percent(fail_under[name])} % was asked."

@@ -45,7 +45,7 @@ def material(command: F) -> F:
         click.option("--templates", multiple=True, help="A template set or file; may be repeated (default: general)."),
         click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one."),
         loading,
-        click.option("--seed", type=int, help="Of the halves and the resamples (default: 0)."),
+        click.option("--seed", type=click.IntRange(min=0), help="Of the halves and the resamples (default: 0)."),
         click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample."),
     )(command)
 

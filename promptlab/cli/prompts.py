@@ -6,7 +6,6 @@ import click
 
 from promptlab.cli import options
 
-FILE = "prompts.toml"
 NEXT = "Judge it: promptlab run"
 
 
@@ -24,8 +23,11 @@ def prompts(context: click.Context, /, run_name: str, **flags: Any) -> None:
 
 def _save(run: Any, changed: Any) -> None:
     from promptlab.cli import output
+    from promptlab.display import safe
+    from promptlab.lab import Lab
 
-    output.say(f"Saved {run.save_text(FILE, changed.text())}. {NEXT}")
+    path = Lab.save_prompts(run, changed)
+    output.say(f"Saved {safe(str(path))}. {NEXT}")
 
 
 @prompts.command("list")

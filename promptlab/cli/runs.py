@@ -24,6 +24,7 @@ def runs(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) ->
 def _list(root: Path, as_json: bool) -> None:
     from promptlab import runs as folders
     from promptlab.cli import output
+    from promptlab.display import safe
     from promptlab.report import tables
 
     found = folders.all_runs(root)
@@ -32,7 +33,7 @@ def _list(root: Path, as_json: bool) -> None:
     elif found:
         output.show([tables.run_list([(r.name, r.manifest, r.result) for r in found])])
     else:
-        output.say(f"There is no run in {root} yet. Start with: promptlab run photos/")
+        output.say(f"There is no run in {safe(str(root))} yet. Start with: promptlab run photos/")
 
 
 @runs.command()
@@ -63,13 +64,14 @@ def remove(root: Path, names: tuple[str, ...], yes: bool) -> None:
     """Delete runs."""
     from promptlab import runs as folders
     from promptlab.cli import output
+    from promptlab.display import safe
 
     chosen = [folders.find(root, name) for name in names]
     if not yes:
         click.confirm(f"Delete {', '.join(run.name for run in chosen)}?", abort=True, err=True)
     for run in chosen:
         folders.remove(run)
-        output.say(f"removed {run.name}")
+        output.say(f"removed {safe(run.name)}")
 
 
 @runs.command()

@@ -74,6 +74,11 @@ def _word(arrays: dict[str, Array], name: str) -> str:
 
 
 def _classes(path: Path, arrays: dict[str, Array], options: DataOptions) -> Classes:
+    if options.names and "names" in arrays and any(name.endswith(("labels", "_y")) for name in arrays):
+        raise DataError(
+            f"{str(path)!r} has labels and names of its own; a list of names would be matched to them by position.",
+            "Leave --classes out, or change `names` in the file.",
+        )
     if options.names:
         return class_names.bare_list(options.names)
     beside = path / "names.txt"

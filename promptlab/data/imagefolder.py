@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from errno import EINVAL
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,12 @@ def _images(root: Path, listing: list[tuple[str, str]], labels: np.ndarray | Non
     return Images("all", keys, stamps, labels, lambda i: (root / keys[i]).read_bytes(), str(root.resolve()))
 
 
+def _file(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise OSError(EINVAL, "it is no file")  # a pipe would wait for ever
+    return path.read_bytes()
+
+
 def some_pictures(paths: Sequence[str]) -> Images:
     """The pictures at these paths, in this order, without labels."""
-    return Images("given", tuple(paths), tuple(paths), None, lambda i: Path(paths[i]).read_bytes())
+    return Images("given", tuple(paths), tuple(paths), None, lambda i: _file(Path(paths[i])))

@@ -9,7 +9,7 @@ from promptlab.types import Classes
 
 def from_folder(folder: str) -> str:
     """The words in a folder's name: `001.ak47` gives `ak47`, `car_side` gives `car side`; case stays."""
-    words = re.sub(r"^\d+\.\s*", "", folder).replace("_", " ")
+    words = re.sub(r"^\d+\.\s*(?=[^\W\d])", "", folder).replace("_", " ")
     return " ".join(words.split()) or folder
 
 
@@ -25,7 +25,12 @@ def read_lines(path: str) -> list[str]:
 
 
 def bare_list(path: str) -> Classes:
-    """Classes from a file with one name per line."""
+    """Classes from a file with one name per line. Raises DataError for lines with tabs: they pair names with something."""
+    tabbed = next((line for line in read_lines(path) if "\t" in line.strip()), None)
+    if tabbed is not None:
+        raise DataError(
+            f"{path!r} has the line {tabbed[:60]!r}; one name per line was expected, without tabs.", "Pairs are for labelled folders."
+        )
     return Classes.of([" ".join(line.split()) for line in read_lines(path)])
 
 

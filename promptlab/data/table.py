@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ def _labelled(path: Path, found: list[str | int | None], options: DataOptions) -
                 f"The labels of {str(path)!r} are numbers, and nothing names them.", "Add --classes names.txt, one name per line."
             )
         return given, np.array([int(label) for label in found if label is not None], np.int64)
+    if all(re.fullmatch(r"-?\d+(\.\d+)?", str(label)) for label in found):
+        raise DataError(f"The labels of {str(path)!r} are numbers such as {found[0]}, and no indices.", "Write 0, 1, 2 or names.")
     ids = list(given.ids) if given else sorted({str(label) for label in found})
     strange = next((label for label in found if str(label) not in ids), None)
     if strange is not None:

@@ -1,7 +1,7 @@
 """Picture vectors on disk: shards, each with a note written last, and an index written last of all.
 
-Shards are named by what they hold (keys and stamps of their pictures), so that a killed run finds its finished shards again and an
-unchanged part of a folder is never encoded twice. No note, no shard; no index, no features.
+Shards are named by what they hold (keys and stamps of their pictures), so that a killed run finds its finished shards again and a
+changed picture costs its own shard. No note, no shard; no index, no features.
 """
 
 import io
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from promptlab.encode.pictures import UNREAD
 from promptlab.errors import DataError, StoreError
 from promptlab.events import Finished, Listener, Noted, Progressed, Started, counted_from
 from promptlab.protocols import Encoder
@@ -30,29 +31,32 @@ def encode_images(images: Images, encoder: Encoder, dataset: str, cache: Cache, 
     cuts = [range(i, min(i + PER_SHARD, len(images))) for i in range(0, len(images), PER_SHARD)]
     names = [fingerprint([[images.keys[i], images.stamps[i]] for i in rows])[:32] for rows in cuts]
     listen(Started("encode pictures", len(images), "pictures"))
-    notes, new = [], 0
-    with cache.lock(folder, lambda: listen(Noted("Another process encodes these pictures; waiting for it.", "info"))):
-        for name, rows in zip(names, cuts, strict=True):
-            note = _finished(folder, name)
-            if note is None:
-                note = _encode_shard(folder, name, images, rows, encoder, counted_from(rows.start, listen))
-                new += len(rows)
-            notes.append(note)
-            listen(Progressed("encode pictures", rows.stop))
-        index = {"encoder": encoder.fingerprint, "name": encoder.name, "shards": names}
-        if read_json(folder / "index.json") != index:
+    notes, new = [_finished(folder, name) for name in names], 0
+    index = {"encoder": encoder.fingerprint, "name": encoder.name, "shards": names}
+    # Nothing is written where all is there, so that a cache that cannot be written to serves, too.
+    if None in notes or read_json(folder / "index.json") != index:
+        with cache.lock(folder, lambda: listen(Noted("Another process encodes these pictures; waiting for it.", "info"))):
+            for i, (name, rows) in enumerate(zip(names, cuts, strict=True)):
+                note = _finished(folder, name)
+                if note is None:
+                    note = _encode_shard(folder, name, images, rows, encoder, counted_from(rows.start, listen))
+                    new += len(rows) - len(note["bad"])
+                notes[i] = note
+                listen(Progressed("encode pictures", rows.stop))
             write_json(folder / "index.json", index)
             _forget(folder, names)
-        features = _features(folder, names, cuts, notes, images, encoder)
+    features = _features(folder, names, cuts, [note for note in notes if note is not None], images, encoder)
     listen(Finished("encode pictures", new))
     return features, new
 
 
 def _finished(folder: Path, name: str) -> dict[str, Any] | None:
-    """The note of a whole shard; None when there is none, or when its rows are not what the note says."""
+    """The note of a whole shard; None when there is none, when its rows are not what the note says, or when the disk refused a picture."""
     note = read_json(folder / f"{name}.json")
     rows = folder / f"{name}.npy"
     if not isinstance(note, dict) or set(note) != {"sha256", "bad"} or not rows.is_file():
+        return None
+    if any(str(reason).startswith(UNREAD) for reason in note["bad"].values()):
         return None
     return note if file_sha256(rows) == note["sha256"] else None
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from promptlab.errors import EncoderError, unknown_name
+from promptlab.errors import EncoderError, OfflineError, unknown_name
 
 CONFIG = "open_clip_config.json"
 SAFE = (".safetensors",)
@@ -100,3 +100,28 @@ def check_published(name: str, tag: str) -> None:
         raise EncoderError(
             f"The weights {tag!r} were taught {said} QuickGELU, and {name!r} is not: vectors would be wrong.", f"Use {right},{tag}."
         )
+
+
+def hub_folder(repository: str, allow_pickle: bool, offline: bool) -> str:
+    """The local folder of a Hugging Face repository, downloaded if need be; it is then checked like any folder.
+
+    Raises OfflineError or EncoderError when it cannot be had.
+    """
+    from huggingface_hub import snapshot_download
+
+    kinds = ["*.json", "*.txt", "*.model", "*.safetensors", *([f"*{suffix}" for suffix in PICKLED] if allow_pickle else [])]
+    try:
+        return str(snapshot_download(repository, allow_patterns=kinds, local_files_only=offline))
+    except Exception as error:  # the hub client raises many kinds
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        what = f"The repository {repository!r} could not be had: {said}"
+        if offline:
+            raise OfflineError(what, "It is not in the local cache; run once without --offline.") from error
+        raise EncoderError(what, "Without network, name a folder: --model local-dir:FOLDER.") from error
+
+
+def cut_off() -> None:
+    """Keep the hub client from the network; it reads this constant at each call."""
+    from huggingface_hub import constants
+
+    constants.HF_HUB_OFFLINE = True

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from promptlab.encode import guards
-from promptlab.encode.pictures import read_rgb
+from promptlab.encode.pictures import UNREAD, read_rgb
 from promptlab.encode.tower import TextTower
-from promptlab.errors import DataError, EncoderError, OfflineError
+from promptlab.errors import DataError, EncoderError, OfflineError, PromptlabError
 from promptlab.events import Listener, Progressed, ignore
 from promptlab.store import Cache, file_sha256, fingerprint
 from promptlab.types import Array, Images, unit
@@ -45,19 +45,17 @@ class Spec(NamedTuple):
     """Which model: what open_clip is told."""
 
     name: str
-    """`ViT-B-32`, `local-dir:/folder` or `hf-hub:org/repo`."""
+    """`ViT-B-32` or `local-dir:/folder`."""
     pretrained: str | None
-    """A tag or a file; None for a folder or a repository, which bring their own."""
+    """A tag or a file; None for a folder, which brings its own."""
 
 
 def parse_spec(text: str) -> Spec:
-    """The model for `local-dir:FOLDER`, a folder, `hf-hub:ORG/REPO`, `NAME,TAG` or `NAME,FILE`. Raises EncoderError without weights."""
+    """The model for `local-dir:FOLDER`, a folder, `NAME,TAG` or `NAME,FILE`. Raises EncoderError without weights."""
     folder = Path(text.removeprefix(LOCAL)).expanduser()
     if text.startswith(LOCAL) or folder.is_dir():
         guards.check_config(folder)
         return Spec(f"{LOCAL}{folder.resolve()}", None)
-    if text.startswith(HUB):
-        return Spec(text, None)
     name, comma, pretrained = text.partition(",")
     if not comma:
         raise EncoderError(
@@ -72,7 +70,7 @@ class OpenClipEncoder:
     """One open_clip model. See `promptlab.protocols.Encoder` for what each method gives."""
 
     def __init__(self, text: str, cache: Cache, how: Loading, name: str = "") -> None:
-        self.spec = parse_spec(text)
+        self.spec = parse_spec(guards.hub_folder(text.removeprefix(HUB), how.allow_pickle, how.offline) if text.startswith(HUB) else text)
         self.name = name or text
         self.how = how
         cuda = how.device.startswith("cuda")
@@ -106,11 +104,6 @@ class OpenClipEncoder:
     def _loaded(self) -> tuple[Any, Any, Any, TextTower]:
         model, transform, tokenizer = _load(self.spec, self.how, downloads=self._weights is None)
         return model, transform, tokenizer, TextTower(model, tokenizer, self.how.device)
-
-    @property
-    def cut_texts(self) -> bool:
-        """Whether texts are encoded at their own length."""
-        return self._loaded[3].cut
 
     @cached_property
     def scale(self) -> float:
@@ -177,8 +170,14 @@ class OpenClipEncoder:
 def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:
     """The pixels of picture i as the model wants them, or the reason why it could not be read."""
     try:
-        made: Tensor = transform(read_rgb(images.read(i)))
+        data = images.read(i)
+    except OSError as error:
+        return f"{UNREAD}: {error.strerror or error}"
+    try:
+        made: Tensor = transform(read_rgb(data))
         return made
+    except MemoryError:
+        raise
     except DataError as error:
         return error.message
     except Exception as error:  # Pillow raises many kinds on broken files
@@ -189,24 +188,22 @@ def _load(spec: Spec, how: Loading, downloads: bool) -> tuple[Any, Any, Any]:
     """(model, picture transform, tokenizer), in fp32. Raises EncoderError that says what could not be had."""
     import open_clip
 
-    if spec.pretrained is not None and downloads:
-        guards.check_published(spec.name, spec.pretrained)
     if how.offline:
-        _cut_off()
+        guards.cut_off()
     try:
+        if spec.pretrained is not None and downloads:
+            guards.check_published(spec.name, spec.pretrained)
+            guards.weights_file(
+                Path(open_clip.download_pretrained(open_clip.get_pretrained_cfg(spec.name, spec.pretrained))), how.allow_pickle
+            )
         model, transform = open_clip.create_model_from_pretrained(spec.name, spec.pretrained, precision="fp32", device=how.device)
         tokenizer = open_clip.get_tokenizer(spec.name)
+    except PromptlabError:
+        raise
     except Exception as error:  # open_clip, torch and the hub client raise many kinds
         raise _explained(spec, how, downloads, error) from error
     model.eval()
     return model, transform, tokenizer
-
-
-def _cut_off() -> None:
-    """Keep the hub client from the network; it reads this constant at each call."""
-    from huggingface_hub import constants
-
-    constants.HF_HUB_OFFLINE = True
 
 
 def _explained(spec: Spec, how: Loading, downloads: bool, error: Exception) -> EncoderError | OfflineError:

@@ -10,6 +10,8 @@ from promptlab.errors import DataError
 
 # Pictures beyond this are refused before they are decoded: a few kilobytes can claim gigabytes. Pillow warns from here on.
 MOST_PIXELS = 89_478_485
+# How a reason begins that the disk gave, not the picture: it may be gone the next time.
+UNREAD = "cannot be opened"
 # Models scale the short side to about 224: a picture flatter than this would be blown up to gigabytes.
 FLATTEST = 100
 # A picture is read or refused with a reason; Pillow's warning in between would reach the terminal.

@@ -21,6 +21,8 @@ class Duel:
     """Of the second, on eval."""
     difference: Difference
     """Second minus first."""
+    in_sample: bool = False
+    """Whether one of them was tuned on pictures that both are judged on."""
 
 
 def labels_for(classifier: Classes, data: Classes, labels: Array | None) -> Array | None:

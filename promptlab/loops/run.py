@@ -188,7 +188,9 @@ def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: L
     before = judge(first, tune, fixed=None)
     fixed = before.worst.fixed_classes
     same = np.array_equal(first.weight, candidate.weight) and not candidate.bias.any()
-    kept = same or beats(judge(candidate, tune, fixed=fixed), before)
+    # Offsets raise cmm-top by construction; without labels nothing can tell whether they help, so they have no say.
+    shown = candidate if tune.labels is not None else replace(candidate, bias=np.zeros_like(candidate.bias))
+    kept = same or beats(judge(shown, tune, fixed=fixed), before)
     baseline = Row("baseline", first, judge(first, material.judged, fixed=fixed))
     tried = Row(_title(choice), candidate, judge(candidate, material.judged, fixed=fixed))
     alone = _one_template(material)

@@ -9,7 +9,8 @@ from promptlab.errors import UsageError, unknown_name
 from promptlab.prompts.templates import template
 from promptlab.types import Classes, Template
 
-FILE = "prompts.toml"
+FILE = "prompts.toml"  # what the run is, or was, made with
+DRAFT = "prompts-edited.toml"  # what a finished run's prompts were changed to; the next run takes them
 HEAD = """# The prompts of this run. Edit them (or use `promptlab prompts add`, `remove`, `rename`), then: promptlab run
 # A template has one place for the class name: {} or {{ name }}, with filters as in {{ name | article }}.
 """

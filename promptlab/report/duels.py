@@ -6,7 +6,7 @@ import numpy as np
 
 from promptlab.display import safe
 from promptlab.report import summary
-from promptlab.report.tables import Table, change, judged_cells, judged_heads, percent, signed
+from promptlab.report.tables import Table, change, judged_cells, judged_heads, mcnemar, percent, signed
 from promptlab.types import Classes
 
 if TYPE_CHECKING:
@@ -18,11 +18,13 @@ MOST = 10
 def verdict(duel: "Duel") -> str:
     """What the difference comes to, in plain words."""
     d = duel.difference
+    if duel.in_sample:
+        return "No verdict: the second classifier was tuned on pictures that both are judged on here (another seed, or --transductive)."
     if d.accuracy is None:
         return f"{percent(d.changed)} % of the predictions differ. Which are better, only labels can say."
     k = duel.first.worst.k
     parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
-    return f"Second against first: {'; '.join(parts)}. McNemar p = {d.mcnemar_p:.2g}."
+    return f"Second against first: {'; '.join(parts)}. {mcnemar(d)}"
 
 
 def tables_of(duel: "Duel", classes: Classes) -> list[Table]:
@@ -48,5 +50,6 @@ def plain(duel: "Duel", classes: Classes) -> dict[str, Any]:
         "first": summary.evaluation(duel.first, classes),
         "second": summary.evaluation(duel.second, classes),
         "difference": summary.difference(duel.difference),
+        "in_sample": duel.in_sample,
         "classes": {title: float(v) for title, v in zip(classes.titles, moved, strict=True) if np.isfinite(v) and v != 0},
     }

@@ -27,16 +27,18 @@ class Report(NamedTuple):
 def data(material: Material) -> dict[str, Any]:
     """What the numbers stand on: pictures, classes, absent classes, skipped pictures. Plain JSON."""
     labels = [f.labels for f in (material.tune, material.judged) if f.labels is not None]
-    present = len(np.unique(np.concatenate(labels))) if labels else None
-    classes = len(material.dataset.classes)
+    titles = material.dataset.classes.titles
+    present = set(np.unique(np.concatenate(labels)).tolist()) if labels else None
+    absent = None if present is None else [title for c, title in enumerate(titles) if c not in present]
     return {
         "name": material.dataset.name,
         "n": len(material.tune) + (0 if material.in_sample else len(material.judged)),
         "tune": len(material.tune),
         "eval": len(material.judged),
         "in_sample": material.in_sample,
-        "classes": classes,
-        "absent": None if present is None else classes - present,
+        "classes": len(titles),
+        "absent": None if absent is None else len(absent),
+        "absent_classes": absent,
         "skipped": [{"picture": key, "reason": reason} for key, reason in material.skipped],
         "model": material.model or None,
         "notes": list(material.dataset.notes),
@@ -48,7 +50,7 @@ def report(outcome: "Outcome", material: Material, health: Sequence[Check]) -> R
     name, classes = material.dataset.name, material.dataset.classes
     lead = (*_about(outcome, material), tables.verdict(outcome))
     before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes, material.judged.labels))
-    few, every = (tables.families(outcome.weights, outcome.board, outcome.accuracy, most) for most in (8, None))
+    few, every = (tables.families(outcome, most) for most in (8, None))
     after = tables.checks(health)
     return Report(lead, (*before, few, after), markdown.report(f"promptlab: {safe(name)}", lead, (*before, every, after)))
 
@@ -59,6 +61,10 @@ def _about(outcome: "Outcome", material: Material) -> list[str]:
     model = safe(material.model) or "vectors that came with the data"
     size = f"{facts['n']} pictures, {facts['classes']} classes{absent}"
     said = [f"{safe(facts['name'])}: {size}; {len(outcome.weights.w)} prompt families; model: {model}."]
+    if facts["absent"]:
+        said.append(
+            f"Classes that do not occur: {', '.join(safe(t, 40) for t in facts['absent_classes'][:12])}{', ...' * (facts['absent'] > 12)}."
+        )
     if material.skipped:
         key, reason = material.skipped[0]
         said.append(f"{len(material.skipped)} pictures could not be read and are left out, e.g. {safe(key)}: {safe(reason)}.")

@@ -37,6 +37,12 @@ def evaluation(e: Evaluation, classes: Classes) -> dict[str, Any]:
     }
 
 
+def judged(e: Evaluation, classes: Classes) -> dict[str, Any]:
+    """One classifier on data that need not be its own: its worst classes are picked there, so nothing is fixed."""
+    worst = {"k": e.worst.k, "repicked": e.worst.repicked, "classes": [classes.titles[c] for c in e.worst.fixed_classes]}
+    return {**evaluation(e, classes), "worst": worst}
+
+
 def difference(d: Difference) -> dict[str, Any]:
     """The paired difference of two classifiers."""
     return {

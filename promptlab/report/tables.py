@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptlab.display import safe
-from promptlab.types import Array, Check, Classes, Evaluation, Guess, Interval, Material, Scoreboard, TextScores, Weights
+from promptlab.types import Array, Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome, Row
@@ -131,7 +131,14 @@ def verdict(outcome: "Outcome") -> str:
         return f"{percent(d.changed)} % of the predictions changed. Whether for the better, only labels can say."
     k = outcome.baseline.evaluation.worst.k
     parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
-    return f"{'; '.join(parts)}. McNemar p = {d.mcnemar_p:.2g}."
+    return f"{'; '.join(parts)}. {mcnemar(d)}"
+
+
+def mcnemar(d: Difference) -> str:
+    """The exact McNemar p, and a word where it and the interval of accuracy disagree."""
+    assert d.mcnemar_p is not None
+    doubt = " The two disagree: take it as unclear." if d.interval and d.interval.clear and d.mcnemar_p > 0.05 else ""
+    return f"McNemar p = {d.mcnemar_p:.2g}.{doubt}"
 
 
 def change(what: str, x: float | None, interval: Interval | None) -> str:
@@ -139,7 +146,7 @@ def change(what: str, x: float | None, interval: Interval | None) -> str:
     if x is None or interval is None:
         return f"{what}: unknown"
     said = f"{signed(x)} points {span(interval, sign=True)}"
-    if interval.low > 0 or interval.high < 0:
+    if interval.clear:
         return f"{what} {'better' if x > 0 else 'worse'}: {said}"
     return f"{what}: no clear change, {said}"
 
@@ -176,8 +183,9 @@ def rival(evaluation: Evaluation, labels: Array | None, c: int, classes: Classes
     return ", ".join(f"{safe(classes.titles[i], 30)} {count[i]}" for i in order if count[i])
 
 
-def families(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, most: int | None = None) -> Table:
+def families(outcome: "Outcome", most: int | None = None) -> Table:
     """Families by weight, then by score."""
+    weights, board, accuracy = outcome.weights, outcome.board, outcome.accuracy
     order = np.lexsort((np.arange(len(weights.w)), -board.value, -weights.w))
     shown = order if most is None or len(order) <= most else order[:most]
     heads = ("family", ">weight %", f">{board.rule}", *([">accuracy %"] if accuracy else []))
@@ -192,7 +200,8 @@ def families(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, m
     )
     left = f" {len(order) - len(shown)} more are in the report." if len(shown) < len(order) else ""
     note = f"Scores on tune, labels: {board.labels}. {weights.effective:.1f} of {len(order)} families count.{left}"
-    return Table(f"Families, weighted by {weights.how}", heads, rows, note)
+    tried = "" if outcome.kept else " (tried, not kept)"
+    return Table(f"Families, weighted by {weights.how}{tried}", heads, rows, note)
 
 
 def checks(found: Sequence[Check], title: str = "Health") -> Table:
@@ -252,7 +261,8 @@ def run_list(found: Sequence[tuple[str, dict[str, Any], dict[str, Any] | None]])
 
 
 def _run_cells(manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
-    if result is None:
+    whole = result is not None and {"result", "method"} <= set(result)
+    if result is None or not whole:
         return (safe(str(manifest["settings"].get("weights", ""))), "unfinished", "-", "-")
     e = result["result"]
     zeros = "-" if e["zeros"] is None else str(e["zeros"])

@@ -90,11 +90,6 @@ def difference_interval(gained: Array, lost: Array, count: Array, seed: int, per
     return Interval(up.low - down.high, up.high - down.low)
 
 
-def clear(interval: Interval | None) -> bool:
-    """Whether a paired interval lies wholly on one side of 0; if not, there is "no clear change"."""
-    return interval is not None and (interval.low > 0 or interval.high < 0)
-
-
 def worst_order(accuracy: Array, margin: Array) -> Array:
     """Class indices, worst first: lowest accuracy, then lowest margin, then index; absent classes (NaN accuracy) are left out."""
     order = np.lexsort((np.arange(len(accuracy)), margin, accuracy))
@@ -152,7 +147,8 @@ def evaluate(
     margin = boards["cmm"].per_class[0]
     order = worst_order(per_class, margin)
     followed = tuple(int(i) for i in (order[:k] if fixed is None else fixed))
-    here = np.array([i for i in followed if count[i]], int)
+    # Classes picked on the very images that they are judged on are re-picked: no fixed set, and no interval.
+    here = np.array([i for i in followed if count[i] and fixed is not None], int)
     worst = WorstSet(
         k,
         float(per_class[order[:k]].mean()),

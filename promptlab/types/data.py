@@ -29,13 +29,6 @@ class Combine(StrEnum):
     LOGIT = "logit"
 
 
-class Debias(StrEnum):
-    """How per-class offsets are found without labels: not at all, or so that the predicted class mix is the assumed one."""
-
-    NONE = "none"
-    BALANCE = "balance"
-
-
 def unit(x: Any) -> Any:
     """Rows of `x` (..., D) with L2 norm 1, as numpy array or torch tensor, whichever came; zero rows stay zero.
 
@@ -98,8 +91,9 @@ class Classes:
         if len(set(self.ids)) != len(self.ids):
             twice = sorted({i for i in self.ids if self.ids.count(i) > 1})
             raise DataError(f"The class ids {', '.join(twice[:3])} occur more than once.", "Give every class an id of its own.")
-        if any(not names or not all(n.strip() for n in names) for names in self.names):
-            raise DataError("A class has an empty name.", "Give every class at least one word.")
+        empty = next((i for i, names in zip(self.ids, self.names, strict=True) if not names or not all(n.strip() for n in names)), None)
+        if empty is not None:
+            raise DataError(f"The class {empty!r} has an empty name.", "Give every class at least one word.")
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:

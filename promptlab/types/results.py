@@ -89,6 +89,11 @@ class Interval:
     high: float
     """Upper end."""
 
+    @property
+    def clear(self) -> bool:
+        """Whether it lies wholly on one side of 0; if not, a difference is "no clear change"."""
+        return self.low > 0 or self.high < 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
@@ -113,11 +118,11 @@ class WorstSet:
     repicked: float | None
     """Mean accuracy of the k classes that this classifier does worst on here; biased low. None without labels."""
     fixed: float | None
-    """Mean accuracy of `fixed_classes`, which the baseline did worst on, on tune. None without labels."""
+    """Mean accuracy of `fixed_classes`, which the baseline did worst on, on tune. None without labels, or where they were picked here."""
     fixed_interval: Interval | None
     """95 % interval of `fixed`."""
     fixed_classes: tuple[int, ...]
-    """The class indices, worst first."""
+    """The class indices, worst first: those that were given to follow, else this classifier's own worst here."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

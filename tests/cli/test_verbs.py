@@ -154,15 +154,15 @@ def test_a_flat_folder_with_names_runs_without_labels(promptlab: Call, photos: P
     assert said.json["data"]["n"] == 15
 
 
-def test_a_run_goes_on_from_another_folder(promptlab: Call, npz: Npz, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("names.txt").write_text("cat\ndog\ncow\n")
-    run = promptlab("run", npz(), "--classes", "names.txt", "--json").json["run"]
+def test_a_run_goes_on_from_another_folder(promptlab: Call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("names.tsv").write_text("red\tcrimson\n")
+    run = promptlab("run", str(photos), "--classes", "names.tsv", "--templates", "plain", "--json").json["run"]
     where = str(Path(run).resolve())
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     said = promptlab("score", "--run", where, "--json")
     assert said.code == 0, said.err
-    assert next(iter(said.json.values()))["classes"] == ["cat", "dog", "cow"]
+    assert next(iter(said.json.values()))["classes"] == ["blue", "green leaf", "crimson"]
 
 
 def run_names() -> set[str]:
@@ -379,3 +379,89 @@ def test_encode_ahead_of_time_leaves_nothing_for_the_run(promptlab: Call, photos
     assert ahead.code == 0, ahead.err
     assert ahead.json["encoded"]["images"] == 15
     assert promptlab("run", str(photos), "--templates", "plain", "--json", "--quiet").json["encoded"] == {"texts": 0, "images": 0}
+
+
+# -- what a finished run holds stays ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(promptlab: Call, photos: Path) -> Path:
+    """A finished run of the photos."""
+    return Path(promptlab("run", str(photos), "--templates", "simple", "--json").json["run"]).resolve()
+
+
+def test_edited_prompts_make_a_new_run_and_leave_the_old_one_whole(promptlab: Call, finished: Path) -> None:
+    before = {p.name: p.read_bytes() for p in finished.iterdir() if p.name != "events.jsonl"}
+    assert promptlab("prompts", "rename", "red", "crimson").code == 0
+    assert promptlab("prompts", "list", "--json").json["names"] == {"red": ["crimson"]}
+    second = Path(promptlab("run", "--json").json["run"]).resolve()
+    assert second != finished
+    assert {p.name: p.read_bytes() for p in finished.iterdir() if p.name != "events.jsonl"} == before
+    assert "crimson" in (second / "prompts.toml").read_text()
+    assert promptlab("compare", finished.name, second.name, "--json").code == 0
+
+
+def test_scoring_with_other_templates_keeps_the_run_s_own(promptlab: Call, finished: Path) -> None:
+    promptlab("prompts", "rename", "red", "crimson")
+    assert promptlab("score", "--templates", "plain").code == 0
+    kept = promptlab("prompts", "--run", finished.name, "list", "--json").json
+    assert (len(kept["templates"]), kept["names"]) == (7, {"red": ["crimson"]})
+
+
+def test_templates_of_a_project_do_not_hide_those_of_a_run(promptlab: Call, finished: Path) -> None:
+    promptlab("prompts", "add", "a photo of {} at night.")
+    Path("promptlab.toml").write_text('templates = ["plain"]\n')
+    assert len(promptlab("prompts", "list", "--json").json["templates"]) == 8
+    assert len(promptlab("run", "--json").json["families"]) == 8
+
+
+def test_a_command_that_fails_leaves_no_run_behind(promptlab: Call, finished: Path, photos: Path) -> None:
+    assert promptlab("score", str(photos), "--rule", "foo").code == 2
+    assert promptlab("run", str(photos), "--model", "ViT-B-32,nonsense").code == 2
+    assert [p.name for p in Path("runs").iterdir() if not p.is_symlink()] == [finished.name]
+    assert promptlab("classify", str(photos / "red" / "0.png")).code == 0
+
+
+def test_classify_after_score_uses_the_newest_classifier(promptlab: Call, finished: Path, photos: Path) -> None:
+    assert promptlab("score", "everyday", "--templates", "plain", "--rule", "cmm").code == 0
+    assert promptlab("classify", str(photos / "red" / "0.png")).code == 0
+
+
+def test_a_comparison_with_a_classifier_that_saw_the_pictures_gives_no_verdict(promptlab: Call, finished: Path, photos: Path) -> None:
+    other = promptlab("run", str(photos), "--templates", "simple", "--transductive", "--json").json["run"]
+    said = promptlab("compare", finished.name, Path(other).name)
+    assert "No verdict" in said.out
+    assert promptlab("compare", finished.name, Path(other).name, "--json").json["in_sample"] is True
+
+
+def test_eval_says_that_it_judges_pictures_that_were_tuned_on(promptlab: Call, finished: Path, photos: Path) -> None:
+    assert "In-sample in part" in promptlab("eval", str(photos)).out
+    worst = promptlab("eval", str(photos), "--json").json["worst"]
+    assert set(worst) == {"k", "repicked", "classes"}
+
+
+def test_a_kept_baseline_says_so_in_its_file(promptlab: Call, photos: Path) -> None:
+    from promptlab.runs import load_classifier
+
+    found = promptlab("run", str(photos), "--templates", "simple", "--json").json
+    lineage = load_classifier(Path(found["run"]) / "classifier.safetensors").lineage
+    if not found["method"]["kept"]:
+        assert (lineage["how"], lineage["debias"]) == ("uniform", "none")
+    assert found["method"]["kept"] or len(set(lineage["weights"])) == 1
+
+
+def test_options_that_contradict_are_refused(promptlab: Call, finished: Path, photos: Path) -> None:
+    assert promptlab("run", str(photos), "--run", finished.name).code == 2
+    assert promptlab("run", str(photos), "--from", finished.name, "--templates", "plain").code == 2
+    assert promptlab("run", "everyday", "--classes", "names.txt").code == 1
+
+
+def test_without_labels_offsets_have_no_say(promptlab: Call, photos: Path) -> None:
+    Path("names.txt").write_text("red\nblue\ngreen leaf\ndog\n")
+    Path("flat").mkdir()
+    for i, picture in enumerate(sorted((photos / "red").iterdir())):
+        Path(f"flat/{i}.png").write_bytes(picture.read_bytes())
+    said = promptlab(
+        "run", "flat", "--classes", "names.txt", "--weights", "uniform", "--debias", "balance", "--templates", "plain", "--json"
+    )
+    assert said.json["method"]["kept"] is False

@@ -102,9 +102,13 @@ def test_npy_features_stay_on_disk(tmp_path: Path, planted: Planted) -> None:
     assert isinstance(part(opened(tmp_path)).x, np.memmap)
 
 
-def test_a_names_file_goes_before_the_names_in_the_data(file: Path, planted: Planted, tmp_path: Path) -> None:
+def test_a_names_file_is_not_matched_by_position_to_names_in_the_data(file: Path, planted: Planted, tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("a\nb\nc\n")
-    assert opened(saved(file, planted()), str(tmp_path / "other.txt")).classes.titles == ("a", "b", "c")
+    with pytest.raises(DataError, match="matched to them by position"):
+        opened(saved(file, planted()), str(tmp_path / "other.txt"))
+    arrays = planted()
+    del arrays["names"]
+    assert opened(saved(file, arrays), str(tmp_path / "other.txt")).classes.titles == ("a", "b", "c")
 
 
 def test_names_must_come_from_somewhere(file: Path, planted: Planted) -> None:

@@ -54,7 +54,7 @@ def test_its_texts_are_not_cut_and_equal_those_of_open_clip(tmp_path: Path) -> N
     texts = ["cat", "a photo of a dog.", "a much longer text about an owl in a tree"]
     model, _, tokenizer, tower = encoder._loaded
     assert isinstance(tower, TextTower)
-    assert not encoder.cut_texts
+    assert not tower.cut
     with torch.inference_mode():
         expected = model.encode_text(tokenizer(texts), normalize=True).numpy()
     np.testing.assert_allclose(encoder.encode_texts(texts), expected, atol=1e-6)

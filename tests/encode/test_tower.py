@@ -47,7 +47,7 @@ def test_the_uniform_classifier_is_the_one_that_open_clip_builds(encoder: OpenCl
 
 
 def test_texts_are_cut_for_causal_towers(encoder: OpenClipEncoder) -> None:
-    assert encoder.cut_texts
+    assert encoder._loaded[3].cut
 
 
 def test_a_cut_text_has_the_vector_of_a_padded_one(encoder: OpenClipEncoder) -> None:

@@ -176,4 +176,3 @@ def test_the_stopwatch_adds_up_work_that_comes_twice(monkeypatch: pytest.MonkeyP
     for event in (Started("x", 1, "u"), Finished("x", 1), Started("x", 1, "u"), Finished("x", 2)):
         watch(event)
     assert watch.table() == {"x": 6.0, "total": 20.0}
-    assert watch.done == {"x": 3}

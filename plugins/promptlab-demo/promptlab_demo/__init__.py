@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from promptlab import Classes, DataOptions, Dataset, Features, ModelAlias, hookimpl
+from promptlab import Classes, DataOptions, Dataset, Features, ModelAlias, PromptlabError, hookimpl
 
 HERE = Path(__file__).parent
 
@@ -22,7 +22,11 @@ class Everyday:
         return where == self.name
 
     def open(self, where: str, options: DataOptions) -> Dataset:
-        """The dataset, one split. `options` change nothing: its names are part of it."""
+        """The dataset, one split. Raises PromptlabError when other names are asked for: its own are part of it."""
+        if options.names:
+            raise PromptlabError(
+                "everyday brings its own class names, so --classes cannot be used.", "Rename one: promptlab prompts rename"
+            )
         with np.load(HERE / "everyday.npz", allow_pickle=False) as file:
             ids, names = (tuple(map(str, file[part])) for part in ("ids", "names"))
             keys = tuple(map(str, file["keys"]))
