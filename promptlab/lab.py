@@ -331,14 +331,14 @@ class Lab(Catalogue):
             kept = runs.new(Path(self.settings.runs), dataset.name, manifest)
             if dataset.bank is None:
                 kept.save_text(edits.FILE, prompts.text())
-            if plan.draft is not None:
-                plan.draft.unlink(missing_ok=True)  # the new run has it now
         folder = str(kept.path)
         self._recorders = (watch, kept.log, lambda event: self._plugins.announce(event, folder))
         try:
             for note in dataset.notes:
                 self._tell(Noted(note))
             yield _Session(dataset, prompts, kept, watch)
+            if plan.kept is None and plan.draft is not None:
+                plan.draft.unlink(missing_ok=True)  # the new run has it, and has succeeded
         except PromptlabError:
             if plan.kept is None:
                 runs.remove(kept)  # nothing came of it; `latest` is again the run before

@@ -465,3 +465,9 @@ def test_without_labels_offsets_have_no_say(promptlab: Call, photos: Path) -> No
         "run", "flat", "--classes", "names.txt", "--weights", "uniform", "--debias", "balance", "--templates", "plain", "--json"
     )
     assert said.json["method"]["kept"] is False
+
+
+def test_edits_outlive_a_run_that_fails(promptlab: Call, finished: Path) -> None:
+    promptlab("prompts", "rename", "red", "crimson")
+    assert promptlab("run", "--model", "ViT-B-32,nonsense").code == 2
+    assert promptlab("prompts", "list", "--json").json["names"] == {"red": ["crimson"]}
