@@ -23,7 +23,7 @@ from promptlab.store import Cache, file_sha256, fingerprint
 from promptlab.types import Array, Images, unit
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
-IMAGES_AT_ONCE = {"cpu": 32, "cuda": 256, "mps": 64}
+IMAGES_AT_ONCE = {"cpu": 16, "cuda": 256, "mps": 64}
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
