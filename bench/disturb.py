@@ -135,7 +135,9 @@ def main() -> int:
     given = parser.parse_args()
     rng, folder = random.Random(given.seed), given.folder.resolve()
     usual = undisturbed(folder)
-    print(f"undisturbed: {usual.seconds:.1f} s, {usual.cache_bytes:,} bytes of cache, {usual.found['encoded']['images']} pictures", flush=True)
+    print(
+        f"undisturbed: {usual.seconds:.1f} s, {usual.cache_bytes:,} bytes of cache, {usual.found['encoded']['images']} pictures", flush=True
+    )
     disturbances = {
         "killed while running": [killed(folder, usual, rng) for _ in range(given.kills)],
         "two at once, each picture encoded once": [paired(folder, usual) for _ in range(given.pairs)],

@@ -198,7 +198,7 @@ def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: L
     listen(Finished("evaluate", 5))
 
     result = tried if kept else baseline
-    difference = compare(baseline.evaluation, result.evaluation, material.judged.labels, choice.seed)
+    difference = compare(baseline.evaluation, result.evaluation, choice.seed)
     health = (*_health(weights, board, accuracy, choice, tune), *check_margins(before))
     return Outcome(baseline, result, tried, single, difference, weights, board, accuracy, kept, same, health)
 

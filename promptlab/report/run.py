@@ -49,7 +49,7 @@ def report(outcome: "Outcome", material: Material, health: Sequence[Check]) -> R
     """The report of what the main loop found."""
     name, classes = material.dataset.name, material.dataset.classes
     lead = (*_about(outcome, material), tables.verdict(outcome))
-    before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes, material.judged.labels))
+    before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes))
     few, every = (tables.families(outcome, most) for most in (8, None))
     after = tables.checks(health)
     return Report(lead, (*before, few, after), markdown.report(f"promptlab: {safe(name)}", lead, (*before, every, after)))

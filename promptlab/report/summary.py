@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promptlab.analysis.confusion import confusions, takers
 from promptlab.report.run import data
 from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
 
@@ -37,10 +38,17 @@ def evaluation(e: Evaluation, classes: Classes) -> dict[str, Any]:
     }
 
 
+def confused(e: Evaluation, classes: Classes) -> list[dict[str, Any]]:
+    """Every pair of classes of which the second takes pictures of the first, highest share first; empty without labels."""
+    pairs = [] if e.outcomes.label is None else confusions(e.outcomes.label, e.outcomes.winner, len(classes))
+    titles = classes.titles
+    return [{"true": titles[p.true], "predicted": titles[p.predicted], "count": p.count, "rate": p.rate} for p in pairs]
+
+
 def judged(e: Evaluation, classes: Classes) -> dict[str, Any]:
     """One classifier on data that need not be its own: its worst classes are picked there, so nothing is fixed."""
     worst = {"k": e.worst.k, "repicked": e.worst.repicked, "classes": [classes.titles[c] for c in e.worst.fixed_classes]}
-    return {**evaluation(e, classes), "worst": worst}
+    return {**evaluation(e, classes), "worst": worst, "confusions": confused(e, classes)}
 
 
 def difference(d: Difference) -> dict[str, Any]:
@@ -57,17 +65,15 @@ def difference(d: Difference) -> dict[str, Any]:
 
 def class_rows(outcome: "Outcome", material: Material) -> list[dict[str, Any]]:
     """One object per class: pictures, before, after, and who takes its pictures."""
-    classes, labels = material.dataset.classes, material.judged.labels
-    before, after = outcome.baseline.evaluation, outcome.result.evaluation
+    classes, before, after = material.dataset.classes, outcome.baseline.evaluation, outcome.result.evaluation
+    labels = after.outcomes.label
     rows = []
     for c, title in enumerate(classes.titles):
         row: dict[str, Any] = {"class": title, "id": classes.ids[c], "pictures": int(before.count[c])}
         if labels is not None and before.count[c]:
             row |= {"before": float(before.per_class[c]), "after": float(after.per_class[c]), "margin": float(after.margin[c])}
-            lost = after.outcomes.winner[(labels == c) & (after.outcomes.winner != c)]
-            if len(lost):
-                count = np.bincount(lost)
-                row["rival"] = {"class": classes.titles[int(count.argmax())], "takes": int(count.max())}
+            for taker in takers(labels, after.outcomes.winner, c, most=1):
+                row["rival"] = {"class": classes.titles[taker.predicted], "takes": taker.count}
         rows.append(row)
     return rows
 

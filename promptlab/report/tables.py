@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promptlab.analysis.confusion import takers
 from promptlab.display import safe
-from promptlab.types import Array, Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
+from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome, Row
@@ -104,8 +105,11 @@ def judged(e: Evaluation) -> Table:
 
 def worst_of(e: Evaluation, classes: Classes) -> Table:
     """The worst classes of one evaluation."""
-    rows = tuple((safe(classes.titles[c]), str(e.count[c]), percent(e.per_class[c]), cosine(e.margin[c])) for c in e.worst.fixed_classes)
-    return Table("Worst classes", ("class", ">pictures", ">accuracy %", ">margin"), rows)
+    rows = tuple(
+        (safe(classes.titles[c]), str(e.count[c]), percent(e.per_class[c]), cosine(e.margin[c]), rivals(e, c, classes))
+        for c in e.worst.fixed_classes
+    )
+    return Table("Worst classes", ("class", ">pictures", ">accuracy %", ">margin", "taken by"), rows)
 
 
 def _name(row: "Row", outcome: "Outcome") -> str:
@@ -151,12 +155,12 @@ def change(what: str, x: float | None, interval: Interval | None) -> str:
     return f"{what}: no clear change, {said}"
 
 
-def worst_classes(outcome: "Outcome", classes: Classes, labels: Array | None) -> Table:
+def worst_classes(outcome: "Outcome", classes: Classes) -> Table:
     """The fixed worst classes: before, after, and who takes their pictures from the result."""
     before, after = outcome.baseline.evaluation, outcome.result.evaluation
-    rows: list[tuple[str, ...]] = []
+    labels, rows = after.outcomes.label, list[tuple[str, ...]]()
     for c in before.worst.fixed_classes:
-        taker = rival(after, labels, c, classes)
+        taker = rivals(after, c, classes)
         if labels is None:
             rows.append(
                 (
@@ -173,14 +177,10 @@ def worst_classes(outcome: "Outcome", classes: Classes, labels: Array | None) ->
     return Table("Worst classes", ("class", ">pictures", ">before %", ">after %", "taken by"), tuple(rows))
 
 
-def rival(evaluation: Evaluation, labels: Array | None, c: int, classes: Classes) -> str:
-    """Who takes the pictures of class c, with counts, strongest first."""
-    if labels is None:
-        return ""
-    winners = evaluation.outcomes.winner[(labels == c) & (evaluation.outcomes.winner != c)]
-    count = np.bincount(winners, minlength=len(classes))
-    order = np.argsort(-count, kind="stable")[:3]
-    return ", ".join(f"{safe(classes.titles[i], 30)} {count[i]}" for i in order if count[i])
+def rivals(e: Evaluation, c: int, classes: Classes) -> str:
+    """Who takes the pictures of class c, with counts, strongest first; empty without labels."""
+    found = [] if e.outcomes.label is None else takers(e.outcomes.label, e.outcomes.winner, c)
+    return ", ".join(f"{safe(classes.titles[t.predicted], 30)} {t.count}" for t in found)
 
 
 def families(outcome: "Outcome", most: int | None = None) -> Table:

@@ -50,7 +50,7 @@ def classify(classifier: Classifier, features: Features, labels: Array | None, d
         margin = contest.true.double() - contest.rival.double()
         parts.append([tensor[:, 0].cpu().numpy() for tensor in (contest.winner, contest.rival_class, margin)])
     winners, rivals, margins = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Outcomes(winners, None if labels is None else winners == labels, rivals, margins)
+    return Outcomes(winners, labels, rivals, margins)
 
 
 def logits(classifier: Classifier, features: Features, device: str) -> Array:

@@ -162,14 +162,15 @@ def evaluate(
     return Evaluation(features.split, len(features), accuracy, interval, per_class, count, margin, worst, float(top.value[0]), outcomes)
 
 
-def compare(first: Evaluation, second: Evaluation, labels: Array | None, seed: int) -> Difference:
-    """The paired difference second - first on the same images, labels (N,); the worst set is the one that `first` followed."""
+def compare(first: Evaluation, second: Evaluation, seed: int) -> Difference:
+    """The paired difference second - first on the same images; the worst set is the one that `first` followed."""
     changed = float((first.outcomes.winner != second.outcomes.winner).mean())
-    if labels is None or first.outcomes.hit is None or second.outcomes.hit is None:
+    labels, before, after = first.outcomes.label, first.outcomes.hit, second.outcomes.hit
+    if labels is None or before is None or after is None:
         return Difference(None, None, None, None, None, changed)
     c = len(first.count)
-    gained = np.bincount(labels[second.outcomes.hit & ~first.outcomes.hit], minlength=c)
-    lost = np.bincount(labels[first.outcomes.hit & ~second.outcomes.hit], minlength=c)
+    gained = np.bincount(labels[after & ~before], minlength=c)
+    lost = np.bincount(labels[before & ~after], minlength=c)
     count = first.count
     here = np.array([i for i in first.worst.fixed_classes if count[i]], int)
     present = count > 0

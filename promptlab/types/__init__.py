@@ -23,6 +23,7 @@ from promptlab.types.data import (
 )
 from promptlab.types.results import (
     Classifier,
+    Confusion,
     Difference,
     Evaluation,
     Guess,
@@ -40,6 +41,7 @@ __all__ = [
     "Classes",
     "Classifier",
     "Combine",
+    "Confusion",
     "Dataset",
     "Difference",
     "Evaluation",

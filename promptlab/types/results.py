@@ -101,12 +101,31 @@ class Outcomes:
 
     winner: Array
     """(N,) int: the predicted class."""
-    hit: Array | None
-    """(N,) bool: prediction equals label; None without labels."""
+    label: Array | None
+    """(N,) int: the right answers; None without labels."""
     rival: Array
     """(N,) int: the strongest class other than the label (without labels: than the winner)."""
     margin: Array
     """(N,) f8 cosine units: true - rival (without labels: winner - rival)."""
+
+    @property
+    def hit(self) -> Array | None:
+        """(N,) bool: prediction equals label; None without labels."""
+        return None if self.label is None else np.asarray(self.winner == self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Images of one class that another one takes."""
+
+    true: int
+    """Index of the class whose images they are."""
+    predicted: int
+    """Index of the class that takes them."""
+    count: int
+    """How many they are."""
+    rate: float
+    """Their share of the class's images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

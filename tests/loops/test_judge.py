@@ -48,7 +48,7 @@ def test_a_duel_follows_the_classes_that_the_first_is_worst_at_on_tune() -> None
     before = evaluate(first, tune, RULES, fixed=None, k=2, seed=0, device="cpu")
     assert found.first.worst.fixed_classes == found.second.worst.fixed_classes == before.worst.fixed_classes
     assert found.first.n == found.second.n == len(judged)
-    assert found.difference == compare(found.first, found.second, judged.labels, 0)
+    assert found.difference == compare(found.first, found.second, 0)
     assert found.first.accuracy is not None
     assert found.second.accuracy is not None
     assert found.difference.accuracy == pytest.approx(found.second.accuracy - found.first.accuracy, abs=1e-12)

@@ -133,7 +133,7 @@ def test_everything_told_is_of_the_eval_half(helped: Material) -> None:
         assert (row.evaluation.split, row.evaluation.n) == ("eval", len(helped.judged))
         assert (again.accuracy, again.interval) == (row.evaluation.accuracy, row.evaluation.interval)
         assert astuple(again.worst) == astuple(row.evaluation.worst)
-    expected = compare(found.baseline.evaluation, found.result.evaluation, helped.judged.labels, 0)
+    expected = compare(found.baseline.evaluation, found.result.evaluation, 0)
     assert found.difference == expected
 
 

@@ -344,7 +344,7 @@ def test_a_bias_counts_in_accuracy_and_margins() -> None:
 
 def test_the_difference_is_that_of_the_accuracies_and_its_worst_set_is_the_firsts() -> None:
     first, second = judge(*said(SAID, TRUE, 3), k=2), judge(*said([0, 0, 0, 0, 1, 2, 2, 0, 0, 2], TRUE, 3), k=2)
-    found = compare(first, second, np.array(TRUE), 0)
+    found = compare(first, second, 0)
     assert found.accuracy == pytest.approx(0.7 - 0.6)
     assert found.worst == pytest.approx((0.5 + 1.0) / 2 - 0.375)
     assert found.mcnemar_p == mcnemar(1, 2)
@@ -361,7 +361,7 @@ def test_differences_are_those_of_the_evaluations_and_turn_with_the_order(seed: 
     n, c = int(rng.integers(1, 40)), int(rng.integers(2, 6))
     labels = rng.integers(0, c, n)
     first, second = (judge(*said(rng.integers(0, c, n).tolist(), labels.tolist(), c), k=2, fixed=(0, 1)) for _ in range(2))
-    there, back = compare(first, second, labels, 0), compare(second, first, labels, 0)
+    there, back = compare(first, second, 0), compare(second, first, 0)
     assert first.accuracy is not None
     assert second.accuracy is not None
     assert there.accuracy == pytest.approx(second.accuracy - first.accuracy, abs=1e-12)
@@ -377,7 +377,7 @@ def test_differences_are_those_of_the_evaluations_and_turn_with_the_order(seed: 
 
 def test_identical_classifiers_show_no_clear_change() -> None:
     judged = judge(*said(SAID, TRUE, 3), k=2)
-    found = compare(judged, judged, np.array(TRUE), 0)
+    found = compare(judged, judged, 0)
     assert (found.accuracy, found.worst, found.mcnemar_p, found.changed) == (0.0, 0.0, 1.0, 0.0)
     assert not clear(found.interval)
     assert not clear(found.worst_interval)
@@ -385,6 +385,6 @@ def test_identical_classifiers_show_no_clear_change() -> None:
 
 def test_without_labels_only_the_share_of_changed_predictions_is_told() -> None:
     first, second = judge(*said([0, 1, 2, 2], None, 3)), judge(*said([0, 1, 1, 0], None, 3))
-    found = compare(first, second, None, 0)
+    found = compare(first, second, 0)
     assert found.changed == 0.5
     assert (found.accuracy, found.interval, found.worst, found.worst_interval, found.mcnemar_p) == (None,) * 5
