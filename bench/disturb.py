@@ -2,7 +2,7 @@
 
     python bench/disturb.py FOLDER [--kills 50] [--pairs 5] [--full 5] [--seed 0]
 
-Each time with an empty cache of its own. *kills*: SIGKILL after a random part of a run's usual time. *pairs*: two runs at once on one cache.
+Each time with an empty cache of its own. *kills*: SIGKILL after a random part of a usual run. *pairs*: two runs at once on one cache.
 *full*: the cache lies on a tmpfs (needs the right to mount) with a random part of the room it takes, which then grows. Prints how often the
 next run equalled the undisturbed one and encoded no picture of a finished shard again.
 """

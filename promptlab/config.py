@@ -22,10 +22,11 @@ WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": 
 NOT_FROM_FILE = ("cache", "allow_pickle_weights")
 OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights")
 CHOICES = {
-    "weights": ("uniform", "cpe"),
-    "labels": ("ensemble", "others", "self", "true"),
-    "combine": ("embedding", "logit"),
-    "debias": ("none", "balance"),
+    "labels": ("auto", "ensemble", "others", "self", "true", "zpe"),
+    "scope": ("auto", "global", "class"),
+    "combine": ("auto", "embedding", "logit"),
+    "evidence": ("similarity", "margin", "both"),
+    "debias": ("none", "prior", "balance"),
     "precision": ("auto", "fp32", "fp16", "bf16"),
 }
 
@@ -41,13 +42,21 @@ class Settings:
     classes: str = ""
     """A names file; empty: names come from the data."""
     weights: str = "cpe"
-    """How families are weighted."""
-    labels: str = "ensemble"
-    """Where the right answers for weighting come from."""
-    combine: str = "embedding"
-    """How weighted families become one row per class."""
+    """How families are weighted: `uniform`, `cpe`, `zpe`, `carprt`, `shrunk`, `forward`, `top-3`, or any rule."""
+    labels: str = "auto"
+    """Where the right answers for weighting come from; `auto`: where the weighting has them from."""
+    scope: str = "auto"
+    """One weight per family (`global`) or per family and class (`class`); `auto`: as the weighting was thought of."""
+    combine: str = "auto"
+    """How weighted families become one row per class; `auto`: `embedding`, with `zpe` `logit`."""
+    drop: str = ""
+    """`mad:0.5` gives no weight to families whose score is below median + 0.5 MAD; empty keeps all."""
+    evidence: str = "similarity"
+    """What `shrunk` is made from: `similarity`, `margin`, or `both`."""
     debias: str = "none"
-    """How per-class offsets are found."""
+    """How per-class offsets are found: `none`, `prior` (one step), `balance`."""
+    mix: str = ""
+    """A file of FOLDER<TAB>SHARE lines: the class mix that offsets aim at; empty: all classes alike."""
     tau: float = 1.0
     """Temperature of the softmax over families; larger is flatter."""
     k: int = 0
@@ -172,7 +181,7 @@ def _from_file(file: Path) -> dict[str, Any]:
 
 def _rooted(name: str, value: Any) -> Any:
     """The value with its paths absolute, so that a run goes on from any folder."""
-    if name == "classes" and value:
+    if name in ("classes", "mix") and value:
         return str(Path(value).expanduser().resolve())
     if name == "templates":
         return tuple(str(Path(v).resolve()) if Path(v).is_file() else v for v in value)

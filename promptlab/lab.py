@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlab import runs
-from promptlab.catalogue import Catalogue
-from promptlab.config import Settings
 from promptlab.data.imagefolder import some_pictures
 from promptlab.errors import MismatchError, PromptlabError, UsageError
-from promptlab.events import Event, Listener, Noted, Saved, ignore
+from promptlab.events import Noted, Saved, ignore
 from promptlab.prompts import edits
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
@@ -22,13 +20,12 @@ from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint
 from promptlab.report import summary
 from promptlab.report.run import Report, report
+from promptlab.stages import Stages, is_labelled
 from promptlab.store import fingerprint
 from promptlab.types import (
-    Array,
     Check,
     Classes,
     Classifier,
-    Combine,
     Dataset,
     Evaluation,
     Features,
@@ -37,17 +34,14 @@ from promptlab.types import (
     Material,
     PromptGrid,
     Scoreboard,
-    Template,
-    TextBank,
     TextScores,
+    Weights,
 )
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
     from promptlab.loops import run as loop
     from promptlab.loops.judge import Duel
-
-ONE_TEMPLATE = "a photo of a {}."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,75 +79,8 @@ class _Session(NamedTuple):
     watch: runs.Stopwatch
 
 
-class Lab(Catalogue):
+class Lab(Stages):
     """promptlab from Python: `Lab().run("photos/")`. `plugins=False` leaves third-party plugins out."""
-
-    def __init__(self, settings: Settings | None = None, listen: Listener = ignore, *, plugins: bool = True) -> None:
-        super().__init__(settings, listen, plugins=plugins)
-        self._recorders: tuple[Listener, ...] = ()
-
-    @property
-    def choice(self) -> "loop.Choice":
-        """The settings of the main loop."""
-        from promptlab.loops import run as loop
-
-        s = self.settings
-        return loop.Choice(s.weights, LabelSource(s.labels), Combine(s.combine), s.debias, s.tau, s.k, s.seed, self.device)
-
-    # -- stages -------------------------------------------------------------------------------------------------------------------
-
-    def features(self, dataset: Dataset, encoder: "OpenClipEncoder | None") -> tuple[dict[str, Features], int]:
-        """Features of every split, and how many pictures were encoded anew. `encoder` may be None where all splits are features already."""
-        from promptlab.encode.features import encode_images
-
-        out, new = {}, 0
-        for split, part in dataset.splits.items():
-            if isinstance(part, Features):
-                out[split] = part
-                continue
-            if encoder is None:
-                raise UsageError("Pictures need a model to encode them.", "Name it with --model.")
-            out[split], made = encode_images(part, encoder, dataset.name, self.cache, self._tell)
-            new += made
-        skipped = [s for part in out.values() for s in part.skipped]
-        if skipped:
-            self._tell(Noted(f"{len(skipped)} pictures could not be read and are left out, e.g. {skipped[0][0]}: {skipped[0][1]}."))
-        return out, new
-
-    def texts(self, classes: Classes, templates: Sequence[Template], encoder: "OpenClipEncoder") -> tuple[TextBank, int]:
-        """The text bank of templates, and how many texts were encoded anew."""
-        from promptlab.encode.text import encode_grid
-
-        return encode_grid(compose(classes, templates), encoder, self.cache, self._tell)
-
-    def prepare(self, dataset: Dataset, templates: Sequence[Template] = ()) -> Material:
-        """Everything that the main loop needs, encoded or taken from the cache. Templates: those of the settings by default."""
-        model = self.model_for(dataset)
-        encoder = self.encoder(model) if model else None
-        features, images = self.features(dataset, encoder)
-        bank, single, texts = dataset.bank, None, 0
-        if bank is None:
-            assert encoder is not None  # `model_for` names a model whenever texts are to be encoded
-            bank, first = self.texts(dataset.classes, templates or template_sets.load(self.settings.templates), encoder)
-            single, second = self.texts(dataset.classes, [template_sets.template(ONE_TEMPLATE)], encoder)
-            texts = first + second
-        tune, judged = self._halves(features)
-        skipped = tuple(s for part in features.values() for s in part.skipped)
-        found = tuple(lint(dataset.classes, bank.too_long))
-        return Material(dataset, tune, judged, bank, single, model, {"texts": texts, "images": images}, skipped, found)
-
-    def _halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
-        from promptlab.score.evaluate import halves
-
-        if "all" not in features:
-            if self.settings.transductive:
-                raise UsageError("This data brings its own tune and eval parts, so --transductive cannot be used.")
-            return features["tune"], features["eval"]
-        whole = features["all"]
-        if self.settings.transductive:
-            return whole, whole
-        first, second = halves(whole.labels, len(whole), self.settings.seed)
-        return whole.take(first, "tune"), whole.take(second, "eval")
 
     # -- verbs --------------------------------------------------------------------------------------------------------------------
 
@@ -164,10 +91,11 @@ class Lab(Catalogue):
         with lab._session(plan) as session:
             from promptlab.loops import run as loop  # torch: after the data is found, so that a wrong name is told at once
 
+            choice = lab.choice(session.dataset)
             material = lab.prepare(session.dataset, session.prompts.templates)
-            outcome = loop.run(material, lab.choice, lab.rules, lab._tell)
+            outcome = loop.run(material, choice, lab.rules, lab._tell)
             health = (*material.lint, *outcome.health)
-            lab._save_classifier(session.run, lab._with_lineage(outcome, material))
+            lab._save_classifier(session.run, lab._with_lineage(outcome, material, choice))
             found = summary.result(outcome, material, health, run=str(session.run.path), seconds=session.watch.table())
             shown = report(outcome, material, health)
             session.run.save_json("classes.json", summary.class_rows(outcome, material))
@@ -182,20 +110,20 @@ class Lab(Catalogue):
             plan = plan._replace(kept=None)
         lab = plan.lab
         with lab._session(plan) as session:
-            from promptlab.loops import run as loop
+            from promptlab.score.evidence import Evidence, check_question
 
-            labelled = next(iter(session.dataset.splits.values())).labels is not None
+            labelled = is_labelled(session.dataset)
             source = LabelSource(labels) if labels else LabelSource.TRUE if labelled else LabelSource.ENSEMBLE
-            loop.check_question(names, lab.rules, source, labelled, len(session.dataset.classes))
+            check_question(names, lab.rules, source, labelled, len(session.dataset.classes))
             material = lab.prepare(session.dataset, session.prompts.templates)
-            boards = loop.score_families(material.tune, material.bank, names, source, lab.rules, lab.device, lab._tell)
+            boards = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell).ask(names, source)
             scores = {name: summary.board(board, session.dataset.classes) for name, board in boards.items()}
             lab._tell(Saved("scores", str(session.run.save_json("scores.json", scores))))
         return boards, material
 
     def score_texts(self, class_: str, run: str = "") -> tuple[TextScores, Material]:
         """Every text of one class of a run, alone in its class's row, on tune."""
-        from promptlab.loops import run as loop
+        from promptlab.score.evidence import Evidence
         from promptlab.score.texts import score_texts
 
         plan = self._planned("", run)
@@ -204,7 +132,7 @@ class Lab(Catalogue):
             dataset = replace(dataset, classes=plan.prompts.apply(dataset.classes))
         material = plan.lab.prepare(dataset, plan.prompts.templates if plan.prompts else ())
         source = LabelSource.ENSEMBLE if material.tune.labels is None else LabelSource.TRUE
-        labels = loop.labels_on(material.tune, material.bank, source, self.device)
+        labels = Evidence(material.tune, material.bank, self.rules, self.device, ignore).labels(source)
         assert labels is not None  # both sources give one label to each picture
         return score_texts(material.tune, material.bank, labels, dataset.classes.find(class_), self.device), material
 
@@ -216,11 +144,14 @@ class Lab(Catalogue):
         lab = plan.lab
         with lab._session(plan) as session:
             from promptlab.loops import run as loop
+            from promptlab.score.evidence import Evidence
+            from promptlab.score.weighting import find
 
+            choice = lab.choice(session.dataset)
             material = lab.prepare(session.dataset, session.prompts.templates)
-            weights, _ = loop.weigh(material.tune, material.bank, lab.choice, lab.rules, lab._tell)
-            made = loop.make(material.tune, material.bank, weights, lab.choice)
-            classifier = replace(made, lineage=lab._lineage(material, weights.families, weights.w, lab.settings.weights))
+            weights, _ = find(choice.how, Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell))
+            made = loop.make(material.tune, material.bank, weights, choice)
+            classifier = replace(made, lineage=lab._lineage(material, weights, choice))
             lab._save_classifier(session.run, classifier)
             if output is not None:
                 runs.save_classifier(output, classifier)
@@ -346,10 +277,6 @@ class Lab(Catalogue):
         finally:
             self._recorders = ()
 
-    def _tell(self, event: Event) -> None:
-        for listener in (*self._recorders, self._listen):
-            listener(event)
-
     def _encoder_of(self, classifier: Classifier) -> "OpenClipEncoder":
         """The encoder that a classifier was made with. Raises UsageError when nobody knows it, MismatchError when another one was given."""
         model = self.settings.model or str(classifier.lineage.get("model", ""))
@@ -364,21 +291,21 @@ class Lab(Catalogue):
         runs.save_classifier(run.classifier, classifier)
         self._tell(Saved("classifier", str(run.classifier)))
 
-    def _with_lineage(self, outcome: "loop.Outcome", material: Material) -> Classifier:
-        made, k = self._lineage(material, outcome.weights.families, outcome.weights.w, self.settings.weights), len(outcome.weights.w)
+    def _with_lineage(self, outcome: "loop.Outcome", material: Material, choice: "loop.Choice") -> Classifier:
+        made, k = self._lineage(material, outcome.weights, choice), len(outcome.weights.w)
         plain = {} if outcome.kept else {"weights": [1 / k] * k, "how": "uniform", "labels": "", "debias": "none"}
         return replace(outcome.result.classifier, lineage=made | plain)
 
-    def _lineage(self, material: Material, families: tuple[str, ...], w: Array, how: str) -> dict[str, Any]:
+    def _lineage(self, material: Material, weights: Weights, choice: "loop.Choice") -> dict[str, Any]:
         return {
             "model": material.model,
             "dataset": material.dataset.name,
             "grid": fingerprint(list(material.bank.grid.texts), material.bank.grid.cell),
-            "families": list(families),
-            "weights": [float(x) for x in w],
-            "how": how,
-            "labels": self.settings.labels,
-            "debias": self.settings.debias,
+            "families": list(weights.families),
+            "weights": weights.w.tolist(),
+            "how": choice.how.name,
+            "labels": choice.how.labels.value,
+            "debias": choice.debias,
             "seed": self.settings.seed,
             "tuned_on": len(material.tune),
             "tune_keys": fingerprint(sorted(material.tune.keys)),

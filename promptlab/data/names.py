@@ -1,10 +1,12 @@
-"""Class names: from folders, and from files."""
+"""Class names, from folders and from files; and shares of classes."""
 
 import re
 from pathlib import Path
 
+import numpy as np
+
 from promptlab.errors import DataError
-from promptlab.types import Classes
+from promptlab.types import Array, Classes
 
 
 def from_folder(folder: str) -> str:
@@ -52,3 +54,26 @@ def for_folders(folders: list[str], path: str) -> Classes:
     if strangers:
         raise DataError(f"{path!r} names the folder {strangers[0]!r}, which is not there.", f"The folders are: {', '.join(folders[:8])}...")
     return Classes(tuple(folders), tuple(tuple(names.get(f) or [from_folder(f)]) for f in folders))
+
+
+def read_mix(path: str, classes: Classes) -> Array:
+    """(C,) f8 shares of the classes, > 0, summing to 1, from `folder<TAB>share` lines; counts do as well.
+
+    Raises DataError for a line that is none, for a class that is unknown, missing, or has no share.
+    """
+    shares: dict[str, float] = {}
+    for number, line in enumerate(read_lines(path), 1):
+        folder, _, share = line.partition("\t")
+        try:
+            shares[folder.strip()] = float(share)
+        except ValueError:
+            raise DataError(f"Line {number} of {path!r} is {line[:60]!r}; `folder<TAB>share` was expected.") from None
+    strange, missing = sorted(set(shares) - set(classes.ids)), [i for i in classes.ids if i not in shares]
+    if strange or missing:
+        which = f"names the class {strange[0]!r}, which the data has not" if strange else f"has no share for {missing[0]!r}"
+        raise DataError(f"{path!r} {which}.", "Every class of the data needs one line.")
+    mix = np.array([shares[i] for i in classes.ids])
+    if not (np.isfinite(mix) & (mix > 0)).all():
+        bad = classes.ids[int(np.argmin(np.isfinite(mix) & (mix > 0)))]
+        raise DataError(f"{path!r} gives {bad!r} the share {shares[bad]:g}; more than 0 was expected.", "Drop classes that do not occur.")
+    return np.asarray(mix / mix.sum())

@@ -46,5 +46,5 @@ def duel(
     if first.classes.ids != second.classes.ids:
         raise MismatchError("The two classifiers have different classes, so they cannot be compared.")
     before = evaluate(first, tune, rules, fixed=None, k=k or None, seed=seed, device=device)
-    told = [evaluate(c, judged, rules, fixed=before.worst.fixed_classes, k=k or None, seed=seed, device=device) for c in (first, second)]
+    told = [evaluate(c, judged, rules, fixed=before.order, k=k or None, seed=seed, device=device) for c in (first, second)]
     return Duel(told[0], told[1], compare(told[0], told[1], seed))

@@ -7,7 +7,7 @@ import numpy as np
 
 from promptlab.analysis.confusion import confusions, takers
 from promptlab.report.run import data
-from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
+from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores, WorstSet
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome
@@ -34,6 +34,7 @@ def evaluation(e: Evaluation, classes: Classes) -> dict[str, Any]:
             "fixed_interval": interval(e.worst.fixed_interval),
             "fixed_classes": [classes.titles[c] for c in e.worst.fixed_classes],
         },
+        "worst_sizes": [worst_set(w) for w in e.sizes],
         "cmm_top": e.cmm_top,
     }
 
@@ -43,6 +44,11 @@ def confused(e: Evaluation, classes: Classes) -> list[dict[str, Any]]:
     pairs = [] if e.outcomes.label is None else confusions(e.outcomes.label, e.outcomes.winner, len(classes))
     titles = classes.titles
     return [{"true": titles[p.true], "predicted": titles[p.predicted], "count": p.count, "rate": p.rate} for p in pairs]
+
+
+def worst_set(w: WorstSet) -> dict[str, Any]:
+    """One worst set, without its classes."""
+    return {"k": w.k, "repicked": w.repicked, "fixed": w.fixed, "fixed_interval": interval(w.fixed_interval)}
 
 
 def judged(e: Evaluation, classes: Classes) -> dict[str, Any]:
@@ -58,6 +64,7 @@ def difference(d: Difference) -> dict[str, Any]:
         "interval": interval(d.interval),
         "worst": d.worst,
         "worst_interval": interval(d.worst_interval),
+        "worst_sizes": [{"k": k, "difference": x, "interval": interval(span)} for k, x, span in d.sizes],
         "mcnemar_p": d.mcnemar_p,
         "changed": d.changed,
     }
@@ -102,7 +109,7 @@ def result(outcome: "Outcome", material: Material, health: Sequence[Check], *, r
                 "score": float(s),
                 **({} if outcome.accuracy is None else {"accuracy": float(outcome.accuracy.value[k])}),
             }
-            for k, (name, w, s) in enumerate(zip(outcome.weights.families, outcome.weights.w, outcome.board.value, strict=True))
+            for k, (name, w, s) in enumerate(zip(outcome.weights.families, outcome.weights.overall, outcome.board.value, strict=True))
         ],
         "health": [{"name": check.name, "text": check.text} for check in health],
         "seconds": seconds,

@@ -186,22 +186,24 @@ def rivals(e: Evaluation, c: int, classes: Classes) -> str:
 def families(outcome: "Outcome", most: int | None = None) -> Table:
     """Families by weight, then by score."""
     weights, board, accuracy = outcome.weights, outcome.board, outcome.accuracy
-    order = np.lexsort((np.arange(len(weights.w)), -board.value, -weights.w))
+    per_class = weights.w.ndim == 2
+    order = np.lexsort((np.arange(len(weights.w)), board.value * (1 if board.lower_is_better else -1), -weights.overall))
     shown = order if most is None or len(order) <= most else order[:most]
-    heads = ("family", ">weight %", f">{board.rule}", *([">accuracy %"] if accuracy else []))
+    heads = ("family", ">mean weight %" if per_class else ">weight %", f">{board.rule}", *([">accuracy %"] if accuracy else []))
     rows = tuple(
         (
             safe(weights.families[i], 60),
-            percent(weights.w[i]),
-            cosine(board.value[i]),
+            percent(weights.overall[i]),
+            _value(board, board.value[i]),
             *([percent(accuracy.value[i])] if accuracy else []),
         )
         for i in shown
     )
     left = f" {len(order) - len(shown)} more are in the report." if len(shown) < len(order) else ""
-    note = f"Scores on tune, labels: {board.labels}. {weights.effective:.1f} of {len(order)} families count.{left}"
+    where = " in a class, in the median" if per_class else ""
+    note = f"Scores on tune, labels: {board.labels}. {weights.effective:.1f} of {len(order)} families count{where}.{left}"
     tried = "" if outcome.kept else " (tried, not kept)"
-    return Table(f"Families, weighted by {weights.how}{tried}", heads, rows, note)
+    return Table(f"Families, weighted by {weights.how}{' for each class' if per_class else ''}{tried}", heads, rows, note)
 
 
 def checks(found: Sequence[Check], title: str = "Health") -> Table:

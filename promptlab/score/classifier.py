@@ -8,18 +8,25 @@ from promptlab.types import Array, Classifier, Combine, Features, Guess, Outcome
 
 
 def build(bank: TextBank, w: Array, combine: Combine) -> Classifier:
-    """The classifier of weights w (K,): weighted mean of unit cell vectors; renormalised under `embedding`, as it is under `logit`.
+    """The classifier of weights w (K,) or (K, C): weighted mean of unit cell vectors, renormalised under `embedding`, left as it is under
+    `logit`.
 
     The sum runs family by family in f8, so that equal cells give rows that are equal to the bit, and a weight of 0 leaves a family out
     exactly.
     """
     total = np.zeros(bank.z.shape[1:])
-    for weight, rows in zip(w, bank.z, strict=True):
-        if weight:
-            total += weight * rows
+    for weight, rows in zip(np.asarray(w), bank.z, strict=True):
+        if np.any(weight):
+            total += weight[..., None] * rows
     weight_rows = (unit(total) if combine is Combine.EMBEDDING else total).astype(np.float32)
     zeros = np.zeros(len(weight_rows), np.float32)
     return Classifier(weight_rows, zeros, bank.scale, bank.grid.classes, bank.encoder, combine)
+
+
+def subset_rows(total: Array, z: Array) -> Array:
+    """(M, C, D) f4: the embedding ensemble of some families, whose cell vectors add up to total (C, D), and one more, for each of z
+    (M, C, D)."""
+    return np.stack([unit(total + rows).astype(np.float32) for rows in z])
 
 
 def uniform(bank: TextBank) -> Classifier:

@@ -112,7 +112,8 @@ def evaluate(
     device: str,
     listen: Listener = ignore,
 ) -> Evaluation:
-    """How the classifier does on these features. `fixed`: the classes to follow, worst first; None picks this classifier's own worst here.
+    """How the classifier does on these features. `fixed`: all classes, worst first, whose first k are followed; None picks this
+    classifier's own worst here.
 
     k: size of the worst sets; None is min(10, ceil(C / 5)). Without labels every accuracy is None, and the worst are the classes that
     are never predicted, then those with the lowest cmm-top.
@@ -137,29 +138,39 @@ def evaluate(
     outcomes = classify(classifier, features, labels, device)
     if labels is None:
         predicted = np.bincount(outcomes.winner, minlength=c) > 0
-        order = np.lexsort((np.arange(c), top.per_class[0], predicted))
-        worst = WorstSet(k, None, None, None, tuple(int(i) for i in (order[:k] if fixed is None else fixed)))
-        nothing = np.full(c, np.nan), np.zeros(c, int)
-        return Evaluation(features.split, len(features), None, None, *nothing, top.per_class[0], worst, float(top.value[0]), outcomes)
+        order = np.lexsort((np.arange(c), top.per_class[0], predicted)) if fixed is None else np.array(fixed)
+        worst = WorstSet(k, None, None, None, tuple(order[:k].tolist()))
+        unknown, told = (features.split, len(features), None, None, np.full(c, np.nan), np.zeros(c, int)), top.per_class[0]
+        return Evaluation(*unknown, told, worst, (worst,), tuple(order.tolist()), float(top.value[0]), outcomes)
     hits, count = _tally(outcomes, labels, c)
     with np.errstate(invalid="ignore"):
         per_class = hits / count
     margin = boards["cmm"].per_class[0]
-    order = worst_order(per_class, margin)
-    followed = tuple(int(i) for i in (order[:k] if fixed is None else fixed))
+    own = worst_order(per_class, margin)
+    present = count > 0
+    sizes = {size: _worst_set(size, hits, count, own, fixed, seed) for size in worst_sizes(k, int(present.sum()))}
+    interval = share_interval(hits[present], count[present], seed, per_class=False)
+    accuracy = float(hits.sum() / count.sum())
+    figures = (features.split, len(features), accuracy, interval, per_class, count, margin, sizes[k], tuple(sizes.values()))
+    return Evaluation(*figures, tuple(own.tolist() if fixed is None else fixed), float(top.value[0]), outcomes)
+
+
+def worst_sizes(k: int, classes: int) -> list[int]:
+    """The sizes of worst sets that are told: k, and of 5, 10, 50 and 10 % those that are fewer than all classes."""
+    return sorted({k, *(size for size in (5, 10, 50, max(1, classes // 10)) if size < classes)})
+
+
+def _worst_set(k: int, hits: Array, count: Array, own: Array, fixed: Sequence[int] | None, seed: int) -> WorstSet:
+    followed = tuple(int(i) for i in (own if fixed is None else fixed)[:k])
     # Classes picked on the very images that they are judged on are re-picked: no fixed set, and no interval.
     here = np.array([i for i in followed if count[i] and fixed is not None], int)
-    worst = WorstSet(
+    return WorstSet(
         k,
-        float(per_class[order[:k]].mean()),
-        float(per_class[here].mean()) if len(here) else None,
+        float((hits[own[:k]] / count[own[:k]]).mean()),
+        float((hits[here] / count[here]).mean()) if len(here) else None,
         share_interval(hits[here], count[here], seed, per_class=True) if len(here) else None,
         followed,
     )
-    present = count > 0
-    interval = share_interval(hits[present], count[present], seed, per_class=False)
-    accuracy = float(hits.sum() / count.sum())
-    return Evaluation(features.split, len(features), accuracy, interval, per_class, count, margin, worst, float(top.value[0]), outcomes)
 
 
 def compare(first: Evaluation, second: Evaluation, seed: int) -> Difference:
@@ -167,19 +178,23 @@ def compare(first: Evaluation, second: Evaluation, seed: int) -> Difference:
     changed = float((first.outcomes.winner != second.outcomes.winner).mean())
     labels, before, after = first.outcomes.label, first.outcomes.hit, second.outcomes.hit
     if labels is None or before is None or after is None:
-        return Difference(None, None, None, None, None, changed)
+        return Difference(None, None, None, None, (), None, changed)
     c = len(first.count)
-    gained = np.bincount(labels[after & ~before], minlength=c)
-    lost = np.bincount(labels[before & ~after], minlength=c)
-    count = first.count
-    here = np.array([i for i in first.worst.fixed_classes if count[i]], int)
-    present = count > 0
-    worst = float(((gained - lost)[here] / count[here]).mean()) if len(here) else None
+    gained, lost = np.bincount(labels[after & ~before], minlength=c), np.bincount(labels[before & ~after], minlength=c)
+    count, present = first.count, first.count > 0
+    sizes = {}
+    for worst in first.sizes:
+        here = np.array([i for i in worst.fixed_classes if count[i]], int)
+        if len(here):
+            change = float(((gained - lost)[here] / count[here]).mean())
+            sizes[worst.k] = (worst.k, change, difference_interval(gained[here], lost[here], count[here], seed, per_class=True))
+    _, change_of_worst, its_interval = sizes.get(first.worst.k, (0, None, None))
     return Difference(
         float((gained - lost).sum() / count.sum()),
         difference_interval(gained[present], lost[present], count[present], seed, per_class=False),
-        worst,
-        difference_interval(gained[here], lost[here], count[here], seed, per_class=True) if len(here) else None,
+        change_of_worst,
+        its_interval,
+        tuple(sizes.values()),
         mcnemar(int(lost.sum()), int(gained.sum())),
         changed,
     )

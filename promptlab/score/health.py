@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from promptlab.types import Array, Check, Evaluation, Scoreboard, Weights
+from promptlab.score.weighting import Weighting
+from promptlab.types import Array, Check, Evaluation, LabelSource, Scoreboard, Weights
 
 
 def spearman(a: Array, b: Array) -> float:
@@ -26,8 +27,9 @@ def check_weights(weights: Weights) -> list[Check]:
     if weights.how == "uniform" or k < 2:
         return []
     if k > 2 and weights.effective < 2:
-        first = int(np.argmax(weights.w))
-        text = f"The weights rest on {weights.effective:.1f} of {k} families; {weights.families[first]!r} alone has {weights.w[first]:.0%}."
+        first = int(np.argmax(weights.overall))
+        share = f"{weights.overall[first]:.0%}"
+        text = f"The weights rest on {weights.effective:.1f} of {k} families; {weights.families[first]!r} alone has {share}."
         return [Check("weights-collapsed", text)]
     if weights.effective > 0.99 * k:
         return [
@@ -43,7 +45,7 @@ def check_ranking(weights: Weights, accuracy: Scoreboard | None) -> list[Check]:
     """Weights that run against the families' accuracy on tune."""
     if accuracy is None or weights.how == "uniform":
         return []
-    rho = spearman(weights.w, accuracy.value)
+    rho = spearman(weights.overall, accuracy.value)
     if not rho < 0:
         return []
     text = f"The weighting ranks the families against their accuracy on tune (Spearman {rho:.2f}): it prefers the worse ones."
@@ -64,9 +66,9 @@ def check_margins(evaluation: Evaluation) -> list[Check]:
     ]
 
 
-def check_labels(source: str) -> list[Check]:
-    """A label source that measures confidence instead of correctness."""
-    if source != "self":
+def check_labels(how: Weighting) -> list[Check]:
+    """A label source that measures confidence instead of correctness; `carprt` means to."""
+    if how.labels is not LabelSource.SELF or how.way in ("uniform", "carprt"):
         return []
     text = "With labels `self` every margin is >= 0 by construction: it measures how sure a family is, not whether it is right."
     return [Check("labels-self", text)]
@@ -80,11 +82,18 @@ def check_ties(board: Scoreboard, n: int) -> list[Check]:
     return [Check("ties", text)]
 
 
-def check_balance(labels: Array | None, classes: int, debias: str) -> list[Check]:
-    """An assumed class mix that is not the real one."""
+def check_mix(labels: Array | None, classes: int, debias: str, mix: Array | None) -> list[Check]:
+    """An assumed class mix (C,), None for uniform, that is not the real one, where labels (N,) can tell."""
     if debias == "none":
         return []
-    text = "`balance` assumes that all classes are equally common in these pictures; where few of them occur it destroys accuracy."
-    if labels is not None and (absent := classes - len(np.unique(labels))) > 0:
+    assumed = "all classes are equally common" if mix is None else "the classes have the mix that was given"
+    text = f"`{debias}` assumes that {assumed} in these pictures; where it is otherwise it destroys accuracy."
+    if labels is None:
+        return [Check("debias-assumes-mix", text)]
+    real = np.bincount(labels, minlength=classes) / len(labels)
+    distance = float(abs(real - (1 / classes if mix is None else mix)).sum() / 2)
+    if absent := int((real == 0).sum()):
         text += f" Here {absent} of {classes} classes do not occur on tune."
-    return [Check("balance-assumes-mix", text)]
+    if distance > 0.1:
+        text += f" On tune {distance:.0%} of the pictures would have to change class for it to be so."
+    return [Check("debias-assumes-mix", text)]

@@ -36,6 +36,7 @@ def promptlab_rules() -> Iterable[Rule]:
         Rule("recall", lambda c: c.winner == c.label, unit=share, about="share of a class's images that it wins, mean over classes"),
         Rule("f1", start=F1State, reducer="macro", unit=share, about="harmonic mean of precision and recall; /macro, /micro, /weighted"),
         Rule("loglik", lambda c: c.scale * c.true - c.logz, reducer="overall", unit=logit, about="log of the right class's softmax share"),
+        Rule("similarity", lambda c: c.scale * c.true, reducer="overall", unit=logit, about="mean logit of the image's own class"),
         Rule(
             "entropy",
             lambda c: c.logz - c.expected,

@@ -20,6 +20,7 @@ class LabelSource(StrEnum):
     ENSEMBLE = "ensemble"
     OTHERS = "others"
     SELF = "self"
+    ZPE = "zpe"
 
 
 class Combine(StrEnum):
@@ -27,6 +28,13 @@ class Combine(StrEnum):
 
     EMBEDDING = "embedding"
     LOGIT = "logit"
+
+
+class Scope(StrEnum):
+    """What a weight belongs to: a family (`global`), or a family and a class (`class`)."""
+
+    GLOBAL = "global"
+    CLASS = "class"
 
 
 def unit(x: Any) -> Any:

@@ -35,10 +35,10 @@ class Scoreboard:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """One weight per family."""
+    """One weight per family, or one per family and class."""
 
     w: Array
-    """(K,) f8, >= 0, sums to 1."""
+    """(K,) or (K, C) f8, >= 0; each column sums to 1."""
     families: tuple[str, ...]
     """(K,) names of the families."""
     how: str
@@ -48,13 +48,21 @@ class Weights:
 
     def __post_init__(self) -> None:
         same_length("Weights", weights=len(self.w), families=len(self.families))
-        if not np.isfinite(self.w).all() or (self.w < 0).any() or abs(self.w.sum() - 1) > 1e-9:
-            raise MismatchError(f"Weights must be finite, not negative and sum to 1; these sum to {self.w.sum():.6g}.")
+        total = self.w.sum(0)
+        if not np.isfinite(self.w).all() or (self.w < 0).any() or (abs(total - 1) > 1e-9).any():
+            raise MismatchError(
+                f"Weights must be finite, not negative and sum to 1; these sum to {np.ravel(total)[np.argmax(abs(total - 1))]:.6g}."
+            )
+
+    @property
+    def overall(self) -> Array:
+        """(K,) the weight of each family, mean over classes where they differ."""
+        return self.w if self.w.ndim == 1 else np.asarray(self.w.mean(1))
 
     @property
     def effective(self) -> float:
-        """1 / sum w²: the number of families that really count."""
-        return float(1 / (self.w**2).sum())
+        """1 / sum w²: the number of families that really count; median over classes where they differ."""
+        return float(np.median(1 / (self.w**2).sum(0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +171,11 @@ class Evaluation:
     margin: Array
     """(C,) cosine units: cmm of each class, NaN for absent ones; without labels cmm-top."""
     worst: WorstSet
-    """How its worst classes do."""
+    """How its k worst classes do: the headline."""
+    sizes: tuple[WorstSet, ...]
+    """How its worst 5, 10, 50 and 10 % do, where fewer than all classes, and its k worst; smallest first."""
+    order: tuple[int, ...]
+    """Class indices, worst first: those that were given to follow, else this classifier's own here; absent ones are left out."""
     cmm_top: float
     """cmm-top/worst-k, in cosine units: the headline without labels."""
     outcomes: Outcomes
@@ -192,6 +204,8 @@ class Difference:
     """Difference of the mean accuracy of the fixed worst classes."""
     worst_interval: Interval | None
     """Its paired 95 % interval."""
+    sizes: tuple[tuple[int, float, Interval], ...]
+    """(k, difference, its paired 95 % interval) of the fixed worst sets of every size; empty without labels."""
     mcnemar_p: float | None
     """Exact two-sided McNemar p; None without labels."""
     changed: float

@@ -8,9 +8,10 @@ from score.planted import RULES, Planted, bank_of, choice_of, features_of, from_
 
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Cancelled, Event, Finished, Progressed, Started, ignore
-from promptlab.loops.run import Choice, Outcome, beats, run, score_families
+from promptlab.loops.run import Choice, Outcome, beats, run
 from promptlab.score.classifier import build, uniform
 from promptlab.score.evaluate import compare, evaluate
+from promptlab.score.evidence import Evidence
 from promptlab.types import Array, Combine, Features, LabelSource, Material, TextBank, unit
 
 
@@ -96,7 +97,7 @@ def test_balance_is_no_baseline_even_with_uniform_weights(helped: Material) -> N
 
 def test_logit_combine_is_not_renormalised_and_named(helped: Material) -> None:
     found = went(helped, choice_of(combine=Combine.LOGIT))
-    assert found.tried.name == "cpe + logit"
+    assert found.tried.name == "cpe logit"
     assert (np.linalg.norm(found.tried.classifier.weight, axis=1) <= 1 + 1e-6).all()
     assert np.linalg.norm(found.baseline.classifier.weight, axis=1) == pytest.approx(1, abs=1e-6)
 
@@ -303,7 +304,7 @@ def fired(outcome: Outcome) -> set[str]:
 def test_health_checks_of_the_parts_are_gathered(helped: Material, misled: Material) -> None:
     assert "weights-collapsed" in fired(went(helped, choice_of(labels=LabelSource.TRUE)))
     assert {"labels-self", "weights-against-accuracy"} <= fired(went(misled, choice_of(labels=LabelSource.SELF)))
-    assert "balance-assumes-mix" in fired(went(helped, choice_of(debias="balance")))
+    assert "debias-assumes-mix" in fired(went(helped, choice_of(debias="balance")))
 
 
 def test_classes_of_a_few_clear_and_many_near_wins_make_margins_doubtful() -> None:
@@ -353,7 +354,7 @@ def test_families_are_scored_on_what_the_source_says() -> None:
     x, z = from_similarity([[0.5, 0.4, 0.1], [0.3, 0.5, 0.1], [0.2, 0.5, 0.4]])
     bank = bank_of(np.stack([z, z[[1, 0, 2]]]))
     features = features_of(x, np.array([0, 1, 2]))
-    found = {source: score_families(features, bank, ["accuracy"], source, RULES, "cpu", ignore)["accuracy"] for source in LabelSource}
+    found = {source: Evidence(features, bank, RULES, "cpu", ignore).board("accuracy", source) for source in LabelSource}
     assert found[LabelSource.TRUE].value == pytest.approx([2 / 3, 0.0])
     assert found[LabelSource.SELF].value.tolist() == [1.0, 1.0]
     assert found[LabelSource.OTHERS].value.tolist() == [0.0, 0.0], "each says the other's classes"

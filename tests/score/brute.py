@@ -93,6 +93,7 @@ def per_class(rule: str, s: Array, labels: Sequence[int], keys: Sequence[str], s
         "accuracy": lambda i: float(winners[i] == labels[i]),
         "recall": lambda i: float(winners[i] == labels[i]),
         "loglik": lambda i: loglik(s[i], labels[i], scale),
+        "similarity": lambda i: scale * s[i, labels[i]],
         "entropy": lambda i: entropy(s[i], scale),
         "confidence": lambda i: scale * max(s[i] - usual),
     }.get(rule) or (lambda i: float(duels[i][3] < int(rule.removeprefix("hit@"))))

@@ -14,6 +14,7 @@ from promptlab.loops.run import Choice
 from promptlab.score.contest import Columns
 from promptlab.score.rules import promptlab_rules
 from promptlab.score.sweep import sweep
+from promptlab.score.weighting import Weighting, weighting
 from promptlab.types import (
     Array,
     Classes,
@@ -200,4 +201,16 @@ def choice_of(
     k: int = 0,
 ) -> Choice:
     """The settings of the main loop, on the CPU, seed 0."""
-    return Choice(weights, labels, combine, debias, tau, k, 0, "cpu")
+    return Choice(way_of(weights, labels, combine, tau, k), debias, None, k, 0, "cpu")
+
+
+def way_of(
+    weights: str,
+    labels: LabelSource = LabelSource.ENSEMBLE,
+    combine: Combine = Combine.EMBEDDING,
+    tau: float = 1.0,
+    k: int = 0,
+    scope: str = "auto",
+) -> Weighting:
+    """A way of weighing, with everything said."""
+    return weighting(weights, RULES, 10, labels=labels, combine=combine, tau=tau, k=k, scope=scope)

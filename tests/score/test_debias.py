@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from promptlab.errors import ConvergenceError
 from promptlab.score import debias
 from promptlab.score.classifier import logits
-from promptlab.score.debias import balance
+from promptlab.score.debias import balance as balance_to
 from promptlab.score.evaluate import evaluate
 from promptlab.types import Array, Classifier, Features
 from score.planted import RULES, checked_briefly, classifier_of, features_of, from_similarity, planted
@@ -23,8 +23,14 @@ def mix(classifier: Classifier, features: Features) -> Array:
     return np.asarray((e / e.sum(1, keepdims=True)).mean(0))
 
 
+def balance(classifier: Classifier, features: Features) -> Array:
+    """Offsets towards a uniform mix."""
+    c = len(classifier.classes)
+    return balance_to(classifier, features, "cpu", np.full(c, 1 / c))
+
+
 def balanced(classifier: Classifier, features: Features) -> Classifier:
-    return replace(classifier, bias=classifier.bias + balance(classifier, features, "cpu"))
+    return replace(classifier, bias=classifier.bias + balance(classifier, features))
 
 
 def accuracy(classifier: Classifier, features: Features) -> float:
@@ -50,7 +56,7 @@ def test_planted_offsets_are_recovered_where_classes_are_equally_common(seed: in
     cosines = 0.2 + 0.04 * np.eye(classes)[labels] + 0.02 * rng.normal(size=(len(labels), classes))
     x, z = from_similarity(cosines)
     offset = rng.normal(size=classes).astype(np.float32)
-    found = balance(classifier_of(z, offset, scale=100.0), features_of(x), "cpu")
+    found = balance(classifier_of(z, offset, scale=100.0), features_of(x))
     off = found + offset - (found + offset).mean()
     assert np.sqrt((off**2).mean()) <= 0.1
 
@@ -60,7 +66,7 @@ def test_an_offset_put_in_comes_out_again(seed: int) -> None:
     material = planted(seed, classes=8, each=30, image_noise=2.5, text_noise=(0.5,))
     offset = np.random.default_rng(seed).normal(size=8) * 2
     plain = classifier_of(material.z[0], scale=20.0)
-    without, with_it = (balance(replace(plain, bias=b.astype(np.float32)), material.features(), "cpu") for b in (0 * offset, offset))
+    without, with_it = (balance(replace(plain, bias=b.astype(np.float32)), material.features()) for b in (0 * offset, offset))
     change = with_it - without + offset
     assert change - change.mean() == pytest.approx(0, abs=1e-3)
 
@@ -90,12 +96,12 @@ def test_a_sure_classifier_on_equally_common_classes_is_balanced(lead: float) ->
 
 def test_a_uniform_mix_needs_no_offset() -> None:
     x, z = from_similarity(0.5 * np.eye(4))
-    assert balance(classifier_of(z), features_of(x), "cpu").tolist() == [0.0] * 4
+    assert balance(classifier_of(z), features_of(x)).tolist() == [0.0] * 4
 
 
 def test_offsets_are_single_precision_and_sum_to_nothing() -> None:
     material = planted(1, image_noise=2.0)
-    found = balance(classifier_of(material.z[0], scale=20.0), material.features(), "cpu")
+    found = balance(classifier_of(material.z[0], scale=20.0), material.features())
     assert found.dtype == np.float32
     assert abs(found.mean()) < 1e-5
 
@@ -104,7 +110,7 @@ def test_a_mix_far_away_is_reached() -> None:
     # 501 images are sure of one class and 500 of the other: the offset must grow to 95 logits, in plain steps of 0.002.
     x, z = from_similarity(np.repeat([[1.0, 0.0], [0.0, 1.0]], [501, 500], 0))
     features, plain = features_of(x), classifier_of(z, scale=100.0)
-    found = replace(plain, bias=balance(plain, features, "cpu"))
+    found = replace(plain, bias=balance(plain, features))
     assert mix(found, features) == pytest.approx([0.5, 0.5], abs=1e-4)  # the offsets are kept in f4
 
 
@@ -113,7 +119,7 @@ def test_the_error_names_the_steps_that_were_made(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(debias, "MOST_NEWTON_STEPS", 1)
     material = planted(0, image_noise=2.0)
     with pytest.raises(ConvergenceError, match=r"in 3 steps \(still off by \d\.\de-0\d\)") as error:
-        balance(classifier_of(material.z[0], scale=20.0), material.features(), "cpu")
+        balance(classifier_of(material.z[0], scale=20.0), material.features())
     assert "--debias" in error.value.hint
 
 
@@ -123,7 +129,7 @@ def test_scales_beyond_those_of_clip_end_in_a_value_or_an_honest_error(scale: fl
     x, z = from_similarity(np.repeat([[1.0, 0.0], [0.0, 1.0]], counts, 0))
     features, plain = features_of(x), classifier_of(z, scale=scale)
     try:
-        found = replace(plain, bias=balance(plain, features, "cpu"))
+        found = replace(plain, bias=balance(plain, features))
     except ConvergenceError as error:
         assert "off by nan" not in error.message  # noqa: PT017
         assert "off by inf" not in error.message  # noqa: PT017

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from promptlab.score.evaluate import evaluate
-from promptlab.score.health import check_balance, check_labels, check_margins, check_ranking, check_ties, check_weights, spearman
-from promptlab.types import Array, Check, Evaluation, Weights
-from score.planted import RULES, boards, checked, classifier_of, features_of, planted
+from promptlab.score.health import check_labels, check_margins, check_mix, check_ranking, check_ties, check_weights, spearman
+from promptlab.types import Array, Check, Evaluation, LabelSource, Weights
+from score.planted import RULES, boards, checked, classifier_of, features_of, planted, way_of
 
 
 def weights(*w: float, how: str = "cpe") -> Weights:
@@ -125,13 +125,11 @@ def test_margins_without_labels_say_nothing(evaluation: Evaluation) -> None:
 
 
 def test_only_labels_of_the_family_itself_are_told() -> None:
-    assert {source: names(check_labels(source)) for source in ("true", "ensemble", "others", "")} == {
-        "true": [],
-        "ensemble": [],
-        "others": [],
-        "": [],
-    }
-    assert names(check_labels("self")) == ["labels-self"]
+    for source in LabelSource:
+        fired = names(check_labels(way_of("cpe", labels=source)))
+        assert fired == (["labels-self"] if source is LabelSource.SELF else [])
+    assert check_labels(way_of("carprt", labels=LabelSource.SELF)) == []
+    assert check_labels(way_of("uniform", labels=LabelSource.SELF)) == []
 
 
 def test_ties_are_told_with_their_number() -> None:
@@ -145,7 +143,7 @@ def test_ties_are_told_with_their_number() -> None:
 
 
 def test_the_assumed_mix_is_told_and_absent_classes_are_counted() -> None:
-    assert check_balance(np.array([0, 1, 2]), 3, "none") == []
-    assert "do not occur" not in check_balance(np.array([0, 1, 2]), 3, "balance")[0].text
-    assert "do not occur" not in check_balance(None, 3, "balance")[0].text
-    assert "2 of 5 classes do not occur" in check_balance(np.array([0, 1, 2, 2]), 5, "balance")[0].text
+    assert check_mix(np.array([0, 1, 2]), 3, "none", None) == []
+    assert "do not occur" not in check_mix(np.array([0, 1, 2]), 3, "balance", None)[0].text
+    assert "do not occur" not in check_mix(None, 3, "balance", None)[0].text
+    assert "2 of 5 classes do not occur" in check_mix(np.array([0, 1, 2, 2]), 5, "balance", None)[0].text

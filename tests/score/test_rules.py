@@ -15,9 +15,9 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score, to
 
 from promptlab.errors import UsageError
 from promptlab.events import Noted, ignore
-from promptlab.loops.run import score_families
 from promptlab.protocols import Rule, State, Unit
 from promptlab.score.contest import Columns, contests
+from promptlab.score.evidence import Evidence
 from promptlab.score.reducers import default_k, over_classes
 from promptlab.score.rules import parse_rule, promptlab_rules, start
 from promptlab.score.states import Setting
@@ -50,6 +50,12 @@ def labels_of(world: World, source: LabelSource) -> Array:
         return np.repeat(world.labels[:, None], k, 1)
     if source is LabelSource.SELF:
         return winners(world.similarity)
+    if source is LabelSource.ZPE:
+        # mean over images of the highest logit above its class's mean logit, then the mean of the vectors with softmax weights
+        s = SCALE * world.similarity
+        confidence = (s - s.mean(0)).max(-1).mean(0)
+        rows = np.tensordot(brute.softmax(confidence), z, 1)
+        return np.repeat((x @ rows.T).argmax(1)[:, None], k, 1)
     alone = source is LabelSource.ENSEMBLE or k == 1
     judges = [z.mean(0) if alone else np.delete(z, j, 0).mean(0) for j in range(k)]
     return np.stack([(x[:, None] * unit(judge)).sum(-1).argmax(1) for judge in judges], 1)
@@ -76,7 +82,7 @@ def expected_per_class(world: World, rule: str, labels: Array, source: LabelSour
 def test_every_rule_equals_plain_loops_under_every_label_source(source: LabelSource, world: World) -> None:
     labels = labels_of(world, source)
     bank = bank_of(world.z, scale=SCALE)
-    found = score_families(world.features, bank, NAMES, source, RULES, "cpu", ignore)
+    found = Evidence(world.features, bank, RULES, "cpu", ignore).ask(NAMES, source)
     for rule in NAMES:
         assert found[rule].per_class == pytest.approx(expected_per_class(world, rule, labels, source), abs=slack(rule), nan_ok=True), rule
         counts = [brute.counts(rule, world.similarity[:, k], labels[:, k]) for k in range(len(world.z))]
@@ -404,7 +410,7 @@ def test_one_family_has_no_others_and_says_so() -> None:
     world = World(np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)[None], np.arange(3), ("a", "b", "c"))
     heard: list[object] = []
     bank = bank_of(world.z)
-    found = score_families(world.features, bank, ["accuracy"], LabelSource.OTHERS, RULES, "cpu", heard.append)["accuracy"]
+    found = Evidence(world.features, bank, RULES, "cpu", heard.append).board("accuracy", LabelSource.OTHERS)
     assert found.labels == "ensemble"
     assert any(isinstance(event, Noted) and "ensemble" in event.text for event in heard)
 

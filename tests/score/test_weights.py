@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from promptlab.errors import DataError, MismatchError
 from promptlab.events import ignore
-from promptlab.loops.run import weigh
+from promptlab.score.evidence import Evidence
 from promptlab.score.reducers import over_classes
+from promptlab.score.weighting import find
 from promptlab.score.weights import cpe, softmax, uniform
 from promptlab.types import Array, LabelSource, Scoreboard, Weights
 from score import brute
-from score.planted import RULES, World, bank_of, boards, checked, choice_of, planted, worlds
+from score.planted import RULES, World, bank_of, boards, checked, planted, way_of, worlds
 
 
 def board_of(value: Array) -> Scoreboard:
@@ -68,7 +69,7 @@ def test_softmax_of_large_numbers_overflows_nothing(big: float) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_family_without_a_score_is_refused(bad: float) -> None:
-    with pytest.raises(DataError, match="no score to 1 families"):
+    with pytest.raises(DataError, match="no score to 1 of 3 families"):
         cpe(board_of(np.array([0.1, bad, 0.2])), 100.0)
 
 
@@ -76,7 +77,7 @@ def test_a_family_without_a_score_is_refused(bad: float) -> None:
 @checked
 def test_the_loop_weighs_by_worst_k_margins_of_its_label_source(world: World, source: LabelSource, k: int) -> None:
     bank = bank_of(world.z, scale=20.0)
-    made, board = weigh(world.features, bank, choice_of(labels=source, k=k, tau=0.5), RULES, ignore)
+    made, board = find(way_of("cpe", labels=source, k=k, tau=0.5), Evidence(world.features, bank, RULES, "cpu", ignore))
     assert board.rule == f"cmm/worst-{k or (2 if world.z.shape[1] > 5 else 1)}"
     assert made.w == pytest.approx(brute.softmax(board.value * 40), abs=1e-9)
     assert board.value == pytest.approx(over_classes(board.per_class, board.count, board.rule.partition("/")[2]), abs=1e-12)

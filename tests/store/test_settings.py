@@ -25,7 +25,7 @@ def test_flags_go_before_environment_before_file_before_defaults(monkeypatch: py
     monkeypatch.setenv("PROMPTLAB_SEED", "11")
     monkeypatch.setenv("PROMPTLAB_TAU", "12")
     settings = Settings.load({"seed": 21, "tau": None, "model": None})
-    assert (settings.seed, settings.tau, settings.k, settings.weights, settings.labels) == (21, 12.0, 3, "uniform", "ensemble")
+    assert (settings.seed, settings.tau, settings.k, settings.weights, settings.labels) == (21, 12.0, 3, "uniform", "auto")
     assert settings.origin["seed"] == "flag"
     assert settings.origin["tau"] == "environment"
     assert settings.origin["k"] == settings.origin["weights"] == file
@@ -100,7 +100,7 @@ def test_a_word_that_is_neither_yes_nor_no_is_refused(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     "flags",
     [
-        {"weights": "cpee"},
+        {"scope": "classes"},
         {"labels": "labels"},
         {"combine": "both"},
         {"debias": "yes"},
@@ -118,8 +118,8 @@ def test_values_that_make_no_sense_are_refused(flags: dict[str, Any]) -> None:
 
 def test_an_unknown_choice_lists_the_nearest() -> None:
     with pytest.raises(UsageError) as caught:
-        Settings.load({"weights": "unifrom"})
-    assert "Did you mean 'uniform'?" in caught.value.hint
+        Settings.load({"debias": "balanc"})
+    assert "Did you mean 'balance'?" in caught.value.hint
 
 
 @pytest.mark.parametrize("line", ['cache = "/tmp/elsewhere"', "allow_pickle_weights = true"])

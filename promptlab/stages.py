@@ -1,0 +1,103 @@
+"""The stages, by name: what to make, the encoded material to make it of. Over the catalogue, under the lab's verbs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from promptlab.catalogue import Catalogue
+from promptlab.config import Settings
+from promptlab.data.names import read_mix
+from promptlab.errors import UsageError
+from promptlab.events import Event, Listener, Noted, ignore
+from promptlab.prompts import templates as template_sets
+from promptlab.prompts.compose import compose
+from promptlab.prompts.lint import lint
+from promptlab.types import Classes, Dataset, Features, Material, Template, TextBank
+
+if TYPE_CHECKING:
+    from promptlab.encode.openclip import OpenClipEncoder
+    from promptlab.loops import run as loop
+
+ONE_TEMPLATE = "a photo of a {}."
+
+
+class Stages(Catalogue):
+    """What every verb goes through: encode, halve, choose."""
+
+    def __init__(self, settings: Settings | None = None, listen: Listener = ignore, *, plugins: bool = True) -> None:
+        super().__init__(settings, listen, plugins=plugins)
+        self._recorders: tuple[Listener, ...] = ()  # of the run at work: its stopwatch, its log, plugins
+
+    def _tell(self, event: Event) -> None:
+        for listener in (*self._recorders, self._listen):
+            listener(event)
+
+    def choice(self, dataset: Dataset) -> "loop.Choice":
+        """How the settings want the classifier of this data made. Raises UsageError for what cannot be done with it."""
+        from promptlab.loops import run as loop
+        from promptlab.score.evidence import check_question
+        from promptlab.score.weighting import weighting
+
+        s, classes = self.settings, dataset.classes
+        ways = {name: getattr(s, name) for name in ("labels", "scope", "combine", "tau", "drop", "evidence", "k")}
+        how = weighting(s.weights, self.rules, len(classes), **ways)
+        check_question([], self.rules, how.labels, is_labelled(dataset), len(classes))
+        mix = read_mix(s.mix, classes) if s.mix else None
+        return loop.Choice(how, s.debias, mix, s.k, s.seed, self.device)
+
+    def features(self, dataset: Dataset, encoder: "OpenClipEncoder | None") -> tuple[dict[str, Features], int]:
+        """Features of every split, and how many pictures were encoded anew. `encoder` may be None where all splits are features already."""
+        from promptlab.encode.features import encode_images
+
+        out, new = {}, 0
+        for split, part in dataset.splits.items():
+            if isinstance(part, Features):
+                out[split] = part
+                continue
+            if encoder is None:
+                raise UsageError("Pictures need a model to encode them.", "Name it with --model.")
+            out[split], made = encode_images(part, encoder, dataset.name, self.cache, self._tell)
+            new += made
+        skipped = [s for part in out.values() for s in part.skipped]
+        if skipped:
+            self._tell(Noted(f"{len(skipped)} pictures could not be read and are left out, e.g. {skipped[0][0]}: {skipped[0][1]}."))
+        return out, new
+
+    def texts(self, classes: Classes, templates: Sequence[Template], encoder: "OpenClipEncoder") -> tuple[TextBank, int]:
+        """The text bank of templates, and how many texts were encoded anew."""
+        from promptlab.encode.text import encode_grid
+
+        return encode_grid(compose(classes, templates), encoder, self.cache, self._tell)
+
+    def prepare(self, dataset: Dataset, templates: Sequence[Template] = ()) -> Material:
+        """Everything that the main loop needs, encoded or taken from the cache. Templates: those of the settings by default."""
+        model = self.model_for(dataset)
+        encoder = self.encoder(model) if model else None
+        features, images = self.features(dataset, encoder)
+        bank, single, texts = dataset.bank, None, 0
+        if bank is None:
+            assert encoder is not None  # `model_for` names a model whenever texts are to be encoded
+            bank, first = self.texts(dataset.classes, templates or template_sets.load(self.settings.templates), encoder)
+            single, second = self.texts(dataset.classes, [template_sets.template(ONE_TEMPLATE)], encoder)
+            texts = first + second
+        tune, judged = self._halves(features)
+        skipped = tuple(s for part in features.values() for s in part.skipped)
+        found = tuple(lint(dataset.classes, bank.too_long))
+        return Material(dataset, tune, judged, bank, single, model, {"texts": texts, "images": images}, skipped, found)
+
+    def _halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
+        from promptlab.score.evaluate import halves
+
+        if "all" not in features:
+            if self.settings.transductive:
+                raise UsageError("This data brings its own tune and eval parts, so --transductive cannot be used.")
+            return features["tune"], features["eval"]
+        whole = features["all"]
+        if self.settings.transductive:
+            return whole, whole
+        first, second = halves(whole.labels, len(whole), self.settings.seed)
+        return whole.take(first, "tune"), whole.take(second, "eval")
+
+
+def is_labelled(dataset: Dataset) -> bool:
+    """Whether its pictures have labels."""
+    return next(iter(dataset.splits.values())).labels is not None
