@@ -3,9 +3,10 @@
 Stages that need torch are imported where they are called: listing datasets must not take seconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint
+from promptlab.report import study as study_report
 from promptlab.report import summary
 from promptlab.report.run import Report, report
 from promptlab.stages import Stages, is_labelled
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
     from promptlab.loops import run as loop
     from promptlab.loops.judge import Duel
+    from promptlab.loops.study import Tried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,6 +159,34 @@ class Lab(Stages):
             if output is not None:
                 runs.save_classifier(output, classifier)
         return output or session.run.classifier, classifier
+
+    def study(self, where: str = "", axes: Mapping[str, Any] | None = None, run: str = "") -> tuple[runs.Run, list[dict[str, Any]]]:
+        """A grid of weightings (axes: fields of `loops.study.Grid`), chosen on tune and told on eval; one JSON object a combination."""
+        plan = self._planned(where, run)
+        if plan.kept is not None and not plan.lab.settings.agrees(plan.kept.manifest["settings"]):
+            plan = plan._replace(kept=None)
+        lab = plan.lab
+        with lab._session(plan) as session:
+            from promptlab.loops import study as loop
+
+            base, classes = lab.choice(session.dataset), session.dataset.classes
+            grid = loop.Grid(**(axes or {}))
+            wanted = loop.choices(grid, base, lab.rules, len(classes), is_labelled(session.dataset))
+            material = lab.prepare(session.dataset, session.prompts.templates)
+            keep = partial(lab._kept_row, loop.key(material), classes)
+            rows = list(loop.study(wanted, lambda: loop.Bench(material, lab.rules, base), keep, lab._tell))
+            session.run.save_json("study.json", study_report.ordered(rows))
+            session.run.save_text("study.csv", study_report.as_csv(rows))
+            page = study_report.page(material.dataset.name, rows)
+            lab._tell(Saved("study", str(session.run.save_text("study.md", page))))
+        return session.run, rows
+
+    def _kept_row(self, facts: str, classes: Classes, choice: "loop.Choice", attempt: Callable[[], "Tried"]) -> dict[str, Any]:
+        """A row of a study, remembered by everything that it stands on."""
+        mix = None if choice.mix is None else choice.mix.tolist()
+        key = fingerprint(facts, asdict(choice.how), choice.debias, mix, choice.k, choice.seed, runs.version("promptlab-clip"))
+        row: dict[str, Any] = self.cache.remembered("study", key, lambda: study_report.row(attempt(), classes))
+        return row
 
     def classify(self, pictures: Sequence[str], path: Path, top: int = 3) -> list[Guess]:
         """What the classifier at `path` says of picture files; one Guess each, in order."""

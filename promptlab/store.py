@@ -94,7 +94,7 @@ def slug(text: str, longest: int = 40) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest] or "data"
 
 
-KINDS = ("features", "text", "hashes", "scales")  # what the cache holds; anything else in its folder is not ours
+KINDS = ("features", "text", "hashes", "scales", "study")  # what the cache holds; anything else in its folder is not ours
 
 
 class Cache:

@@ -24,6 +24,7 @@ from promptlab.cli import (
     run,
     runs,
     score,
+    study,
     templates,
 )
 
@@ -39,7 +40,7 @@ def cli() -> None:
 
 
 COMMANDS: tuple[click.Command, ...] = (
-    *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, encode.encode),
+    *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, encode.encode),
     *(prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, rules.rules, plugins.plugins),
     *(cache.cache, init.init, doctor.doctor),
 )

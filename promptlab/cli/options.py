@@ -65,13 +65,13 @@ def loading(command: F) -> F:
 def method(command: F) -> F:
     """How the classifier is made."""
     return _stacked(
-        click.option("--weights", metavar="WAY", help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: cpe)."),
+        click.option("--weights", metavar="WAY", help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: shrunk)."),
         click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: the way's own)."),
         click.option("--scope", type=click.Choice(CHOICES["scope"]), help="Weights for all classes, or for each (default: the way's own)."),
         click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How families are joined (default: the way's own)."),
         click.option("--tau", type=float, help="Temperature of the weights; larger is flatter (default: 1)."),
         click.option("--drop", metavar="mad:X", help="No weight below median + X MAD of the families' scores, e.g. mad:0.5."),
-        click.option("--evidence", type=click.Choice(CHOICES["evidence"]), help="What shrunk is made from (default: similarity)."),
+        click.option("--evidence", type=click.Choice(CHOICES["evidence"]), help="What shrunk is made from (default: both)."),
         click.option("--debias", type=click.Choice(CHOICES["debias"]), help="Offsets per class without labels (default: none)."),
         click.option("--mix", metavar="FILE", help="FOLDER<TAB>SHARE: the class mix that offsets aim at (default: all alike)."),
         click.option("--k", type=click.IntRange(min=0), help="How many worst classes to follow (default: min(10, a fifth of them))."),

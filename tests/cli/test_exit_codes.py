@@ -47,6 +47,7 @@ WRONG = {
     "no command": (2, ["nonsense"]),
     "no option": (2, ["run", "photos", "--nonsense"]),
     "no choice": (2, ["run", "photos", "--weights", "cpee"]),
+    "no debias": (2, ["run", "photos", "--debias", "balanced"]),
     "no number": (2, ["run", "photos", "--seed", "x"]),
     "no data": (2, ["run"]),
     "no dataset": (2, ["run", "nowhere"]),
