@@ -3,7 +3,7 @@
 Stages that need torch are imported where they are called: listing datasets must not take seconds.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -19,11 +19,11 @@ from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint
+from promptlab.report import html, summary
 from promptlab.report import study as study_report
-from promptlab.report import summary
 from promptlab.report.run import Report, report
 from promptlab.stages import Stages, is_labelled
-from promptlab.store import fingerprint
+from promptlab.store import fingerprint, written
 from promptlab.types import (
     Check,
     Classes,
@@ -32,6 +32,7 @@ from promptlab.types import (
     Evaluation,
     Features,
     Guess,
+    Images,
     LabelSource,
     Material,
     PromptGrid,
@@ -99,10 +100,12 @@ class Lab(Stages):
             outcome = loop.run(material, choice, lab.rules, lab._tell)
             health = (*material.lint, *outcome.health)
             lab._save_classifier(session.run, lab._with_lineage(outcome, material, choice))
-            found = summary.result(outcome, material, health, run=str(session.run.path), seconds=session.watch.table())
-            shown = report(outcome, material, health)
-            session.run.save_json("classes.json", summary.class_rows(outcome, material))
-            lab._tell(Saved("report", str(session.run.save_text("report.md", shown.markdown))))
+            shown, seconds = report(outcome, material, health), session.watch.table()
+            found = summary.result(outcome, material, health, run=str(session.run.path), lead=shown.lead, seconds=seconds)
+            classes = summary.class_rows(outcome, material)
+            session.run.save_json("classes.json", classes)
+            session.run.save_text("report.md", shown.markdown)
+            lab._tell(Saved("report", str(session.run.save_text("report.html", html.page(found, classes, session.run.manifest)))))
             session.run.save_json("result.json", found)  # last: a run with a result is whole
         return RunResult(session.run, outcome, material, found, shown)
 
@@ -232,6 +235,30 @@ class Lab(Stages):
         seen = theirs.lineage.get("dataset") == material.dataset.name and theirs.lineage.get("tune_keys") != keys
         found = duel(mine, theirs, material.tune, material.judged, lab.rules, k=s.k, seed=s.seed, device=lab.device)
         return replace(found, in_sample=seen or material.in_sample), mine.classes
+
+    def report(self, run: str = "", thumbnails: int = 0, output: Path | None = None) -> Path:
+        """report.html of a finished run again; thumbnails: how many of the most wrong pictures of each of the worst classes it shows."""
+        kept = runs.find(Path(self.settings.runs), run)
+        found, classes = kept.result, kept.classes
+        if found is None or classes is None:
+            raise UsageError(f"The run {kept.name!r} has no result to report; it did not finish.", "Make one: promptlab run")
+        wanted = {wrong["picture"] for row in classes for wrong in row.get("wrong", [])[:thumbnails]}
+        page = html.page(found, classes, kept.manifest, self.thumbnails(str(kept.manifest["data"]), wanted) if wanted else {})
+        if output is None:
+            return kept.save_text("report.html", page)
+        with written(output, "w") as file:
+            file.write(page)
+        return output
+
+    def thumbnails(self, where: str, keys: Collection[str]) -> dict[str, str]:
+        """{key: small JPEG in base64} of pictures of a dataset; those that cannot be read, or are vectors, are left out."""
+        from promptlab.encode.pictures import thumbnail
+
+        made: dict[str, str] = {}
+        for part in self.open(where).splits.values():
+            if isinstance(part, Images):
+                made |= {key: thumbnail(part, i) for i, key in enumerate(part.keys) if key in keys}
+        return {key: small for key, small in made.items() if small}
 
     def encode(self, where: str) -> Material:
         """Vectors of all pictures and prompts of a dataset, ahead of time."""

@@ -78,6 +78,12 @@ class Run:
         return found if isinstance(found, dict) else None
 
     @property
+    def classes(self) -> list[dict[str, Any]] | None:
+        """What the run found of each class; None when it did not finish."""
+        found = read_json(self.path / "classes.json")
+        return found if isinstance(found, list) else None
+
+    @property
     def classifier(self) -> Path:
         """Where its classifier is, or would be."""
         return self.path / CLASSIFIER
