@@ -2,11 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from promptlab.display import safe
+from promptlab.analysis.changes import changes
 from promptlab.report import summary
-from promptlab.report.tables import Table, change, judged_cells, judged_heads, mcnemar, percent, signed
+from promptlab.report.tables import Table, change, class_changes, judged_cells, judged_heads, mcnemar, percent, worst_sets
 from promptlab.types import Classes
 
 if TYPE_CHECKING:
@@ -28,28 +26,26 @@ def verdict(duel: "Duel") -> str:
 
 
 def tables_of(duel: "Duel", classes: Classes) -> list[Table]:
-    """Both rows, then the classes that were won and lost."""
+    """Both rows, worst sets of every size, then the classes that were won and lost, with who took what was lost."""
     rows = tuple((name, *judged_cells(e)) for name, e in (("first", duel.first), ("second", duel.second)))
-    whole = Table(f"On {duel.first.n} pictures", ("classifier", *judged_heads(duel.first)), rows)
-    moved = duel.second.per_class - duel.first.per_class
-    order = np.argsort(-np.abs(np.nan_to_num(moved)), kind="stable")
-    changed = [c for c in order if np.isfinite(moved[c]) and moved[c] != 0]
-    lines = tuple(
-        (safe(classes.titles[c]), percent(duel.first.per_class[c]), percent(duel.second.per_class[c]), signed(moved[c]))
-        for c in changed[:MOST]
+    whole = Table(
+        f"On {duel.first.n} pictures", ("classifier", *judged_heads(duel.first)), rows, "Fixed: the first one's worst classes on tune."
     )
-    won, lost = sum(moved[c] > 0 for c in changed), sum(moved[c] < 0 for c in changed)
-    title = f"Classes: {won} won, {lost} lost" + (f"; the {MOST} that moved most" if len(changed) > MOST else "")
-    return [whole, Table(title, ("class", ">first %", ">second %", ">change"), lines)]
+    return [whole, *([worst_sets(duel.first, duel.second, duel.difference)] if duel.difference.sizes else []), *_moved(duel, classes)]
+
+
+def _moved(duel: "Duel", classes: Classes) -> list[Table]:
+    found = changes(duel.first, duel.second)
+    return [] if found is None else [class_changes(found, classes, MOST)]
 
 
 def plain(duel: "Duel", classes: Classes) -> dict[str, Any]:
     """The whole comparison as JSON."""
-    moved = duel.second.per_class - duel.first.per_class
+    found = changes(duel.first, duel.second)
     return {
         "first": summary.evaluation(duel.first, classes),
         "second": summary.evaluation(duel.second, classes),
         "difference": summary.difference(duel.difference),
         "in_sample": duel.in_sample,
-        "classes": {title: float(v) for title, v in zip(classes.titles, moved, strict=True) if np.isfinite(v) and v != 0},
+        "changes": None if found is None else summary.changed(found, classes),
     }

@@ -21,7 +21,7 @@ class Report(NamedTuple):
     tables: tuple[tables.Table, ...]
     """Headline, worst classes, families, health; the families cut to the first eight."""
     markdown: str
-    """All of it, with every family."""
+    """All of it: every family, worst sets of every size, classes won and lost, whether rules find the worst."""
 
 
 def data(material: Material) -> dict[str, Any]:
@@ -52,7 +52,13 @@ def report(outcome: "Outcome", material: Material, health: Sequence[Check]) -> R
     before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes))
     few, every = (tables.families(outcome, most) for most in (8, None))
     after = tables.checks(health)
-    return Report(lead, (*before, few, after), markdown.report(f"promptlab: {safe(name)}", lead, (*before, every, after)))
+    whole = [*before]
+    if outcome.difference.sizes:
+        whole.append(tables.worst_sets(outcome.baseline.evaluation, outcome.result.evaluation, outcome.difference))
+    if outcome.changes is not None and (outcome.changes.won or outcome.changes.lost):
+        whole.append(tables.class_changes(outcome.changes, classes, 24))
+    whole += [every, *([tables.ranking(outcome.ranking)] if outcome.ranking else []), after]
+    return Report(lead, (*before, few, after), markdown.report(f"promptlab: {safe(name)}", lead, whole))
 
 
 def _about(outcome: "Outcome", material: Material) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from promptlab.analysis.confusion import takers
 from promptlab.display import safe
-from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
+from promptlab.types import Agreement, Changes, Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome, Row
@@ -204,6 +204,47 @@ def families(outcome: "Outcome", most: int | None = None) -> Table:
     note = f"Scores on tune, labels: {board.labels}. {weights.effective:.1f} of {len(order)} families count{where}.{left}"
     tried = "" if outcome.kept else " (tried, not kept)"
     return Table(f"Families, weighted by {weights.how}{' for each class' if per_class else ''}{tried}", heads, rows, note)
+
+
+def worst_sets(before: Evaluation, after: Evaluation, d: Difference) -> Table:
+    """Fixed worst sets of every size: before, after, and the paired difference."""
+    sets = {w.k: (w, a) for w, a in zip(before.sizes, after.sizes, strict=True)}
+    rows = tuple(
+        (
+            str(k),
+            with_interval(sets[k][0].fixed, sets[k][0].fixed_interval),
+            with_interval(sets[k][1].fixed, sets[k][1].fixed_interval),
+            with_interval(x, interval, sign=True),
+        )
+        for k, x, interval in d.sizes
+    )
+    return Table("Fixed worst sets of every size", ("worst", ">before %", ">after %", ">difference, points"), rows)
+
+
+def class_changes(found: Changes, classes: Classes, most: int) -> Table:
+    """Classes that were won and lost, those that moved most first, and who takes what was lost."""
+    moved = sorted((*found.won, *found.lost), key=lambda c: -abs(c.after - c.before))
+    rows = tuple(
+        (
+            safe(classes.titles[c.class_index]),
+            percent(c.before),
+            percent(c.after),
+            signed(c.after - c.before),
+            ", ".join(f"{safe(classes.titles[t.predicted], 30)} {t.count}" for t in c.taken[:3]),
+        )
+        for c in moved[:most]
+    )
+    title = f"Classes: {len(found.won)} won, {len(found.lost)} lost" + (f"; the {most} that moved most" if len(moved) > most else "")
+    note = f"Pictures: {found.gained_images} gained, {found.lost_images} lost."
+    return Table(title, ("class", ">before %", ">after %", ">change", "what was lost went to"), rows, note)
+
+
+def ranking(found: Sequence[Agreement]) -> Table:
+    """Whether each rule, read off the baseline on tune, finds the classes that fail on eval."""
+    rows = tuple((r.rule, r.labels, "-" if np.isnan(r.spearman) else f"{r.spearman:+.2f}", str(r.found)) for r in found)
+    heads = ("rule", "labels", ">rank correlation with class accuracy", f">of the {found[0].k} worst it finds")
+    note = "Each rule is read off the baseline on tune and compared with the class accuracies on eval."
+    return Table("Does a rule find the classes that fail?", heads, rows, note)
 
 
 def checks(found: Sequence[Check], title: str = "Health") -> Table:
