@@ -10,6 +10,7 @@ import pytest
 from promptlab.errors import UsageError
 from promptlab.prompts import templates
 from promptlab.prompts.templates import load, render, template
+from promptlab.shipped import folder
 
 HOLES = ("{}", "{c}", "{class}", "{classname}", "{name}", "{{ name }}", "{{name}}", "{{ c }}", "{{ class }}", "{{ classname }}")
 REFUSED = (
