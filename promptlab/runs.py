@@ -1,6 +1,7 @@
 """Run folders: what a run was told, what it found, and what happened."""
 
 import json
+import os
 import shutil
 import time
 from dataclasses import asdict
@@ -142,12 +143,12 @@ def all_runs(root: Path) -> list[Run]:
 
 def find(root: Path, name: str = "") -> Run:
     """The run of that name or path; the latest without one. Raises UsageError when there is none."""
-    if name and (Path(name) / "run.json").is_file():
+    if name and os.path.isfile(Path(name, "run.json")):
         run = Run(Path(name).resolve())
         _ = run.manifest  # any folder may hold a run.json; raises unless it is ours
         return run
     if name and name != "latest":
-        if not (root / name / "run.json").is_file():
+        if not os.path.isfile(root / name / "run.json"):  # Path.is_file raises for a name that is too long
             raise unknown_name("run", name, [run.name for run in all_runs(root)])
         return Run(root / name)
     latest = root / "latest"

@@ -86,9 +86,10 @@ def _features(
     bad = {rows.start + int(i): reason for rows, note in zip(cuts, notes, strict=True) for i, reason in note["bad"].items()}
     good = np.array([i for i in range(len(images)) if i not in bad], np.int64)
     if not len(good):
+        beside = Path(images.root).parent if Path(images.root).is_file() else Path(images.root)  # a table lists what lies beside it
         raise DataError(
             f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.",
-            "Are they pictures at all?",
+            f"It was looked for at {str(beside / images.keys[0])!r}." if bad[0].startswith(UNREAD) else "Are they pictures at all?",
         )
     try:
         parts = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]

@@ -1,6 +1,7 @@
 """What is checked before open_clip is told to load a model: random weights, pickles, hostile configs and wrong activations are refused."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ LARGEST_OTHER = 65_536
 
 def weights_file(path: Path, allow_pickle: bool) -> Path:
     """The file, if it may be loaded. Raises EncoderError when it is missing, or a pickle that nobody allowed."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise EncoderError(f"There is no weights file {str(path)!r}.")
     if path.suffix not in SAFE and not (allow_pickle and path.suffix in PICKLED):
         raise EncoderError(
@@ -55,7 +56,7 @@ def weights_in(folder: Path, allow_pickle: bool) -> Path:
 def check_config(folder: Path) -> None:
     """Raises EncoderError when a model folder's config is missing, broken, or says what a config may not."""
     path = folder / CONFIG
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise EncoderError(f"There is no {CONFIG} in {str(folder)!r}.", f"A model folder holds {CONFIG} and {PREFERRED[0]}.")
     try:
         config = json.loads(path.read_text("utf-8"))["model_cfg"]

@@ -53,7 +53,7 @@ class Spec(NamedTuple):
 def parse_spec(text: str) -> Spec:
     """The model for `local-dir:FOLDER`, a folder, `NAME,TAG` or `NAME,FILE`. Raises EncoderError without weights."""
     folder = Path(text.removeprefix(LOCAL)).expanduser()
-    if text.startswith(LOCAL) or folder.is_dir():
+    if text.startswith(LOCAL) or os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         guards.check_config(folder)
         return Spec(f"{LOCAL}{folder.resolve()}", None)
     name, comma, pretrained = text.partition(",")
@@ -171,6 +171,8 @@ def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:
     """The pixels of picture i as the model wants them, or the reason why it could not be read."""
     try:
         data = images.read(i)
+    except DataError as error:
+        return error.message
     except OSError as error:
         return f"{UNREAD}: {error.strerror or error}"
     try:
