@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import EncoderError, OfflineError, unknown_name
+from promptlab.store import file_sha256
 
 CONFIG = "open_clip_config.json"
 SAFE = (".safetensors",)
+SMALL = (".json", ".txt", ".model")  # config and tokenizer
 PICKLED = (".bin", ".pt", ".pth")
 # The order in which open_clip itself looks for weights in a folder.
 PREFERRED = (
@@ -51,6 +53,11 @@ def weights_in(folder: Path, allow_pickle: bool) -> Path:
     known = sorted((p for p in found if p.name in PREFERRED), key=lambda p: PREFERRED.index(p.name))
     safe_first = sorted(found, key=lambda p: p.suffix not in SAFE)
     return weights_file((known or safe_first)[0], allow_pickle)
+
+
+def small_files(folder: Path) -> list[list[str]]:
+    """[name, sha256] of the files beside the weights that a model is made from: its config, and its tokenizer's."""
+    return [[path.name, file_sha256(path)] for path in sorted(folder.iterdir()) if path.suffix in SMALL and path.is_file()]
 
 
 def check_config(folder: Path) -> None:
@@ -110,7 +117,7 @@ def hub_folder(repository: str, allow_pickle: bool, offline: bool) -> str:
     """
     from huggingface_hub import snapshot_download
 
-    kinds = ["*.json", "*.txt", "*.model", "*.safetensors", *([f"*{suffix}" for suffix in PICKLED] if allow_pickle else [])]
+    kinds = [f"*{suffix}" for suffix in (*SMALL, *SAFE, *(PICKLED if allow_pickle else ()))]
     try:
         return str(snapshot_download(repository, allow_patterns=kinds, local_files_only=offline))
     except Exception as error:  # the hub client raises many kinds

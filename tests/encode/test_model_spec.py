@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from promptlab.encode.openclip import Loading, OpenClipEncoder, parse_spec
 from promptlab.errors import EncoderError, OfflineError, PromptlabError, UsageError
@@ -204,6 +206,37 @@ def test_the_fingerprint_changes_with_config_and_weights(mini: OpenClipEncoder, 
     (model / WEIGHTS).unlink()
     (model / WEIGHTS).write_bytes(b"other")
     assert len({mini.fingerprint, config_changed, made(str(model), cache).fingerprint}) == 3
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "spiece.model", "preprocessor_config.json"])
+def test_the_fingerprint_changes_with_the_tokenizer(mini: OpenClipEncoder, model: Path, cache: Cache, name: str) -> None:
+    (model / name).write_text("one")
+    first = made(str(model), cache).fingerprint
+    (model / name).write_text("two")
+    assert len({mini.fingerprint, first, made(str(model), cache).fingerprint}) == 3
+
+
+def test_a_readme_beside_the_model_changes_nothing(mini: OpenClipEncoder, model: Path, cache: Cache) -> None:
+    (model / "README.md").write_text("hello")
+    assert made(str(model), cache).fingerprint == mini.fingerprint
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 50.0, -1000.0])
+def test_an_impossible_scale_is_refused(model: Path, cache: Cache, value: float) -> None:
+    weights = load_file(model / WEIGHTS) | {"logit_scale": torch.tensor(value)}
+    (model / WEIGHTS).unlink()
+    save_file(weights, model / WEIGHTS)
+    with pytest.raises(EncoderError, match="logit scale"):
+        _ = made(str(model), cache).scale
+    assert not (cache.root / "scales").exists()
+
+
+@pytest.mark.parametrize("kept", ["null", '"abc"', "-5", "-5.0", "NaN", "Infinity", "true", "[]"])
+def test_a_damaged_scale_is_made_again(mini: OpenClipEncoder, model: Path, cache: Cache, kept: str) -> None:
+    right = made(str(model), cache).scale
+    (path,) = (cache.root / "scales").iterdir()
+    path.write_text(json.dumps({"key": mini.fingerprint, "value": "?"}).replace('"?"', kept))
+    assert made(str(model), cache).scale == right == json.loads(path.read_text())["value"]
 
 
 def test_a_broken_model_leaves_no_scale_in_the_cache(model: Path, cache: Cache) -> None:
