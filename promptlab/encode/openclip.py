@@ -211,6 +211,8 @@ def _load(spec: Spec, how: Loading, downloads: bool) -> tuple[Any, Any, Any]:
             guards.weights_file(
                 Path(open_clip.download_pretrained(open_clip.get_pretrained_cfg(spec.name, spec.pretrained))), how.allow_pickle
             )
+        elif spec.pretrained is not None:
+            guards.check_file(spec.name, Path(spec.pretrained))
         model, transform = open_clip.create_model_from_pretrained(spec.name, spec.pretrained, precision="fp32", device=how.device)
         tokenizer = open_clip.get_tokenizer(spec.name)
     except PromptlabError:

@@ -80,7 +80,6 @@ def test_what_is_no_number_is_black() -> None:
 def test_pillow_warns_of_nothing_on_the_terminal() -> None:
     code = """
 import warnings
-from PIL import Image
 import promptlab.encode.pictures
 warnings.warn_explicit("Corrupt EXIF data", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
 """
