@@ -1,6 +1,8 @@
 """Run folders: what a run was told, what it found, and what happened."""
 
 import json
+import math
+import os
 import shutil
 import time
 from dataclasses import asdict
@@ -11,10 +13,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from promptlab.errors import DataError, StoreError, UsageError, unknown_name
+from promptlab.errors import DataError, PromptlabError, StoreError, UsageError, unknown_name
 from promptlab.events import Event, Finished, Progressed, Started
-from promptlab.store import TEXT, explained, read_json, slug, write_json, written
-from promptlab.types import Classes, Classifier, Combine
+from promptlab.store import TEXT, explained, private_folder, read_json, slug, write_json, written
+from promptlab.types import Array, Classes, Classifier, Combine
 
 CLASSIFIER = "classifier.safetensors"
 
@@ -104,8 +106,12 @@ class Run:
         if isinstance(event, Progressed):
             return
         line = {"time": datetime.now().isoformat(timespec="milliseconds"), "event": type(event).__name__, **asdict(event)}
-        with explained(self.path), open(self.path / "events.jsonl", "a", **TEXT) as file:
+        with explained(self.path), open(self.path / "events.jsonl", "a", opener=_privately, **TEXT) as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _privately(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _is_manifest(found: Any) -> TypeGuard[dict[str, Any]]:
@@ -117,11 +123,11 @@ def new(root: Path, about: str, manifest: dict[str, Any]) -> Run:
     stamp = datetime.now()
     base = f"{stamp:%Y-%m-%d-%H%M%S}-{slug(about, 24)}"
     with explained(root):
-        root.mkdir(parents=True, exist_ok=True)
+        private_folder(root)
         for n in range(1000):
             path = root / (base if n == 0 else f"{base}-{n}")
             try:
-                path.mkdir()
+                path.mkdir(mode=0o700)
                 break
             except FileExistsError:
                 continue
@@ -148,12 +154,12 @@ def all_runs(root: Path) -> list[Run]:
 
 def find(root: Path, name: str = "") -> Run:
     """The run of that name or path; the latest without one. Raises UsageError when there is none."""
-    if name and (Path(name) / "run.json").is_file():
+    if name and os.path.isfile(Path(name, "run.json")):
         run = Run(Path(name).resolve())
         _ = run.manifest  # any folder may hold a run.json; raises unless it is ours
         return run
     if name and name != "latest":
-        if not (root / name / "run.json").is_file():
+        if not os.path.isfile(root / name / "run.json"):  # Path.is_file raises for a name that is too long
             raise unknown_name("run", name, [run.name for run in all_runs(root)])
         return Run(root / name)
     latest = root / "latest"
@@ -204,14 +210,34 @@ def save_classifier(path: Path, classifier: Classifier) -> None:
 
 
 def load_classifier(path: Path) -> Classifier:
-    """A classifier from its file. Raises DataError when it is none."""
+    """A classifier from its file. Raises DataError when it is none, or when its numbers can be no classifier's."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "np") as file:
             about = json.loads((file.metadata() or {})["promptlab"])
-            weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
-        classes = Classes(tuple(about["ids"]), tuple(tuple(n) for n in about["names"]))
-        return Classifier(weight, bias, float(about["scale"]), classes, about["encoder"], Combine(about["combine"]), about["lineage"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{str(path)!r} is no classifier of promptlab: {error}.", "`promptlab build` writes one.") from error
+            weight, bias = (_finite(file.get_tensor(name), name, axes) for name, axes in (("weight", 2), ("bias", 1)))
+        classes = Classes(_words(about["ids"]), tuple(map(_words, about["names"])))
+        scale, encoder, lineage = float(about["scale"]), about["encoder"], about["lineage"]
+        if not 0 < scale < math.inf:
+            raise ValueError(f"its scale is {scale:g}")
+        if not isinstance(encoder, str) or not isinstance(lineage, dict):
+            raise TypeError("`encoder` must be a word, and `lineage` an object")
+        return Classifier(weight, bias, scale, classes, encoder, Combine(about["combine"]), lineage)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError, OverflowError, PromptlabError) as error:
+        said = str(error).rstrip(".")
+        raise DataError(f"{str(path)!r} is no classifier of promptlab: {said}.", "`promptlab build` writes one.") from error
+
+
+def _finite(array: Array, name: str, axes: int) -> Array:
+    """The tensor as f4. Raises ValueError unless it holds finite floats along that many axes."""
+    if array.ndim != axes or array.dtype.kind != "f" or not np.isfinite(array).all():
+        raise ValueError(f"`{name}` is {array.dtype} {array.shape}, and finite floats along {axes} axes were expected")
+    return np.asarray(array, np.float32)
+
+
+def _words(found: Any) -> tuple[str, ...]:
+    """The words of a JSON list. Raises TypeError for anything else; a word alone would come apart into letters."""
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        raise TypeError(f"{str(found)[:60]!r} is no list of words")
+    return tuple(found)

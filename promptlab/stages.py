@@ -81,7 +81,7 @@ class Stages(Catalogue):
             texts = first + second
         tune, judged = self._halves(features)
         skipped = tuple(s for part in features.values() for s in part.skipped)
-        found = tuple(lint(dataset.classes, bank.too_long))
+        found = tuple(lint(dataset.classes, bank))
         return Material(dataset, tune, judged, bank, single, model, {"texts": texts, "images": images}, skipped, found)
 
     def _halves(self, features: dict[str, Features]) -> tuple[Features, Features]:

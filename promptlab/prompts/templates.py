@@ -6,6 +6,7 @@ before anything runs, so that a template file from a stranger can neither read s
 
 import importlib.util
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -131,10 +132,10 @@ def one(name: str) -> TemplateSet:
     if name in OPENAI:
         return _openai(name)
     path = shipped_folder("prompts") / f"{name}.toml"
-    if re.fullmatch(r"[\w-]+", name) and path.is_file():
+    if re.fullmatch(r"[\w-]{1,99}", name) and path.is_file():
         return _read_toml(path, name, "promptlab")
     given = Path(name)
-    if given.is_file():
+    if os.path.isfile(given):  # Path.is_file raises for a name that is too long
         return _read_file(given)
     if given.suffix or "/" in name:
         raise UsageError(f"There is no template file {name!r}.")
@@ -142,12 +143,12 @@ def one(name: str) -> TemplateSet:
 
 
 def _read_file(path: Path) -> TemplateSet:
-    if path.suffix == ".toml":
+    if path.suffix.lower() == ".toml":
         return _read_toml(path, path.name, str(path))
     try:
         text = path.read_text("utf-8-sig")
-        lines = json.loads(text) if path.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        lines = json.loads(text) if path.suffix.lower() == ".json" else [line for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no UTF-8, or a number of 5,000 digits
         raise UsageError(f"The template file {str(path)!r} cannot be read: {error}.") from error
     return TemplateSet(path.name, "", str(path), _templates(lines, path))
 
@@ -155,7 +156,7 @@ def _read_file(path: Path) -> TemplateSet:
 def _read_toml(path: Path, name: str, origin: str) -> TemplateSet:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"The template file {str(path)!r} cannot be read: {error}.") from error
     return TemplateSet(name, str(data.get("about", "")), origin, _templates(data.get("templates"), path))
 

@@ -228,6 +228,10 @@ BROKEN = {
     "latin.toml": "templates = ['caf\xe9 {}']".encode("latin-1"),
     "bytes.json": b"\xff\xfe\x00",
     "no-place.txt": b"a photo of {}.\na photo\n",
+    "digits.json": b"[" + b"9" * 5000 + b"]",
+    "deep.json": b"[" * 200_000,
+    "digits.toml": b"templates = " + b"9" * 5000,
+    "deep.toml": b"templates = " + b"[" * 100_000,
     "attribute.json": b'["{{ name.__class__ }}"]',
 }
 
@@ -252,7 +256,7 @@ def test_an_unknown_set_lists_the_nearest() -> None:
     assert "general" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["../prompts/plain", "", ".", "prompts/../plain"])
+@pytest.mark.parametrize("name", ["../prompts/plain", "", ".", "prompts/../plain", "x" * 5000, "x/" * 2000])
 def test_a_set_name_is_no_path(name: str) -> None:
     with pytest.raises(UsageError):
         load([name])

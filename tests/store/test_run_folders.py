@@ -176,3 +176,16 @@ def test_the_stopwatch_adds_up_work_that_comes_twice(monkeypatch: pytest.MonkeyP
     for event in (Started("x", 1, "u"), Finished("x", 1), Started("x", 1, "u"), Finished("x", 2)):
         watch(event)
     assert watch.table() == {"x": 6.0, "total": 20.0}
+
+
+def test_a_run_is_its_owner_s_alone(tmp_path: Path) -> None:
+    run = runs.new(tmp_path / "deep" / "runs", "things", {"data": "x", "settings": {}})
+    run.log(Noted("something"))
+    for path in (tmp_path / "deep", tmp_path / "deep" / "runs", run.path, run.path / "events.jsonl", run.path / "run.json"):
+        assert not path.stat().st_mode & 0o077
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x/" * 2000])
+def test_a_name_too_long_for_the_disk_is_no_run(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no run named"):
+        runs.find(tmp_path, name)
