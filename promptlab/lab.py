@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlab import runs
+from promptlab.data import identity
 from promptlab.data.imagefolder import some_pictures
 from promptlab.errors import MismatchError, PromptlabError, UsageError
 from promptlab.events import Noted, Saved, ignore
@@ -101,6 +102,7 @@ class Lab(Stages):
             session.run.save_json("classes.json", summary.class_rows(outcome, material))
             lab._tell(Saved("report", str(session.run.save_text("report.md", shown.markdown))))
             session.run.save_json("result.json", found)  # last: a run with a result is whole
+            runs.point(session.run.path.parent)
         return RunResult(session.run, outcome, material, found, shown)
 
     def score(self, where: str, names: Sequence[str], labels: str = "", run: str = "") -> tuple[dict[str, Scoreboard], Material]:
@@ -118,7 +120,7 @@ class Lab(Stages):
             material = lab.prepare(session.dataset, session.prompts.templates)
             boards = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell).ask(names, source)
             scores = {name: summary.board(board, session.dataset.classes) for name, board in boards.items()}
-            lab._tell(Saved("scores", str(session.run.save_json("scores.json", scores))))
+            lab._tell(Saved("scores", str(session.run.save_json(runs.SCORES, scores))))
         return boards, material
 
     def score_texts(self, class_: str, run: str = "") -> tuple[TextScores, Material]:
@@ -153,6 +155,7 @@ class Lab(Stages):
             made = loop.make(material.tune, material.bank, weights, choice)
             classifier = replace(made, lineage=lab._lineage(material, weights, choice))
             lab._save_classifier(session.run, classifier)
+            runs.point(session.run.path.parent)
             if output is not None:
                 runs.save_classifier(output, classifier)
         return output or session.run.classifier, classifier
@@ -178,27 +181,30 @@ class Lab(Stages):
         encoded = all(isinstance(part, Features) for part in dataset.splits.values())
         features, _ = self.features(dataset, None if encoded else self._encoder_of(classifier))
         part = features["all" if "all" in features else "eval"]
-        if part.encoder and classifier.encoder and part.encoder != classifier.encoder:
-            raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models.")
+        s, model = self.settings, str(classifier.lineage.get("model", ""))
+        named = bool(dataset.encoder and (s.model or model)) and dataset.encoder != (s.model or model)
+        if named or (part.encoder and classifier.encoder and part.encoder != classifier.encoder):
+            made = f" ({dataset.encoder!r} and {s.model or model!r})" if named else ""
+            raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models{made}.")
         part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels))
-        s = self.settings
         found = evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device)
-        return found, classifier, classifier.lineage.get("dataset") == dataset.name
+        return found, classifier, identity.holds(dataset, part.keys, classifier.lineage.get("spots", {}))
 
     def compare(self, first: str, second: str) -> tuple["Duel", Classes]:
         """Two runs, or a run and a classifier file, on the pictures that the first run was judged on."""
         from promptlab.loops.judge import duel
 
-        plan = self._planned("", first)
-        other = Path(second) if Path(second).is_file() else runs.find(Path(self.settings.runs), second).classifier
-        assert plan.kept is not None
-        mine, theirs = runs.load_classifier(plan.kept.classifier), runs.load_classifier(other)
+        root = Path(self.settings.runs)
+        if Path(first).is_file():
+            raise UsageError(f"The first must be a run, whose pictures both are judged on; {first!r} is a file.", "Name the run first.")
+        mine = runs.load_classifier(runs.with_classifier(root, first).classifier)
+        theirs = runs.load_classifier(Path(second) if Path(second).is_file() else runs.with_classifier(root, second).classifier)
         if mine.encoder != theirs.encoder:
             raise MismatchError("The two classifiers were made with different models.", "Compare each on its own: promptlab eval.")
-        lab = plan.lab
+        plan = self._planned("", first)
+        lab, s = plan.lab, plan.lab.settings
         material = lab.prepare(lab.open(plan.where))
-        keys, s = fingerprint(sorted(material.tune.keys)), lab.settings
-        seen = theirs.lineage.get("dataset") == material.dataset.name and theirs.lineage.get("tune_keys") != keys
+        seen = identity.holds(material.dataset, material.judged.keys, theirs.lineage.get("spots", {}))
         found = duel(mine, theirs, material.tune, material.judged, lab.rules, k=s.k, seed=s.seed, device=lab.device)
         return replace(found, in_sample=seen or material.in_sample), mine.classes
 
@@ -239,6 +245,8 @@ class Lab(Stages):
         if where:
             return _Plan(self, where, None, given)
         kept = runs.find(root, run)
+        if not run:
+            self._tell(Noted(f"Going on with the run {kept.name}.", "info"))
         manifest = kept.manifest
         settings = self.settings.over(manifest["settings"])
         lab = Lab(settings, self._listen, plugins=self._third_party)
@@ -252,30 +260,37 @@ class Lab(Stages):
 
     @contextmanager
     def _session(self, plan: _Plan) -> Iterator[_Session]:
-        """The opened dataset and its run folder; until the end every event is recorded there."""
-        watch, dataset, kept = runs.Stopwatch(), self.open(plan.where), plan.kept
+        """The opened dataset and its run folder, a new one where the data has changed; until the end every event is recorded there."""
+        watch, dataset = runs.Stopwatch(), self.open(plan.where)
+        pictures = identity.content(dataset)
         prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
-        if kept is None:
-            place = str(Path(plan.where).resolve()) if Path(plan.where).exists() else plan.where
-            manifest = {"promptlab": runs.version("promptlab-clip"), "data": place, "settings": self.settings.plain()}
-            kept = runs.new(Path(self.settings.runs), dataset.name, manifest)
-            if dataset.bank is None:
-                kept.save_text(edits.FILE, prompts.text())
-        folder = str(kept.path)
-        self._recorders = (watch, kept.log, lambda event: self._plugins.announce(event, folder))
+        same = plan.kept is not None and plan.kept.manifest.get("pictures", pictures) == pictures
+        run = plan.kept if same and plan.kept is not None else self._new_run(plan.where, dataset, prompts, pictures)
+        folder = str(run.path)
+        self._recorders = (watch, run.log, lambda event: self._plugins.announce(event, folder))
+        changed = ["The data has changed since that run, so this is a new one."] * (plan.kept is not None and not same)
         try:
-            for note in dataset.notes:
-                self._tell(Noted(note))
-            yield _Session(dataset, prompts, kept, watch)
-            if plan.kept is None and plan.draft is not None:
+            with run.work():
+                for note in (*dataset.notes, *changed):
+                    self._tell(Noted(note))
+                yield _Session(dataset, prompts, run, watch)
+            if not same and plan.draft is not None:
                 plan.draft.unlink(missing_ok=True)  # the new run has it, and has succeeded
         except PromptlabError:
-            if plan.kept is None:
-                runs.remove(kept)  # nothing came of it; `latest` is again the run before
+            if not same:
+                runs.remove(run)  # nothing came of it
             raise
         finally:
             self._recorders = ()
+
+    def _new_run(self, where: str, dataset: Dataset, prompts: Prompts, pictures: str) -> runs.Run:
+        place = str(Path(where).resolve()) if Path(where).exists() else where
+        about = {"promptlab": runs.version("promptlab-clip"), "data": place, "pictures": pictures, "settings": self.settings.plain()}
+        made = runs.new(Path(self.settings.runs), dataset.name, about)
+        if dataset.bank is None:
+            made.save_text(edits.FILE, prompts.text())
+        return made
 
     def _encoder_of(self, classifier: Classifier) -> "OpenClipEncoder":
         """The encoder that a classifier was made with. Raises UsageError when nobody knows it, MismatchError when another one was given."""
@@ -309,6 +324,7 @@ class Lab(Stages):
             "seed": self.settings.seed,
             "tuned_on": len(material.tune),
             "tune_keys": fingerprint(sorted(material.tune.keys)),
+            "spots": identity.spots(material.dataset, material.tune.keys),
             "versions": {name: runs.version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
         }
 

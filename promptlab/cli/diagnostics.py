@@ -108,7 +108,7 @@ def _lines(quiet: bool) -> Iterator[Listener]:
             if now - last.get(event.work, -EVERY) < EVERY:
                 return
             last[event.work] = now
-        if not quiet or isinstance(event, Noted):
+        if not quiet or (isinstance(event, Noted) and event.level != "info"):
             line = {"event": type(event).__name__.lower(), **asdict(event)}
             sys.stderr.write(safe_json(json.dumps(line, ensure_ascii=False)) + "\n")
             sys.stderr.flush()

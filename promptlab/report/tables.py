@@ -256,19 +256,20 @@ def guesses(found: Sequence[Guess], title: str = "") -> Table:
     return Table(title, ("picture", "looks most like (softmax %)", ">margin"), rows, "Margin: winner - runner-up, in cosine units.")
 
 
-def run_list(found: Sequence[tuple[str, dict[str, Any], dict[str, Any] | None]]) -> Table:
-    """One row per run: its headline."""
-    rows = tuple((safe(name, 60), *_run_cells(manifest, result)) for name, manifest, result in found)
+def run_list(found: Sequence[tuple[str, str, dict[str, Any], dict[str, Any] | None]]) -> Table:
+    """One row per run, of its name, state, manifest and result: its headline."""
+    rows = tuple((safe(name, 60), *_run_cells(state, manifest, result)) for name, state, manifest, result in found)
     return Table("", ("run", "tried", ">accuracy %", ">at 0", ">fixed worst %"), rows)
 
 
-def _run_cells(manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
-    whole = result is not None and {"result", "method"} <= set(result)
-    if result is None or not whole:
-        return (safe(str(manifest["settings"].get("weights", ""))), "unfinished", "-", "-")
-    e = result["result"]
-    zeros = "-" if e["zeros"] is None else str(e["zeros"])
-    return (safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"]))
+def _run_cells(state: str, manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
+    try:
+        assert result is not None
+        e = result["result"]
+        zeros = "-" if e["zeros"] is None else str(e["zeros"])
+        return safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"])
+    except (AssertionError, KeyError, TypeError):  # no result, or one that somebody else wrote
+        return safe(str(manifest["settings"].get("weights", ""))), state, "-", "-"
 
 
 def texts(found: TextScores, material: Material) -> Table:
