@@ -3,7 +3,7 @@
 Stages that need torch are imported where they are called: listing datasets must not take seconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,6 +69,7 @@ class _Plan(NamedTuple):
     kept: runs.Run | None  # None: a new run folder is due
     prompts: Prompts | None  # None: those of the settings
     draft: Path | None = None  # where edited prompts of the run before may wait
+    before: str = ""  # the run that goes on
 
 
 class _Session(NamedTuple):
@@ -219,13 +220,33 @@ class Lab(Stages):
         plan = self._planned("", run)
         assert plan.kept is not None
         if plan.prompts is None:
-            raise UsageError(f"The run {plan.kept.name!r} has no prompts of its own: its text vectors came with the data.")
+            raise _no_prompts(plan.kept)
         return plan.kept, plan.prompts, compose(plan.prompts.apply(plan.lab.open(plan.where).classes), plan.prompts.templates)
 
     @staticmethod
     def save_prompts(run: runs.Run, prompts: Prompts) -> Path:
         """Keep edited prompts in the run; what a finished run was made with stays beside them."""
-        return run.save_text(edits.FILE if run.result is None else edits.DRAFT, prompts.text())
+        name, text = edits.FILE if run.result is None else edits.DRAFT, prompts.text()
+        edits.read(text, name)  # what cannot be read back must not replace what can
+        return run.save_text(name, text)
+
+    def edit_prompts(self, run: str, editor: Callable[[Path], None]) -> Path | None:
+        """Let `editor` change the file with a run's prompts, then keep them; None when it changed nothing."""
+        found = runs.find(Path(self.settings.runs), run)
+        if not edits.file_of(found.path).is_file():
+            raise _no_prompts(found)
+        made = edits.edited(found.path, editor)
+        return None if made is None else self.save_prompts(found, made)
+
+    def reset_prompts(self, run: str = "") -> tuple[runs.Run, bool]:
+        """Drop the edits of a run's prompts that no run has taken yet; the run, and whether there were any."""
+        found = runs.find(Path(self.settings.runs), run)
+        return found, edits.reset(found.path)
+
+    @staticmethod
+    def edits_wait(run: runs.Run) -> bool:
+        """Whether a run's prompts were edited and no run has taken them yet."""
+        return (run.path / edits.DRAFT).is_file()
 
     def lint(self, where: str = "", run: str = "") -> list[Check]:
         """What is likely wrong with the names of a dataset, or of a run."""
@@ -245,8 +266,6 @@ class Lab(Stages):
         if where:
             return _Plan(self, where, None, given)
         kept = runs.find(root, run)
-        if not run:
-            self._tell(Noted(f"Going on with the run {kept.name}.", "info"))
         manifest = kept.manifest
         settings = self.settings.over(manifest["settings"])
         lab = Lab(settings, self._listen, plugins=self._third_party)
@@ -255,8 +274,10 @@ class Lab(Stages):
             own = replace(own, templates=template_sets.load(settings.templates))
         changed = given is not None or not settings.agrees(manifest["settings"])
         draft = kept.path / edits.DRAFT
+        if flagged and draft.is_file():
+            self._tell(Noted("The prompts were edited: with --templates only their names are used. `promptlab prompts reset` drops edits."))
         due = new_when_changed and (changed or draft.is_file())  # what a finished run holds stays as it is
-        return _Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged else draft)
+        return _Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged else draft, kept.name)
 
     @contextmanager
     def _session(self, plan: _Plan) -> Iterator[_Session]:
@@ -269,11 +290,12 @@ class Lab(Stages):
         run = plan.kept if same and plan.kept is not None else self._new_run(plan.where, dataset, prompts, pictures)
         folder = str(run.path)
         self._recorders = (watch, run.log, lambda event: self._plugins.announce(event, folder))
-        changed = ["The data has changed since that run, so this is a new one."] * (plan.kept is not None and not same)
+        going_on = [Noted(f"Going on with the run {plan.before}.", "info")] * bool(plan.before)
+        changed = [Noted("The data has changed since that run, so this is a new one.")] * (plan.kept is not None and not same)
         try:
             with run.work():
-                for note in (*dataset.notes, *changed):
-                    self._tell(Noted(note))
+                for note in (*going_on, *changed, *map(Noted, dataset.notes)):
+                    self._tell(note)
                 yield _Session(dataset, prompts, run, watch)
             if not same and plan.draft is not None:
                 plan.draft.unlink(missing_ok=True)  # the new run has it, and has succeeded
@@ -329,7 +351,11 @@ class Lab(Stages):
         }
 
 
+def _no_prompts(run: runs.Run) -> UsageError:
+    return UsageError(f"The run {run.name!r} has no prompts of its own: its text vectors came with the data.")
+
+
 def _prompts(run: runs.Run) -> Prompts | None:
     """The prompts of a run, edited or not; None when its text vectors came with the data."""
-    path = run.path / (edits.DRAFT if (run.path / edits.DRAFT).is_file() else edits.FILE)
-    return edits.read(path.read_text("utf-8"), str(path)) if path.is_file() else None
+    path = edits.file_of(run.path)
+    return edits.load(path) if path.is_file() else None
