@@ -161,11 +161,12 @@ class Lab(Stages):
                 runs.save_classifier(output, classifier)
         return output or session.run.classifier, classifier
 
-    def classify(self, pictures: Sequence[str], path: Path, top: int = 3) -> list[Guess]:
-        """What the classifier at `path` says of picture files; one Guess each, in order."""
+    def classify(self, pictures: str | Path | Sequence[str | Path], path: str | Path, top: int = 3) -> list[Guess]:
+        """What the classifier at `path` says of picture files and of folders of them; one Guess each, in order."""
         from promptlab.score.classifier import guesses
 
-        images, classifier = some_pictures(pictures), runs.load_classifier(path)
+        given = [pictures] if isinstance(pictures, str | Path) else pictures
+        images, classifier = some_pictures([str(one) for one in given]), runs.load_classifier(Path(path))
         x, bad = self._encoder_of(classifier).encode_images(images, range(len(images)))
         found = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
         good = tuple(key for i, key in enumerate(images.keys) if i not in bad)
@@ -173,12 +174,12 @@ class Lab(Stages):
             found |= {guess.key: guess for guess in guesses(classifier, Features(x, good, None, "given", ""), self.device, top)}
         return [found[key] for key in images.keys]
 
-    def judge(self, where: str, path: Path) -> tuple[Evaluation, Classifier, bool]:
+    def judge(self, where: str, path: str | Path) -> tuple[Evaluation, Classifier, bool]:
         """How the classifier at `path` does on all pictures of a dataset, and whether it was tuned on some of them."""
         from promptlab.loops.judge import labels_for
         from promptlab.score.evaluate import evaluate
 
-        classifier, dataset = runs.load_classifier(path), self.open(where)
+        classifier, dataset = runs.load_classifier(Path(path)), self.open(where)
         encoded = all(isinstance(part, Features) for part in dataset.splits.values())
         features, _ = self.features(dataset, None if encoded else self._encoder_of(classifier))
         part = features["all" if "all" in features else "eval"]

@@ -71,7 +71,7 @@ def list_(given: _Given, as_json: bool, quiet: bool) -> None:
         output.show_json({**about, "templates": [t.source for t in found.templates], "names": dict(found.names)})
         return
     title = f"Templates of {safe(run.name)}" + ", edited: the next `promptlab run` takes them" * waiting
-    shown = [Table(title, ("family", "source"), tuple((safe(t.name), safe(t.source)) for t in found.templates))]
+    shown = [Table(title, ("=family", "source"), tuple((safe(t.name), safe(t.source)) for t in found.templates))]
     if found.names:
         shown.append(Table("Renamed classes", ("class", "names"), tuple((safe(i), safe(", ".join(n))) for i, n in found.names.items())))
     output.show(shown)

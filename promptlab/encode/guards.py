@@ -84,17 +84,32 @@ def _sizes(part: dict[str, Any], where: str, path: Path) -> None:
             raise EncoderError(f"{str(path)!r} sets {where}{key} = {value}; at most {most} is allowed.", "No real model is that large.")
 
 
-def check_published(name: str, tag: str) -> None:
-    """Raises UsageError for an unknown model or tag, EncoderError where tag and model disagree on the activation."""
+def check_name(name: str) -> None:
+    """Raises UsageError, with the nearest, when open_clip has no architecture of that name."""
     import open_clip
 
     if name not in open_clip.list_models():
         raise unknown_name("open_clip model", name, open_clip.list_models())
+
+
+def activation(name: str, tag: str) -> tuple[bool, bool]:
+    """Whether published weights were taught with QuickGELU, and whether the model of that name fits them."""
+    import open_clip
+
+    quick = bool((open_clip.get_pretrained_cfg(name, tag) or {}).get("quick_gelu", False))
+    return quick, quick == bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False))
+
+
+def check_published(name: str, tag: str) -> None:
+    """Raises UsageError for an unknown model or tag, EncoderError where tag and model disagree on the activation."""
+    import open_clip
+
+    check_name(name)
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag not in tags:
         raise unknown_name(f"pretrained tag of {name}", tag, tags)
-    quick = bool((open_clip.get_pretrained_cfg(name, tag) or {}).get("quick_gelu", False))
-    if quick != bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False)):
+    quick, fits = activation(name, tag)
+    if not fits:
         right = f"{name}-quickgelu" if quick else name.removesuffix("-quickgelu")
         said = "with" if quick else "without"
         raise EncoderError(

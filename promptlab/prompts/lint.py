@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from promptlab.display import many
 from promptlab.prompts.compose import clean
 from promptlab.prompts.english import looks_plural, singular
 from promptlab.types import Check, Classes
@@ -31,12 +32,13 @@ def lint(classes: Classes, too_long: Sequence[str] = ()) -> list[Check]:
             [t for t in count if clean(t) != " ".join(t.split())],
             "hold control characters or special tokens, which are left out",
         ),
-        ("texts-cut", list(too_long), "are longer than the encoder reads and are cut"),
+        ("texts-cut", list(too_long), "exceed what the encoder reads; the rest is cut"),
     ]
     return [Check(name, _sentence(name, which, what)) for name, which, what in findings if which]
 
 
 def _sentence(name: str, which: Sequence[str], what: str) -> str:
-    noun = "texts" if name == "texts-cut" else "names"
+    noun = "text" if name == "texts-cut" else "name"
+    verb, _, rest = what.partition(" ")
     shown = ", ".join(w[:60] for w in which[:4]) + (", ..." if len(which) > 4 else "")
-    return f"{len(which)} {noun} {what}: {shown}."
+    return f"{many(len(which), noun)} {verb}{'s' * (len(which) == 1)} {rest}: {shown}."

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promptlab.display import safe
+from promptlab.display import many, safe
 from promptlab.report import summary
-from promptlab.report.tables import Table, change, judged_cells, judged_heads, mcnemar, percent, signed
+from promptlab.report.tables import Table, change, judged_cells, judged_heads, mcnemar, percent, signed, worst_size
 from promptlab.types import Classes
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def verdict(duel: "Duel") -> str:
         return "No verdict: the second classifier was tuned on pictures that both are judged on here (another seed, or --transductive)."
     if d.accuracy is None:
         return f"{percent(d.changed)} % of the predictions differ. Which are better, only labels can say."
-    k = duel.first.worst.k
+    k = worst_size(duel.first)
     parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
     return f"Second against first: {'; '.join(parts)}. {mcnemar(d)}"
 
@@ -30,7 +30,8 @@ def verdict(duel: "Duel") -> str:
 def tables_of(duel: "Duel", classes: Classes) -> list[Table]:
     """Both rows, then the classes that were won and lost."""
     rows = tuple((name, *judged_cells(e)) for name, e in (("first", duel.first), ("second", duel.second)))
-    whole = Table(f"On {duel.first.n} pictures", ("classifier", *judged_heads(duel.first)), rows)
+    note = "Fixed: the worst classes of the first on its own tune half, followed in both."
+    whole = Table(f"On {many(duel.first.n, 'picture')}", ("classifier", *judged_heads(duel.first)), rows, note)
     moved = duel.second.per_class - duel.first.per_class
     order = np.argsort(-np.abs(np.nan_to_num(moved)), kind="stable")
     changed = [c for c in order if np.isfinite(moved[c]) and moved[c] != 0]

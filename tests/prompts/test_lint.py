@@ -54,8 +54,13 @@ def test_white_space_alone_is_nothing_unclean() -> None:
 
 def test_cut_texts_are_counted_and_shown() -> None:
     text = found("cat", too_long=("a very long text",))["texts-cut"]
-    assert text.startswith("1 texts")
+    assert text.startswith("1 text exceeds")
     assert "a very long text" in text
+
+
+def test_one_is_one_and_several_are_several() -> None:
+    assert found("leopards")["plural-names"].startswith("1 name looks plural;")
+    assert found("leopards", "wheels")["plural-names"].startswith("2 names look plural;")
 
 
 def test_long_lists_are_shortened_but_counted() -> None:
