@@ -1,6 +1,7 @@
 """Settings: flags > environment (PROMPTLAB_...) > promptlab.toml > defaults, in one place."""
 
 import ast
+import difflib
 import inspect
 import itertools
 import json
@@ -128,6 +129,13 @@ class Settings:
     def cache_folder(self) -> Path:
         """The cache folder, resolved."""
         return Path(self.cache).expanduser() if self.cache else Path(platformdirs.user_cache_dir("promptlab"))
+
+
+def strange_variables() -> dict[str, str]:
+    """{environment variable that begins like ours but is none: the nearest of ours, or nothing}."""
+    known = [f"PROMPTLAB_{name.upper()}" for name in defaults()]
+    strange = sorted(name for name in os.environ if name.startswith("PROMPTLAB_") and name not in known)
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), "") for name in strange}
 
 
 def template() -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlab import runs
+from promptlab.data import identity
 from promptlab.data.imagefolder import some_pictures
 from promptlab.errors import MismatchError, PromptlabError, UsageError
 from promptlab.events import Noted, Saved, ignore
@@ -72,6 +73,7 @@ class _Plan(NamedTuple):
     kept: runs.Run | None  # None: a new run folder is due
     prompts: Prompts | None  # None: those of the settings
     draft: Path | None = None  # where edited prompts of the run before may wait
+    before: str = ""  # the run that goes on
 
 
 class _Session(NamedTuple):
@@ -107,6 +109,7 @@ class Lab(Stages):
             session.run.save_text("report.md", shown.markdown)
             lab._tell(Saved("report", str(session.run.save_text("report.html", html.page(found, classes, session.run.manifest)))))
             session.run.save_json("result.json", found)  # last: a run with a result is whole
+            runs.point(session.run.path.parent)
         return RunResult(session.run, outcome, material, found, shown)
 
     def score(self, where: str, names: Sequence[str], labels: str = "", run: str = "") -> tuple[dict[str, Scoreboard], Material]:
@@ -124,7 +127,7 @@ class Lab(Stages):
             material = lab.prepare(session.dataset, session.prompts.templates)
             boards = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell).ask(names, source)
             scores = {name: summary.board(board, session.dataset.classes) for name, board in boards.items()}
-            lab._tell(Saved("scores", str(session.run.save_json("scores.json", scores))))
+            lab._tell(Saved("scores", str(session.run.save_json(runs.SCORES, scores))))
         return boards, material
 
     def score_texts(self, class_: str, run: str = "") -> tuple[TextScores, Material]:
@@ -159,6 +162,7 @@ class Lab(Stages):
             made = loop.make(material.tune, material.bank, weights, choice)
             classifier = replace(made, lineage=lab._lineage(material, weights, choice))
             lab._save_classifier(session.run, classifier)
+            runs.point(session.run.path.parent)
             if output is not None:
                 runs.save_classifier(output, classifier)
         return output or session.run.classifier, classifier
@@ -191,11 +195,12 @@ class Lab(Stages):
         row: dict[str, Any] = self.cache.remembered("study", key, lambda: study_report.row(attempt(), classes))
         return row
 
-    def classify(self, pictures: Sequence[str], path: Path, top: int = 3) -> list[Guess]:
-        """What the classifier at `path` says of picture files; one Guess each, in order."""
+    def classify(self, pictures: str | Path | Sequence[str | Path], path: str | Path, top: int = 3) -> list[Guess]:
+        """What the classifier at `path` says of picture files and of folders of them; one Guess each, in order."""
         from promptlab.score.classifier import guesses
 
-        images, classifier = some_pictures(pictures), runs.load_classifier(path)
+        given = [pictures] if isinstance(pictures, str | Path) else pictures
+        images, classifier = some_pictures([str(one) for one in given]), runs.load_classifier(Path(path))
         x, bad = self._encoder_of(classifier).encode_images(images, range(len(images)))
         found = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
         good = tuple(key for i, key in enumerate(images.keys) if i not in bad)
@@ -203,36 +208,39 @@ class Lab(Stages):
             found |= {guess.key: guess for guess in guesses(classifier, Features(x, good, None, "given", ""), self.device, top)}
         return [found[key] for key in images.keys]
 
-    def judge(self, where: str, path: Path) -> tuple[Evaluation, Classifier, bool]:
+    def judge(self, where: str, path: str | Path) -> tuple[Evaluation, Classifier, bool]:
         """How the classifier at `path` does on all pictures of a dataset, and whether it was tuned on some of them."""
         from promptlab.loops.judge import labels_for
         from promptlab.score.evaluate import evaluate
 
-        classifier, dataset = runs.load_classifier(path), self.open(where)
+        classifier, dataset = runs.load_classifier(Path(path)), self.open(where)
         encoded = all(isinstance(part, Features) for part in dataset.splits.values())
         features, _ = self.features(dataset, None if encoded else self._encoder_of(classifier))
         part = features["all" if "all" in features else "eval"]
-        if part.encoder and classifier.encoder and part.encoder != classifier.encoder:
-            raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models.")
+        s, model = self.settings, str(classifier.lineage.get("model", ""))
+        named = bool(dataset.encoder and (s.model or model)) and dataset.encoder != (s.model or model)
+        if named or (part.encoder and classifier.encoder and part.encoder != classifier.encoder):
+            made = f" ({dataset.encoder!r} and {s.model or model!r})" if named else ""
+            raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models{made}.")
         part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels))
-        s = self.settings
         found = evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device)
-        return found, classifier, classifier.lineage.get("dataset") == dataset.name
+        return found, classifier, identity.holds(dataset, part.keys, classifier.lineage.get("spots", {}))
 
     def compare(self, first: str, second: str) -> tuple["Duel", Classes]:
         """Two runs, or a run and a classifier file, on the pictures that the first run was judged on."""
         from promptlab.loops.judge import duel
 
-        plan = self._planned("", first)
-        other = Path(second) if Path(second).is_file() else runs.find(Path(self.settings.runs), second).classifier
-        assert plan.kept is not None
-        mine, theirs = runs.load_classifier(plan.kept.classifier), runs.load_classifier(other)
+        root = Path(self.settings.runs)
+        if Path(first).is_file():
+            raise UsageError(f"The first must be a run, whose pictures both are judged on; {first!r} is a file.", "Name the run first.")
+        mine = runs.load_classifier(runs.with_classifier(root, first).classifier)
+        theirs = runs.load_classifier(Path(second) if Path(second).is_file() else runs.with_classifier(root, second).classifier)
         if mine.encoder != theirs.encoder:
             raise MismatchError("The two classifiers were made with different models.", "Compare each on its own: promptlab eval.")
-        lab = plan.lab
+        plan = self._planned("", first)
+        lab, s = plan.lab, plan.lab.settings
         material = lab.prepare(lab.open(plan.where))
-        keys, s = fingerprint(sorted(material.tune.keys)), lab.settings
-        seen = theirs.lineage.get("dataset") == material.dataset.name and theirs.lineage.get("tune_keys") != keys
+        seen = identity.holds(material.dataset, material.judged.keys, theirs.lineage.get("spots", {}))
         found = duel(mine, theirs, material.tune, material.judged, lab.rules, k=s.k, seed=s.seed, device=lab.device)
         return replace(found, in_sample=seen or material.in_sample), mine.classes
 
@@ -271,13 +279,33 @@ class Lab(Stages):
         plan = self._planned("", run)
         assert plan.kept is not None
         if plan.prompts is None:
-            raise UsageError(f"The run {plan.kept.name!r} has no prompts of its own: its text vectors came with the data.")
+            raise _no_prompts(plan.kept)
         return plan.kept, plan.prompts, compose(plan.prompts.apply(plan.lab.open(plan.where).classes), plan.prompts.templates)
 
     @staticmethod
     def save_prompts(run: runs.Run, prompts: Prompts) -> Path:
         """Keep edited prompts in the run; what a finished run was made with stays beside them."""
-        return run.save_text(edits.FILE if run.result is None else edits.DRAFT, prompts.text())
+        name, text = edits.FILE if run.result is None else edits.DRAFT, prompts.text()
+        edits.read(text, name)  # what cannot be read back must not replace what can
+        return run.save_text(name, text)
+
+    def edit_prompts(self, run: str, editor: Callable[[Path], None]) -> Path | None:
+        """Let `editor` change the file with a run's prompts, then keep them; None when it changed nothing."""
+        found = runs.find(Path(self.settings.runs), run)
+        if not edits.file_of(found.path).is_file():
+            raise _no_prompts(found)
+        made = edits.edited(found.path, editor)
+        return None if made is None else self.save_prompts(found, made)
+
+    def reset_prompts(self, run: str = "") -> tuple[runs.Run, bool]:
+        """Drop the edits of a run's prompts that no run has taken yet; the run, and whether there were any."""
+        found = runs.find(Path(self.settings.runs), run)
+        return found, edits.reset(found.path)
+
+    @staticmethod
+    def edits_wait(run: runs.Run) -> bool:
+        """Whether a run's prompts were edited and no run has taken them yet."""
+        return (run.path / edits.DRAFT).is_file()
 
     def lint(self, where: str = "", run: str = "") -> list[Check]:
         """What is likely wrong with the names of a dataset, or of a run."""
@@ -305,35 +333,45 @@ class Lab(Stages):
             own = replace(own, templates=template_sets.load(settings.templates))
         changed = given is not None or not settings.agrees(manifest["settings"])
         draft = kept.path / edits.DRAFT
+        if flagged and draft.is_file():
+            self._tell(Noted("The prompts were edited: with --templates only their names are used. `promptlab prompts reset` drops edits."))
         due = new_when_changed and (changed or draft.is_file())  # what a finished run holds stays as it is
-        return _Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged else draft)
+        return _Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged else draft, kept.name)
 
     @contextmanager
     def _session(self, plan: _Plan) -> Iterator[_Session]:
-        """The opened dataset and its run folder; until the end every event is recorded there."""
-        watch, dataset, kept = runs.Stopwatch(), self.open(plan.where), plan.kept
+        """The opened dataset and its run folder, a new one where the data has changed; until the end every event is recorded there."""
+        watch, dataset = runs.Stopwatch(), self.open(plan.where)
+        pictures = identity.content(dataset)
         prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
-        if kept is None:
-            place = str(Path(plan.where).resolve()) if Path(plan.where).exists() else plan.where
-            manifest = {"promptlab": runs.version("promptlab-clip"), "data": place, "settings": self.settings.plain()}
-            kept = runs.new(Path(self.settings.runs), dataset.name, manifest)
-            if dataset.bank is None:
-                kept.save_text(edits.FILE, prompts.text())
-        folder = str(kept.path)
-        self._recorders = (watch, kept.log, lambda event: self._plugins.announce(event, folder))
+        same = plan.kept is not None and plan.kept.manifest.get("pictures", pictures) == pictures
+        run = plan.kept if same and plan.kept is not None else self._new_run(plan.where, dataset, prompts, pictures)
+        folder = str(run.path)
+        self._recorders = (watch, run.log, lambda event: self._plugins.announce(event, folder))
+        going_on = [Noted(f"Going on with the run {plan.before}.", "info")] * bool(plan.before)
+        changed = [Noted("The data has changed since that run, so this is a new one.")] * (plan.kept is not None and not same)
         try:
-            for note in dataset.notes:
-                self._tell(Noted(note))
-            yield _Session(dataset, prompts, kept, watch)
-            if plan.kept is None and plan.draft is not None:
+            with run.work():
+                for note in (*going_on, *changed, *map(Noted, dataset.notes)):
+                    self._tell(note)
+                yield _Session(dataset, prompts, run, watch)
+            if not same and plan.draft is not None:
                 plan.draft.unlink(missing_ok=True)  # the new run has it, and has succeeded
         except PromptlabError:
-            if plan.kept is None:
-                runs.remove(kept)  # nothing came of it; `latest` is again the run before
+            if not same:
+                runs.remove(run)  # nothing came of it
             raise
         finally:
             self._recorders = ()
+
+    def _new_run(self, where: str, dataset: Dataset, prompts: Prompts, pictures: str) -> runs.Run:
+        place = str(Path(where).resolve()) if Path(where).exists() else where
+        about = {"promptlab": runs.version("promptlab-clip"), "data": place, "pictures": pictures, "settings": self.settings.plain()}
+        made = runs.new(Path(self.settings.runs), dataset.name, about)
+        if dataset.bank is None:
+            made.save_text(edits.FILE, prompts.text())
+        return made
 
     def _encoder_of(self, classifier: Classifier) -> "OpenClipEncoder":
         """The encoder that a classifier was made with. Raises UsageError when nobody knows it, MismatchError when another one was given."""
@@ -367,11 +405,16 @@ class Lab(Stages):
             "seed": self.settings.seed,
             "tuned_on": len(material.tune),
             "tune_keys": fingerprint(sorted(material.tune.keys)),
+            "spots": identity.spots(material.dataset, material.tune.keys),
             "versions": {name: runs.version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
         }
 
 
+def _no_prompts(run: runs.Run) -> UsageError:
+    return UsageError(f"The run {run.name!r} has no prompts of its own: its text vectors came with the data.")
+
+
 def _prompts(run: runs.Run) -> Prompts | None:
     """The prompts of a run, edited or not; None when its text vectors came with the data."""
-    path = run.path / (edits.DRAFT if (run.path / edits.DRAFT).is_file() else edits.FILE)
-    return edits.read(path.read_text("utf-8"), str(path)) if path.is_file() else None
+    path = edits.file_of(run.path)
+    return edits.load(path) if path.is_file() else None

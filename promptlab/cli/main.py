@@ -38,6 +38,7 @@ def cli() -> None:
 
     Start with `promptlab demo`, or `promptlab run photos/` where each sub-folder is a class.
     """
+    diagnostics.misspelt()
 
 
 COMMANDS: tuple[click.Command, ...] = (

@@ -17,7 +17,7 @@ from promptlab.score.contest import require_same_encoder
 from promptlab.score.debias import balance, prior
 from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.evidence import Evidence
-from promptlab.score.health import check_labels, check_margins, check_mix, check_ranking, check_ties, check_weights
+from promptlab.score.health import check_labels, check_margins, check_mix, check_ranking, check_size, check_ties, check_weights
 from promptlab.score.sweep import sweep
 from promptlab.score.weighting import Weighting, find, title
 from promptlab.types import (
@@ -196,5 +196,6 @@ def _health(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, ch
         *check_ranking(weights, accuracy),
         *check_labels(choice.how),
         *check_ties(board, len(tune)),
+        *check_size(tune.labels, len(tune), board.per_class.shape[1]),
         *check_mix(tune.labels, board.per_class.shape[1], choice.debias, choice.mix),
     ]

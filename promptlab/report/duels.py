@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from promptlab.analysis.changes import changes
+from promptlab.display import many
 from promptlab.report import summary
-from promptlab.report.tables import Table, change, class_changes, judged_cells, judged_heads, mcnemar, percent, worst_sets
+from promptlab.report.tables import Table, change, class_changes, judged_cells, judged_heads, mcnemar, percent, worst_sets, worst_size
 from promptlab.types import Classes
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def verdict(duel: "Duel") -> str:
         return "No verdict: the second classifier was tuned on pictures that both are judged on here (another seed, or --transductive)."
     if d.accuracy is None:
         return f"{percent(d.changed)} % of the predictions differ. Which are better, only labels can say."
-    k = duel.first.worst.k
+    k = worst_size(duel.first)
     parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
     return f"Second against first: {'; '.join(parts)}. {mcnemar(d)}"
 
@@ -28,9 +29,8 @@ def verdict(duel: "Duel") -> str:
 def tables_of(duel: "Duel", classes: Classes) -> list[Table]:
     """Both rows, worst sets of every size, then the classes that were won and lost, with who took what was lost."""
     rows = tuple((name, *judged_cells(e)) for name, e in (("first", duel.first), ("second", duel.second)))
-    whole = Table(
-        f"On {duel.first.n} pictures", ("classifier", *judged_heads(duel.first)), rows, "Fixed: the first one's worst classes on tune."
-    )
+    note = "Fixed: the worst classes of the first on its own tune half, followed in both."
+    whole = Table(f"On {many(duel.first.n, 'picture')}", ("classifier", *judged_heads(duel.first)), rows, note)
     return [whole, *([worst_sets(duel.first, duel.second, duel.difference)] if duel.difference.sizes else []), *_moved(duel, classes)]
 
 

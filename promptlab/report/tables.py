@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptlab.analysis.confusion import takers
-from promptlab.display import safe
+from promptlab.display import many, safe
 from promptlab.types import Agreement, Changes, Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Table:
     title: str
     """One line above it; may be empty."""
     columns: tuple[str, ...]
-    """Heads; one that begins with `>` is of a column of numbers, which align right."""
+    """Heads; one that begins with `>` is of a column of numbers, which align right, with `=` of names to copy, which are never folded."""
     rows: tuple[tuple[str, ...], ...]
     """The cells."""
     note: str = ""
@@ -80,7 +80,12 @@ def headline(outcome: "Outcome", in_sample: bool) -> Table:
 
 def judged_heads(e: Evaluation) -> tuple[str, ...]:
     """Heads over `judged_cells`."""
-    return (">accuracy %", ">mean %", ">at 0", f">fixed worst-{e.worst.k} %", ">re-picked")
+    return (">accuracy %", ">mean %", ">at 0", f">fixed worst-{worst_size(e)} %", ">re-picked")
+
+
+def worst_size(e: Evaluation) -> int:
+    """How many classes the worst set really has: no more than have pictures."""
+    return min(e.worst.k, int((e.count > 0).sum())) if e.accuracy is not None else e.worst.k
 
 
 def judged_cells(e: Evaluation) -> tuple[str, ...]:
@@ -98,9 +103,13 @@ def judged_cells(e: Evaluation) -> tuple[str, ...]:
 def judged(e: Evaluation) -> Table:
     """How one classifier does on data that need not be its own."""
     if e.accuracy is None:
-        return Table(f"Without labels, on {e.n} pictures", ("", f">cmm-top of worst {e.worst.k}"), (("classifier", cosine(e.cmm_top)),))
+        return Table(
+            f"Without labels, on {many(e.n, 'picture')}", ("", f">cmm-top of worst {e.worst.k}"), (("classifier", cosine(e.cmm_top)),)
+        )
     cells = (with_interval(e.accuracy, e.interval), percent(e.mean), str(e.zeros), percent(e.worst.repicked))
-    return Table(f"On {e.n} pictures", ("", ">accuracy %", ">mean %", ">at 0", f">worst-{e.worst.k} %"), (("classifier", *cells),))
+    return Table(
+        f"On {many(e.n, 'picture')}", ("", ">accuracy %", ">mean %", ">at 0", f">worst-{worst_size(e)} %"), (("classifier", *cells),)
+    )
 
 
 def worst_of(e: Evaluation, classes: Classes) -> Table:
@@ -133,7 +142,7 @@ def verdict(outcome: "Outcome") -> str:
     d = outcome.difference
     if d.accuracy is None:
         return f"{percent(d.changed)} % of the predictions changed. Whether for the better, only labels can say."
-    k = outcome.baseline.evaluation.worst.k
+    k = worst_size(outcome.baseline.evaluation)
     parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
     return f"{'; '.join(parts)}. {mcnemar(d)}"
 
@@ -297,19 +306,20 @@ def guesses(found: Sequence[Guess], title: str = "") -> Table:
     return Table(title, ("picture", "looks most like (softmax %)", ">margin"), rows, "Margin: winner - runner-up, in cosine units.")
 
 
-def run_list(found: Sequence[tuple[str, dict[str, Any], dict[str, Any] | None]]) -> Table:
-    """One row per run: its headline."""
-    rows = tuple((safe(name, 60), *_run_cells(manifest, result)) for name, manifest, result in found)
-    return Table("", ("run", "tried", ">accuracy %", ">at 0", ">fixed worst %"), rows)
+def run_list(found: Sequence[tuple[str, str, dict[str, Any], dict[str, Any] | None]]) -> Table:
+    """One row per run, of its name, state, manifest and result: its headline."""
+    rows = tuple((safe(name, 60), *_run_cells(state, manifest, result)) for name, state, manifest, result in found)
+    return Table("", ("=run", "tried", ">accuracy %", ">at 0", ">worst %"), rows, "Worst: the baseline's worst classes, followed.")
 
 
-def _run_cells(manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
-    whole = result is not None and {"result", "method"} <= set(result)
-    if result is None or not whole:
-        return (safe(str(manifest["settings"].get("weights", ""))), "unfinished", "-", "-")
-    e = result["result"]
-    zeros = "-" if e["zeros"] is None else str(e["zeros"])
-    return (safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"]))
+def _run_cells(state: str, manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
+    try:
+        assert result is not None
+        e = result["result"]
+        zeros = "-" if e["zeros"] is None else str(e["zeros"])
+        return safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"])
+    except (AssertionError, KeyError, TypeError):  # no result, or one that somebody else wrote
+        return safe(str(manifest["settings"].get("weights", ""))), state, "-", "-"
 
 
 def texts(found: TextScores, material: Material) -> Table:
@@ -325,5 +335,5 @@ def texts(found: TextScores, material: Material) -> Table:
         title,
         ("text", ">cmm", ">accuracy %"),
         rows,
-        f"On {found.images} pictures on tune; labels: {labels}. All other rows: uniform ensemble.",
+        f"On {many(found.images, 'picture')} on tune; labels: {labels}. All other rows: uniform ensemble.",
     )
