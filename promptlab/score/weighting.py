@@ -106,9 +106,11 @@ def weighting(
         way, kind, rule = UNIFORM, "rule", name
     rule = rule.replace("/worst-k", f"/worst-{k}") if k else rule
     try:
-        parse_rule(rule, rules, classes)
+        _, reducer = parse_rule(rule, rules, classes)
     except UsageError as error:
         raise error if kind != "rule" or "/" in name else unknown_name("weighting", name, [*WAYS, *PATTERNS, *rules]) from error
+    if reducer == "zeros":
+        raise UsageError(f"`{name}` counts classes at 0 %: a figure that is never a weight.", f"Use `{rule.partition('/')[0]}/worst-k`.")
     if kind in ("top", "forward", "uniform") and scope == Scope.CLASS:
         raise UsageError(f"`{name}` chooses families for all classes alike, so --scope class cannot be used.", "Leave --scope out.")
     return Weighting(
