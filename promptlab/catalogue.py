@@ -1,7 +1,7 @@
 """What there is: data sources, models, rules and templates, built in or from plugins, found by name."""
 
+import os
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptlab.config import Settings
@@ -77,7 +77,7 @@ class Catalogue:
         if found is not None:
             source, plugin = found
             return guarded(plugin, "open", lambda: source.open(where, DataOptions(names=self.settings.classes)))
-        if Path(where).exists():
+        if os.path.exists(where):  # Path.exists raises for a name that is too long
             raise DataError(f"{where!r} is nothing that a dataset source understands.", "`promptlab datasets` shows what they read.")
         raise unknown_name("dataset or folder", where, [name for name, (source, _) in self.sources.items() if source.claims(name)])
 
@@ -87,11 +87,13 @@ class Catalogue:
 
         name = model or self.settings.model or DEFAULT_MODEL
         alias = self.models.get(name)
-        if alias is None and name.isidentifier() and not Path(name).exists():
+        if alias is None and name.isidentifier() and not os.path.exists(name):
             raise unknown_name("model", name, self.models)
         s = self.settings
         how = Loading(self.device, s.precision, s.allow_pickle_weights, s.offline)
-        return OpenClipEncoder(alias[0].target if alias else name, self.cache, how, name)
+        made = OpenClipEncoder(alias[0].target if alias else name, self.cache, how, name)
+        self.cache.remembered("names", made.fingerprint, lambda: name)  # `promptlab cache` shows it
+        return made
 
     def model_for(self, dataset: Dataset) -> str:
         """The model as `--model` takes it; empty when the data brings pictures and texts as vectors."""

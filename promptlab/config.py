@@ -1,6 +1,7 @@
 """Settings: flags > environment (PROMPTLAB_...) > promptlab.toml > defaults, in one place."""
 
 import ast
+import difflib
 import inspect
 import itertools
 import json
@@ -21,6 +22,7 @@ WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": 
 # A project file from a stranger must not redirect what is written outside of the project.
 NOT_FROM_FILE = ("cache", "allow_pickle_weights")
 OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights")
+LOWEST_TAU = 1e-6  # below, weights are one family's alone; far below, they are no numbers
 CHOICES = {
     "labels": ("auto", "ensemble", "others", "self", "true", "zpe"),
     "scope": ("auto", "global", "class"),
@@ -84,8 +86,8 @@ class Settings:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise unknown_name(f"value of `{name}`", str(getattr(self, name)), known)
-        if not 0 < self.tau < math.inf:
-            raise UsageError(f"tau is {self.tau}; a number above 0 was expected.")
+        if not LOWEST_TAU <= self.tau < math.inf:
+            raise UsageError(f"tau is {self.tau}; a number of at least {LOWEST_TAU:g} was expected.", "Smaller is sharper: try 0.1.")
         if self.seed < 0:
             raise UsageError(f"seed is {self.seed}; 0 or more was expected.")
         if self.k < 0:
@@ -129,6 +131,13 @@ class Settings:
         return Path(self.cache).expanduser() if self.cache else Path(platformdirs.user_cache_dir("promptlab"))
 
 
+def strange_variables() -> dict[str, str]:
+    """{environment variable that begins like ours but is none: the nearest of ours, or nothing}."""
+    known = [f"PROMPTLAB_{name.upper()}" for name in defaults()]
+    strange = sorted(name for name in os.environ if name.startswith("PROMPTLAB_") and name not in known)
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), "") for name in strange}
+
+
 def template() -> str:
     """A promptlab.toml with every setting that a project file may hold, commented out at its default."""
     lines = ["# Settings of promptlab for this folder. Flags and PROMPTLAB_... variables go before them.", ""]
@@ -165,7 +174,7 @@ def _from_file(file: Path) -> dict[str, Any]:
         return {}
     try:
         found = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no TOML, no UTF-8, or a number of 5,000 digits
         raise UsageError(f"{str(file)!r} cannot be read: {error}.") from error
     for name in found:
         if name in NOT_FROM_FILE:
@@ -182,14 +191,14 @@ def _from_file(file: Path) -> dict[str, Any]:
 def _rooted(name: str, value: Any) -> Any:
     """The value with its paths absolute, so that a run goes on from any folder."""
     if name in ("classes", "mix") and value:
-        return str(Path(value).expanduser().resolve())
+        return str(Path(value).expanduser().absolute())  # a pipe, as `<(...)` gives, has no other name to be resolved to
     if name == "templates":
-        return tuple(str(Path(v).resolve()) if Path(v).is_file() else v for v in value)
+        return tuple(str(Path(v).resolve()) if os.path.isfile(v) else v for v in value)
     if name == "model" and value:
         schema, folder = ("local-dir:", value[10:]) if value.startswith("local-dir:") else ("", value)
         before, comma, file = folder.rpartition(",")
         path = Path(file).expanduser()
-        return f"{schema}{before}{comma}{path.resolve()}" if path.exists() and (comma or path.is_dir()) else value
+        return f"{schema}{before}{comma}{path.resolve()}" if os.path.exists(path) and (comma or path.is_dir()) else value
     return value
 
 

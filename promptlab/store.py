@@ -1,6 +1,7 @@
 """Fingerprints, atomic files, and where the cache is laid out."""
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -51,6 +52,12 @@ def explained(path: Path) -> Iterator[None]:
         raise StoreError(f"{str(path)!r} cannot be written: {error.strerror or error}.", hint) from error
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are not there, for the owner alone: mkdir's `mode` is that of the last one only."""
+    for place in (*reversed(path.parents), path):
+        place.mkdir(mode=0o700, exist_ok=True)
+
+
 # A lone surrogate (a file name that is no text) becomes an escape, which is JSON too.
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
 
@@ -59,7 +66,7 @@ TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
 def written(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """A file that appears under its name only when it is whole: temporary name, flush to disk, rename."""
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         try:
             with os.fdopen(handle, mode, **({} if "b" in mode else TEXT)) as file:
@@ -80,10 +87,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds; None when there is none, or when it was cut short."""
+    """What a JSON file holds; None when there is none, or when it is damaged."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     except OSError as error:
         raise StoreError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
@@ -94,7 +101,7 @@ def slug(text: str, longest: int = 40) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest] or "data"
 
 
-KINDS = ("features", "text", "hashes", "scales", "study")  # what the cache holds; anything else in its folder is not ours
+KINDS = ("features", "text", "hashes", "scales", "names", "study")  # what the cache holds; anything else in its folder is not ours
 
 
 class Cache:
@@ -105,20 +112,24 @@ class Cache:
 
     def _place(self, *parts: str) -> Path:
         with explained(self.root):
-            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self.root)
         return self.root.joinpath(*parts)
 
     @contextmanager
-    def lock(self, place: Path, waiting: Callable[[], None]) -> Iterator[None]:
-        """Only one process at a time works on `place`; a second one says that it waits, then finds what the first has made."""
+    def lock(self, place: Path, waiting: Callable[[int], None]) -> Iterator[None]:
+        """Only one process at a time works on `place`; a second one finds what the first has made.
+
+        While it waits it calls `waiting` twice a second, with how many times it did so before; what that raises ends the wait.
+        """
         with explained(place):
-            place.mkdir(parents=True, exist_ok=True)
+            private_folder(place)
             lock = FileLock(place / ".lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                waiting()
-                lock.acquire()
+            for times in itertools.count():
+                try:
+                    lock.acquire(timeout=0.5 if times else 0)
+                    break
+                except Timeout:
+                    waiting(times)
         try:
             yield
         finally:
@@ -132,15 +143,20 @@ class Cache:
         """The file of one encoder's text vectors."""
         return self._place("text", encoder[:16], "texts.sqlite")
 
-    def remembered(self, topic: str, key: str, make: Callable[[], Any]) -> Any:
-        """A JSON value that `make` computed once for this key."""
+    def remembered(self, topic: str, key: str, make: Callable[[], Any], fits: Callable[[Any], bool] = lambda value: True) -> Any:
+        """A JSON value that `make` computed once for this key; computed again when what was kept does not fit."""
         path = self._place(topic, f"{fingerprint(key)[:32]}.json")
         kept = read_json(path)
-        if isinstance(kept, dict) and kept.get("key") == key:
+        if isinstance(kept, dict) and kept.get("key") == key and "value" in kept and fits(kept["value"]):
             return kept["value"]
         value = make()
         write_json(path, {"key": key, "value": value})
         return value
+
+    def models(self) -> dict[str, str]:
+        """{how `contents` begins to call an encoder: the model that somebody named}."""
+        kept = [read_json(path) for path in sorted((self.root / "names").glob("*.json"))]
+        return {str(entry["key"])[:16]: str(entry["value"]) for entry in kept if isinstance(entry, dict)}
 
     def contents(self) -> list[tuple[str, str, int, float]]:
         """(kind, encoder, bytes, newest change in seconds since 1970) of everything kept."""

@@ -1,11 +1,16 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from promptlab.config import CHOICES
+
+if TYPE_CHECKING:
+    from promptlab.config import Settings
+    from promptlab.events import Listener
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,3 +81,28 @@ def method(command: F) -> F:
         click.option("--mix", metavar="FILE", help="FOLDER<TAB>SHARE: the class mix that offsets aim at (default: all alike)."),
         click.option("--k", type=click.IntRange(min=0), help="How many worst classes to follow (default: min(10, a fifth of them))."),
     )(command)
+
+
+def classifier(command: F) -> F:
+    """Which classifier."""
+    return _stacked(
+        click.option("--classifier", type=click.Path(path_type=Path), help="The classifier file (default: that of the latest run)."),
+        click.option("--run", "run_name", metavar="RUN", default="", help="Use the classifier of this run."),
+        click.option("--model", help="The model, where the file does not know it."),
+    )(command)
+
+
+def chosen(settings: "Settings", file: Path | None, run: str, listen: "Listener") -> Path:
+    """The classifier that is meant; one that nobody named is told."""
+    from promptlab import runs
+    from promptlab.errors import UsageError
+    from promptlab.events import Noted
+
+    if file and run:
+        raise UsageError(f"A classifier ({str(file)!r}) and --run ({run!r}) were both given; which is meant?", "Leave one of them out.")
+    if file:
+        return file
+    found = runs.with_classifier(Path(settings.runs), run)
+    if not run:
+        listen(Noted(f"With the classifier of the run {found.name} ({found.manifest['data']}).", "info"))
+    return found.classifier

@@ -1,7 +1,7 @@
 """Precomputed features: `.npz` or `.npy` files, with or without text vectors.
 
 Arrays that are understood (in one .npz, or all files of a folder together):
-  features (N, D), labels (N,), keys (N,)        one set of pictures, which is halved
+  features (N, D), labels (N,), keys (N,)        one set of pictures, which is halved; labels: indices, or names without `names`
   val_x, val_y, test_x, test_y                   two sets: tune = val (or train), eval = test (or val)
   names (C,)                                     class names, in label order
   text (K, C, D), families (K,)                  text vectors, so that no model is needed
@@ -9,6 +9,7 @@ Arrays that are understood (in one .npz, or all files of a folder together):
   encoder ()                                     the model that made them, as --model takes it
 """
 
+import os
 import zlib
 from pathlib import Path
 from zipfile import BadZipFile
@@ -30,12 +31,14 @@ class FeatureFiles:
 
     name = "features"
     about = ".npz or .npy: features, labels, names; optional text (K, C, D) with families"
-    example = "promptlab run features.npz --model ViT-B-32,openai"
+    example = "promptlab run features.npz --model ViT-B-32-quickgelu,openai"
 
     def claims(self, where: str) -> bool:
         """An .npz or .npy file, or a folder that holds one."""
-        path = Path(where)
-        return bool(_files(path)) and path.exists()
+        try:
+            return os.path.exists(where) and bool(_files(Path(where)))
+        except OSError:
+            return False  # a folder that may not be listed: ImageFolder says so
 
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset; see the module. Raises DataError that names the array and the shape that was expected."""
@@ -43,6 +46,8 @@ class FeatureFiles:
         arrays: dict[str, Array] = {}
         for file in _files(path):
             arrays |= _read(file)
+        if "names" not in arrays and "text" not in arrays:  # the order of text vectors is that of names, which sorting would guess
+            arrays = _numbered(arrays)
         classes = _classes(path, arrays, options)
         splits = {split: _features(arrays, prefix, split, where) for split, prefix in _splits(arrays, where).items()}
         bank, notes = _bank(arrays, classes, where) if "text" in arrays else (None, ())
@@ -69,25 +74,41 @@ def _read(file: Path) -> dict[str, Array]:
     return {SYNONYMS.get(name, name): array for name, array in arrays.items()}
 
 
+def _numbered(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Arrays whose labels are names: the sorted names, and their indices in place of the labels; others come back as they are."""
+    words = {name: array for name, array in arrays.items() if _is_labels(name) and array.dtype.kind == "U" and array.ndim == 1}
+    if not words:
+        return arrays
+    names = np.unique(np.concatenate(list(words.values())))
+    return arrays | {"names": names} | {name: np.searchsorted(names, array) for name, array in words.items()}
+
+
+def _is_labels(name: str) -> bool:
+    return name.endswith(("labels", "_y"))
+
+
 def _word(arrays: dict[str, Array], name: str) -> str:
     return str(arrays[name]) if name in arrays else ""
 
 
 def _classes(path: Path, arrays: dict[str, Array], options: DataOptions) -> Classes:
-    if options.names and "names" in arrays and any(name.endswith(("labels", "_y")) for name in arrays):
+    own = arrays.get("names")
+    if own is not None and (own.dtype.kind != "U" or own.ndim != 1):
+        raise DataError(f"`names` in {str(path)!r} is {own.dtype} {own.shape}; a flat array of strings was expected.")
+    file = class_names.NamesFile(options.names) if options.names else None
+    if file is not None and (own is None or not any(map(_is_labels, arrays))):
+        return file.bare()
+    if own is not None:
+        classes = Classes.of([str(name) for name in own])
+        if file is None:
+            return classes
+        if file.pairs:
+            return file.joined(list(classes.ids), "label")
         raise DataError(
             f"{str(path)!r} has labels and names of its own; a list of names would be matched to them by position.",
-            "Leave --classes out, or change `names` in the file.",
+            "Leave --classes out, or write `name<TAB>new name` lines.",
         )
-    if options.names:
-        return class_names.bare_list(options.names)
     beside = path / "names.txt"
-    if "names" in arrays:
-        if arrays["names"].dtype.kind != "U" or arrays["names"].ndim != 1:
-            raise DataError(
-                f"`names` in {str(path)!r} is {arrays['names'].dtype} {arrays['names'].shape}; a flat array of strings was expected."
-            )
-        return Classes.of([str(n) for n in arrays["names"]])
     if path.is_dir() and beside.is_file():
         return class_names.bare_list(str(beside))
     raise DataError(f"{str(path)!r} has no class names.", "Add an array `names`, a file names.txt in the folder, or --classes names.txt.")

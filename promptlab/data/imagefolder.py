@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from errno import EINVAL
 from pathlib import Path
 
 import numpy as np
 
 from promptlab.data import names
-from promptlab.data.listing import SUFFIXES, pictures
+from promptlab.data.listing import SUFFIXES, is_folder, is_picture, pictures, read
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
 from promptlab.types import Dataset, Images
@@ -25,13 +24,15 @@ class ImageFolder:
 
     def claims(self, where: str) -> bool:
         """Any folder that exists and holds no feature files at its top."""
-        path = Path(where)
-        return path.is_dir() and not any(p.suffix in (".npz", ".npy") for p in path.iterdir())
+        try:
+            return os.path.isdir(where) and not any(name.endswith((".npz", ".npy")) for name in os.listdir(where))
+        except OSError:
+            return True  # `open` says what the disk says
 
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset; see the class. Raises DataError when there is no picture, or no way to know the classes."""
         root = Path(where)
-        folders = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith(".") and not _leads_back(e, root))
+        folders = sorted(e.name for e in os.scandir(root) if is_folder(e) and not e.name.startswith(".") and not _leads_back(e, root))
         if folders and {f.lower() for f in folders} <= SPLITS:
             raise DataError(f"{where!r} holds the splits {', '.join(folders)}, not classes.", f"Name one of them: {root / folders[-1]}.")
         found = {folder: pictures(root / folder, root) for folder in folders}
@@ -48,7 +49,7 @@ def _labelled(root: Path, folders: list[str], found: dict[str, list[tuple[str, s
     classes = names.for_folders(folders, options.names)
     listing = [(key, stamp, c) for c, folder in enumerate(folders) for key, stamp in found[folder]]
     empty = [folder for folder in found if not found[folder]]
-    loose = [e.name for e in os.scandir(root) if e.name.lower().endswith(SUFFIXES) and e.is_file() and not e.name.startswith(".")]
+    loose = [entry.name for entry in os.scandir(root) if is_picture(entry)]
     notes = []
     if empty:
         notes.append(f"{len(empty)} sub-folders hold no picture and are no classes: {', '.join(sorted(empty)[:4])}.")
@@ -72,15 +73,11 @@ def _flat(root: Path, options: DataOptions) -> Dataset:
 
 def _images(root: Path, listing: list[tuple[str, str]], labels: np.ndarray | None) -> Images:
     keys, stamps = zip(*listing, strict=True)
-    return Images("all", keys, stamps, labels, lambda i: (root / keys[i]).read_bytes(), str(root.resolve()))
-
-
-def _file(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
-        raise OSError(EINVAL, "it is no file")  # a pipe would wait for ever
-    return path.read_bytes()
+    return Images("all", keys, stamps, labels, lambda i: read(root / keys[i]), str(root.resolve()))
 
 
 def some_pictures(paths: Sequence[str]) -> Images:
-    """The pictures at these paths, in this order, without labels."""
-    return Images("given", tuple(paths), tuple(paths), None, lambda i: _file(Path(paths[i])))
+    """The pictures at these paths, in this order, without labels; a folder stands for the pictures in it, if it has any."""
+    inside = {path: pictures(Path(path), Path(path)) for path in paths if os.path.isdir(path)}
+    found = tuple(one for path in paths for one in ([str(Path(path, key)) for key, _ in inside.get(path, ())] or [path]))
+    return Images("given", found, found, None, lambda i: read(Path(found[i])))

@@ -1,10 +1,15 @@
-"""Pictures in folders, listed fast."""
+"""Pictures in folders, listed fast, and read with care."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
+
+from promptlab.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+# Bytes of the largest picture that is read: 89 million pixels of three colours, 16 bits each, are 537 MB.
+LARGEST = 1 << 30
 
 
 def pictures(folder: Path, root: Path) -> list[tuple[str, str]]:
@@ -12,8 +17,8 @@ def pictures(folder: Path, root: Path) -> list[tuple[str, str]]:
 
     Linked files are read, linked folders are not followed (loops), hidden ones are left out.
     """
-    cut = len(os.fspath(root).rstrip(os.sep)) + 1
-    return sorted((os.fspath(entry.path)[cut:].replace(os.sep, "/"), stamp(entry)) for entry in _walk(folder))
+    cut = len(os.fspath(root.absolute()).rstrip(os.sep)) + 1
+    return sorted((entry.path[cut:].replace(os.sep, "/"), stamp(entry)) for entry in _walk(folder.absolute()))
 
 
 def _walk(folder: Path) -> Iterator["os.DirEntry[str]"]:
@@ -21,12 +26,24 @@ def _walk(folder: Path) -> Iterator["os.DirEntry[str]"]:
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
                     waiting.append(entry.path)
-                elif entry.name.lower().endswith(SUFFIXES) and (entry.is_file() or entry.is_symlink()):
+                elif is_picture(entry):
                     yield entry
+
+
+def is_picture(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry goes by the name of a picture: a file, or a link wherever it leads, so that a broken one is told."""
+    named = entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".")
+    return named and (entry.is_symlink() or entry.is_file())
+
+
+def is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry is a folder, or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def stamp(file: "Path | os.DirEntry[str]") -> str:
@@ -36,3 +53,13 @@ def stamp(file: "Path | os.DirEntry[str]") -> str:
     except OSError:
         return "missing"
     return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def read(file: Path) -> bytes:
+    """The bytes of a picture. Raises OSError as the disk does, DataError for what is no file (a pipe waits for ever) or is too large."""
+    status = file.stat()
+    if not S_ISREG(status.st_mode):
+        raise DataError("it is no file")
+    if status.st_size > LARGEST:
+        raise DataError(f"it has more than {LARGEST:,} bytes")
+    return file.read_bytes()

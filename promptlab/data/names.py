@@ -1,5 +1,6 @@
 """Class names, from folders and from files; and shares of classes."""
 
+import difflib
 import re
 from pathlib import Path
 
@@ -10,50 +11,77 @@ from promptlab.types import Array, Classes
 
 
 def from_folder(folder: str) -> str:
-    """The words in a folder's name: `001.ak47` gives `ak47`, `car_side` gives `car side`; case stays."""
-    words = re.sub(r"^\d+\.\s*(?=[^\W\d])", "", folder).replace("_", " ")
+    """The words in a folder's name: `001.ak47` gives `ak47`, `04-car_side` gives `car side`; case stays, and so does `747`."""
+    words = re.sub(r"^\d+[._\- ]+(?=[^\W\d])", "", folder).replace("_", " ")
     return " ".join(words.split()) or folder
 
 
-def read_lines(path: str) -> list[str]:
-    """The lines of a names file, empty ones left out. Raises DataError when it cannot be read or is empty."""
-    try:
-        lines = [line.rstrip("\r") for line in Path(path).read_text("utf-8-sig").split("\n") if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The names file {path!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
-    if not lines:
-        raise DataError(f"The names file {path!r} is empty.", "Write one class name per line.")
-    return lines
+class NamesFile:
+    """The lines of a names file that are neither empty nor begin with #. Read once: what a pipe says cannot be read twice.
+
+    Raises DataError when it cannot be read or holds no line.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            text = Path(path).read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"The names file {path!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
+        numbered = enumerate((line.rstrip("\r") for line in text.split("\n")), 1)
+        self.lines = [(number, line) for number, line in numbered if line.strip() and not line.startswith("#")]
+        if not self.lines:
+            raise DataError(f"The names file {path!r} is empty.", "Write one class name per line.")
+
+    @property
+    def pairs(self) -> bool:
+        """Whether it pairs names with something: a line has a tab."""
+        return any("\t" in line.strip() for _, line in self.lines)
+
+    def bare(self) -> Classes:
+        """Classes from one name per line. Raises DataError for lines with tabs."""
+        tabbed = next((line for _, line in self.lines if "\t" in line.strip()), None)
+        if tabbed is not None:
+            raise DataError(
+                f"{self.path!r} has the line {tabbed[:60]!r}; one name per line was expected, without tabs.",
+                "Pairs rename labels that are names.",
+            )
+        return Classes.of([" ".join(line.split()) for _, line in self.lines])
+
+    def joined(self, ids: list[str], kind: str) -> Classes:
+        """Classes with these ids and the names of `id<TAB>name` lines; an id may have several lines, and several names in one.
+
+        An id without a line is named by its own words. `kind` is what messages call an id: `folder`, `label`. Raises DataError for a line
+        that is no pair (matched by position it would shift labels in silence) and for an id that is not there.
+        """
+        names: dict[str, list[str]] = {}
+        for number, line in self.lines:
+            first, *rest = (cell.strip() for cell in line.split("\t"))
+            found = [" ".join(name.split()) for name in rest if name]
+            if not found:
+                raise DataError(
+                    f"Line {number} of {self.path!r} is {line[:60]!r}; `{kind}<TAB>name` was expected.",
+                    "A bare list would be matched by position and shift labels unseen.",
+                )
+            names.setdefault(first, []).extend(found)
+        strange = next((name for name in names if name not in ids), None)
+        if strange is not None:
+            near = [f"Did you mean {match!r}? " for match in difflib.get_close_matches(strange, ids, n=1)]
+            known = ", ".join(ids[:8]) + ("..." if len(ids) > 8 else "")
+            raise DataError(f"{self.path!r} names the {kind} {strange!r}, which is not there.", f"{''.join(near)}The {kind}s are: {known}.")
+        return Classes(tuple(ids), tuple(tuple(names.get(i) or [from_folder(i)]) for i in ids))
 
 
 def bare_list(path: str) -> Classes:
     """Classes from a file with one name per line. Raises DataError for lines with tabs: they pair names with something."""
-    tabbed = next((line for line in read_lines(path) if "\t" in line.strip()), None)
-    if tabbed is not None:
-        raise DataError(
-            f"{path!r} has the line {tabbed[:60]!r}; one name per line was expected, without tabs.", "Pairs are for labelled folders."
-        )
-    return Classes.of([" ".join(line.split()) for line in read_lines(path)])
+    return NamesFile(path).bare()
 
 
 def for_folders(folders: list[str], path: str) -> Classes:
-    """Classes of labelled folders; `path` names a file of `folder<TAB>name` lines, or is empty. A folder may have several lines.
-
-    Raises DataError for a bare list: matched by position it would shift labels in silence.
-    """
-    names: dict[str, list[str]] = {}
-    for number, line in enumerate(read_lines(path) if path else [], 1):
-        folder, tab, name = line.partition("\t")
-        if not tab or not name.strip():
-            raise DataError(
-                f"Line {number} of {path!r} is {line[:60]!r}; `folder<TAB>name` was expected.",
-                "A bare list would be matched by position and shift labels unseen.",
-            )
-        names.setdefault(folder.strip(), []).append(" ".join(name.split()))
-    strangers = sorted(set(names) - set(folders))
-    if strangers:
-        raise DataError(f"{path!r} names the folder {strangers[0]!r}, which is not there.", f"The folders are: {', '.join(folders[:8])}...")
-    return Classes(tuple(folders), tuple(tuple(names.get(f) or [from_folder(f)]) for f in folders))
+    """Classes of labelled folders; `path` names a file of `folder<TAB>name` lines, or is empty. Raises DataError for a bare list."""
+    if path:
+        return NamesFile(path).joined(folders, "folder")
+    return Classes(tuple(folders), tuple((from_folder(folder),) for folder in folders))
 
 
 def read_mix(path: str, classes: Classes) -> Array:
@@ -62,7 +90,7 @@ def read_mix(path: str, classes: Classes) -> Array:
     Raises DataError for a line that is none, for a class that is unknown, missing, named twice, or has no share.
     """
     shares: dict[str, float] = {}
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in NamesFile(path).lines:
         folder, _, share = line.partition("\t")
         if folder.strip() in shares:
             raise DataError(f"Line {number} of {path!r} names {folder.strip()!r} twice.", "Every class of the data needs one line.")

@@ -1,5 +1,6 @@
 """The layout of clip-retrieval: `img_emb/img_emb_0.npy`, `metadata/metadata_0.parquet`, and so on."""
 
+import os
 import re
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class ClipRetrieval:
 
 
 def _numbered(folder: Path, suffix: str) -> list[Path]:
-    found = list(folder.glob(f"*{suffix}")) if folder.is_dir() else []
+    found = list(folder.glob(f"*{suffix}")) if os.path.isdir(folder) else []
     return sorted(found, key=lambda p: [int(n) for n in re.findall(r"\d+", p.name)])
 
 
@@ -59,10 +60,13 @@ def _keys(root: Path, part: int, count: int) -> list[str]:
     if part >= len(files):
         return numbers
     try:
-        from pyarrow import parquet
+        from pyarrow import ArrowException, parquet
     except ImportError:
         return numbers
-    table = parquet.read_table(files[part])
+    try:
+        table = parquet.read_table(files[part])
+    except (OSError, ArrowException) as error:
+        raise DataError(f"{str(files[part])!r} is no parquet file: {error}.", "Without metadata/ rows go by their numbers.") from error
     column = next((name for name in KEYS if name in table.column_names), None)
     if column is None:
         return numbers

@@ -1,11 +1,12 @@
 """Picture vectors on disk: shards, each with a note written last, and an index written last of all.
 
 Shards are named by what they hold (keys and stamps of their pictures), so that a killed run finds its finished shards again and a
-changed picture costs its own shard. No note, no shard; no index, no features.
+changed picture costs its own shard. No note, no shard; no index, no features. A note carries a seal of all it says, of its encoder and of
+its shard: one that was damaged, swapped or edited costs its shard.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,13 @@ def encode_images(images: Images, encoder: Encoder, dataset: str, cache: Cache, 
     cuts = [range(i, min(i + PER_SHARD, len(images))) for i in range(0, len(images), PER_SHARD)]
     names = [fingerprint([[images.keys[i], images.stamps[i]] for i in rows])[:32] for rows in cuts]
     listen(Started("encode pictures", len(images), "pictures"))
-    notes, new = [_finished(folder, name) for name in names], 0
+    notes, new = [_finished(folder, name, encoder) for name in names], 0
     index = {"encoder": encoder.fingerprint, "name": encoder.name, "shards": names}
     # Nothing is written where all is there, so that a cache that cannot be written to serves, too.
     if None in notes or read_json(folder / "index.json") != index:
-        with cache.lock(folder, lambda: listen(Noted("Another process encodes these pictures; waiting for it.", "info"))):
+        with cache.lock(folder, _waiting(listen)):
             for i, (name, rows) in enumerate(zip(names, cuts, strict=True)):
-                note = _finished(folder, name)
+                note = _finished(folder, name, encoder)
                 if note is None:
                     note = _encode_shard(folder, name, images, rows, encoder, counted_from(rows.start, listen))
                     new += len(rows) - len(note["bad"])
@@ -50,11 +51,21 @@ def encode_images(images: Images, encoder: Encoder, dataset: str, cache: Cache, 
     return features, new
 
 
-def _finished(folder: Path, name: str) -> dict[str, Any] | None:
+def _waiting(listen: Listener) -> Callable[[int], None]:
+    """Says once that another process is at work; from then on only keeps the brake in reach."""
+    note = Noted("Another process encodes these pictures; waiting for it.", "info")
+    return lambda times: listen(Progressed("encode pictures", 0) if times else note)
+
+
+def _note(name: str, encoder: Encoder, sha256: Any, bad: Any) -> dict[str, Any]:
+    return {"sha256": sha256, "bad": bad, "seal": fingerprint("shard", encoder.fingerprint, name, sha256, bad)}
+
+
+def _finished(folder: Path, name: str, encoder: Encoder) -> dict[str, Any] | None:
     """The note of a whole shard; None when there is none, when its rows are not what the note says, or when the disk refused a picture."""
     note = read_json(folder / f"{name}.json")
     rows = folder / f"{name}.npy"
-    if not isinstance(note, dict) or set(note) != {"sha256", "bad"} or not rows.is_file():
+    if not isinstance(note, dict) or note != _note(name, encoder, note.get("sha256"), note.get("bad")) or not rows.is_file():
         return None
     if any(str(reason).startswith(UNREAD) for reason in note["bad"].values()):
         return None
@@ -67,7 +78,7 @@ def _encode_shard(folder: Path, name: str, images: Images, rows: range, encoder:
     np.save(rows_file, z, allow_pickle=False)
     with written(folder / f"{name}.npy") as file:
         file.write(rows_file.getbuffer())
-    note = {"sha256": file_sha256(folder / f"{name}.npy"), "bad": {str(i - rows.start): reason for i, reason in bad.items()}}
+    note = _note(name, encoder, file_sha256(folder / f"{name}.npy"), {str(i - rows.start): reason for i, reason in bad.items()})
     write_json(folder / f"{name}.json", note)
     return note
 
@@ -86,9 +97,10 @@ def _features(
     bad = {rows.start + int(i): reason for rows, note in zip(cuts, notes, strict=True) for i, reason in note["bad"].items()}
     good = np.array([i for i in range(len(images)) if i not in bad], np.int64)
     if not len(good):
+        beside = Path(images.root).parent if Path(images.root).is_file() else Path(images.root)  # a table lists what lies beside it
         raise DataError(
             f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.",
-            "Are they pictures at all?",
+            f"It was looked for at {str(beside / images.keys[0])!r}." if bad[0].startswith(UNREAD) else "Are they pictures at all?",
         )
     try:
         parts = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]

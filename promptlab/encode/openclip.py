@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from promptlab.types import Array, Images, unit
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
 IMAGES_AT_ONCE = {"cpu": 16, "cuda": 256, "mps": 64}
+HIGHEST_SCALE = 1e4
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -53,11 +55,12 @@ class Spec(NamedTuple):
 def parse_spec(text: str) -> Spec:
     """The model for `local-dir:FOLDER`, a folder, `NAME,TAG` or `NAME,FILE`. Raises EncoderError without weights."""
     folder = Path(text.removeprefix(LOCAL)).expanduser()
-    if text.startswith(LOCAL) or folder.is_dir():
+    if text.startswith(LOCAL) or os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         guards.check_config(folder)
         return Spec(f"{LOCAL}{folder.resolve()}", None)
     name, comma, pretrained = text.partition(",")
     if not comma:
+        guards.check_name(name.replace("/", "-"))
         raise EncoderError(
             f"The model {text!r} says no weights, and random ones would be useless.",
             f"Write {name},TAG or {name},FILE.safetensors, or name a folder. `promptlab models {name}` lists tags.",
@@ -88,17 +91,16 @@ class OpenClipEncoder:
         return None
 
     def _fingerprint(self) -> str:
-        """Known without loading: the bytes of folder or file, or the published name and tag."""
+        """Known without loading: the bytes of file or folder (config, tokenizer, weights), or the published name and tag."""
         if self._weights is None:
             return fingerprint("open_clip", self.spec.name, self.spec.pretrained)
-        config = Path(self.spec.name.removeprefix(LOCAL)) / guards.CONFIG
-        about = self.spec.name if self.spec.pretrained else config.read_bytes()
+        about: Any = self.spec.name if self.spec.pretrained else guards.small_files(Path(self.spec.name.removeprefix(LOCAL)))
         return fingerprint("open_clip", about, self._sha256(self._weights))
 
     def _sha256(self, file: Path) -> str:
         status = file.stat()
         key = json.dumps([str(file.resolve()), status.st_size, status.st_mtime_ns])
-        return str(self._cache.remembered("hashes", key, lambda: file_sha256(file)))
+        return str(self._cache.remembered("hashes", key, lambda: file_sha256(file), lambda value: isinstance(value, str)))
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any, Any, TextTower]:
@@ -107,7 +109,13 @@ class OpenClipEncoder:
 
     @cached_property
     def scale(self) -> float:
-        return float(self._cache.remembered("scales", self.fingerprint, lambda: float(self._loaded[0].logit_scale.detach().exp())))
+        return float(self._cache.remembered("scales", self.fingerprint, self._loaded_scale, _is_scale))
+
+    def _loaded_scale(self) -> float:
+        found = float(self._loaded[0].logit_scale.detach().exp())
+        if not _is_scale(found):
+            raise EncoderError(f"The model {self.name!r} has the logit scale {found:g}; CLIP's is about 100.", "Its weights are damaged.")
+        return found
 
     @property
     def context_length(self) -> int:
@@ -167,10 +175,17 @@ class OpenClipEncoder:
         return np.asarray(unit(z.float()).cpu().numpy(), np.float32 if dtype is None else np.float16)
 
 
+def _is_scale(value: Any) -> bool:
+    """Whether a model can have this logit scale: CLIP's is at most 100, SigLIP's about 118."""
+    return isinstance(value, float) and 0 < value <= HIGHEST_SCALE
+
+
 def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:
     """The pixels of picture i as the model wants them, or the reason why it could not be read."""
     try:
         data = images.read(i)
+    except DataError as error:
+        return error.message
     except OSError as error:
         return f"{UNREAD}: {error.strerror or error}"
     try:
@@ -181,7 +196,8 @@ def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:
     except DataError as error:
         return error.message
     except Exception as error:  # Pillow raises many kinds on broken files
-        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        said = re.sub(r" <_io\.BytesIO[^>]*>", "", str(error))  # not the picture's name, and never the same twice
+        return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _load(spec: Spec, how: Loading, downloads: bool) -> tuple[Any, Any, Any]:
@@ -196,6 +212,8 @@ def _load(spec: Spec, how: Loading, downloads: bool) -> tuple[Any, Any, Any]:
             guards.weights_file(
                 Path(open_clip.download_pretrained(open_clip.get_pretrained_cfg(spec.name, spec.pretrained))), how.allow_pickle
             )
+        elif spec.pretrained is not None:
+            guards.check_file(spec.name, Path(spec.pretrained))
         model, transform = open_clip.create_model_from_pretrained(spec.name, spec.pretrained, precision="fp32", device=how.device)
         tokenizer = open_clip.get_tokenizer(spec.name)
     except PromptlabError:
@@ -219,7 +237,8 @@ def _explained(spec: Spec, how: Loading, downloads: bool, error: Exception) -> E
 
 
 def published(search: str) -> list[tuple[str, str]]:
-    """(name, tag) of every published open_clip model whose name or tag holds `search`, case aside."""
+    """(name, tag) of every published open_clip model that is not refused, whose name or tag holds `search`, case aside."""
     import open_clip
 
-    return [(name, tag) for name, tag in open_clip.list_pretrained() if search.lower() in f"{name},{tag}".lower()]
+    found = [(name, tag) for name, tag in open_clip.list_pretrained() if search.lower() in f"{name},{tag}".lower()]
+    return [(name, tag) for name, tag in found if guards.activation(name, tag)[1]]

@@ -1,5 +1,6 @@
 """Pictures of every kind, read as the 8-bit RGB that models expect."""
 
+import base64
 import io
 import warnings
 
@@ -7,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from promptlab.errors import DataError
+from promptlab.types import Images
 
 # Pictures beyond this are refused before they are decoded: a few kilobytes can claim gigabytes. Pillow warns from here on.
 MOST_PIXELS = 89_478_485
@@ -14,7 +16,10 @@ MOST_PIXELS = 89_478_485
 UNREAD = "cannot be opened"
 # Models scale the short side to about 224: a picture flatter than this would be blown up to gigabytes.
 FLATTEST = 100
-# A picture is read or refused with a reason; Pillow's warning in between would reach the terminal.
+# Only what folders are searched for: Pillow knows dozens more, and hands EPS to Ghostscript whatever the file's ending says.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+# A picture is read or refused with a reason; Pillow's warnings in between would reach the terminal.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
@@ -24,7 +29,7 @@ def read_rgb(data: bytes) -> Image.Image:
     Raises DataError when it has too many pixels; Pillow's errors when it is broken.
     """
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             if max(picture.size) > FLATTEST * min(picture.size):
                 raise DataError(f"{picture.width} x {picture.height} pixels are too flat for a model")
             picture.seek(0)
@@ -33,12 +38,22 @@ def read_rgb(data: bytes) -> Image.Image:
         raise DataError(f"it has more than {MOST_PIXELS:,} pixels") from error
 
 
+def thumbnail(images: Images, i: int, side: int = 208) -> str:
+    """A small JPEG of picture i in base64, at most `side` pixels wide and high; empty when it cannot be read."""
+    try:
+        picture = read_rgb(images.read(i))
+    except Exception:  # Pillow raises many kinds on broken files
+        return ""
+    picture.thumbnail((side, side))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=80)
+    return base64.b64encode(out.getvalue()).decode("ascii")
+
+
 def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode in ("RGB", "L", "CMYK", "YCbCr", "1", "LAB", "HSV"):
-        return picture.convert("RGB")
     if picture.mode.startswith(("I", "F")):
         return _scaled(picture)
-    if picture.mode == "P" and "transparency" not in picture.info:
+    if not picture.has_transparency_data:
         return picture.convert("RGB")
     opaque = Image.new("RGBA", picture.size, "white")
     opaque.alpha_composite(picture.convert("RGBA"))
@@ -46,8 +61,9 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _scaled(picture: Image.Image) -> Image.Image:
-    """16-bit and float grey as 8-bit: Pillow's own conversion cuts everything above 255 to white."""
+    """16-bit and float grey as 8-bit, what is no number black: Pillow's own conversion cuts everything above 255 to white."""
     grey = np.asarray(picture, np.float32)
+    grey = np.where(np.isfinite(grey), grey, 0)
     deep = picture.mode.startswith("I;16") or grey.max() > 255
     top = 65535.0 if deep else 255.0 if grey.max() > 1 else 1.0
     return Image.fromarray(np.clip(grey * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")

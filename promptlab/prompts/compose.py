@@ -11,18 +11,26 @@ from promptlab.errors import DataError
 from promptlab.prompts.templates import render
 from promptlab.types import Classes, PromptGrid, Template
 
-# CLIP's tokenizer turns these words into its real start and end: everything after would be ignored.
-SPECIAL = re.compile(r"<\|?(?:start|end)_?of_?text\|?>", re.I)
-
-
+# Tokenizers turn these words into their real start, end and padding: what comes after an end would be ignored. CLIP has the first, those of
+# SigLIP, RoBERTa and T5 the others.
+SPECIAL = re.compile(r"<\|?(?:start|end)_?of_?text\|?>|</?s>|<(?:bos|eos|pad|unk|mask)>", re.I)
+# An entity of an entity of a ... of the ampersand. Undone in one step: a name of a megabyte of them would take hours one by one.
+NESTED = re.compile(r"&(?:(?:amp|#0*38|#x0*26);?)+", re.I)
 JOINER = "\u200d"  # holds emoji together; harmless
 
 
 def clean(text: str) -> str:
     """The text without special tokens and control characters, its white space folded."""
     text = "".join(ch if ch == JOINER or unicodedata.category(ch) not in ("Cc", "Cf", "Cs") else " " for ch in text)
-    read = unicodedata.normalize("NFKC", html.unescape(html.unescape(text)))  # as the tokenizer reads it
+    read = _as_read(text)
     return " ".join((SPECIAL.sub(" ", read) if SPECIAL.search(read) else text).split())
+
+
+def _as_read(text: str) -> str:
+    """The text as tokenizers read it: full-width signs made plain, and entities undone until none is left, as ftfy does."""
+    while (read := html.unescape(NESTED.sub("&", unicodedata.normalize("NFKC", text)))) != text:
+        text = read
+    return text
 
 
 def compose(classes: Classes, templates: Sequence[Template]) -> PromptGrid:

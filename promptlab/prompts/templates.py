@@ -6,6 +6,7 @@ before anything runs, so that a template file from a stranger can neither read s
 
 import importlib.util
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptlab.errors import UsageError, unknown_name
 from promptlab.prompts.english import article, plural
+from promptlab.shipped import folder as shipped_folder
 from promptlab.types import Template
 
 LONGEST_SOURCE = 1000
@@ -53,12 +55,6 @@ class TemplateSet:
     """Where they come from."""
     templates: tuple[Template, ...]
     """(K,) the families."""
-
-
-def folder() -> Path:
-    """The folder of shipped templates: inside the package once installed, beside it in a checkout."""
-    inside = Path(__file__).parents[1] / "templates"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "templates"
 
 
 @cache
@@ -116,7 +112,7 @@ def render(made: Template, name: str) -> str:
 
 def shipped() -> list[TemplateSet]:
     """The sets that can be asked for by name."""
-    ours = [_read_toml(path, path.stem, "promptlab") for path in sorted((folder() / "prompts").glob("*.toml"))]
+    ours = [_read_toml(path, path.stem, "promptlab") for path in sorted(shipped_folder("prompts").glob("*.toml"))]
     return ours + [_openai(name) for name in OPENAI]
 
 
@@ -135,24 +131,24 @@ def one(name: str) -> TemplateSet:
     """The set of that name, or of that file. Raises UsageError for what does not exist or cannot be read."""
     if name in OPENAI:
         return _openai(name)
-    path = folder() / "prompts" / f"{name}.toml"
-    if re.fullmatch(r"[\w-]+", name) and path.is_file():
+    path = shipped_folder("prompts") / f"{name}.toml"
+    if re.fullmatch(r"[\w-]{1,99}", name) and path.is_file():
         return _read_toml(path, name, "promptlab")
     given = Path(name)
-    if given.is_file():
+    if os.path.isfile(given):  # Path.is_file raises for a name that is too long
         return _read_file(given)
     if given.suffix or "/" in name:
         raise UsageError(f"There is no template file {name!r}.")
-    raise unknown_name("template set", name, [path.stem for path in (folder() / "prompts").glob("*.toml")] + list(OPENAI))
+    raise unknown_name("template set", name, [path.stem for path in shipped_folder("prompts").glob("*.toml")] + list(OPENAI))
 
 
 def _read_file(path: Path) -> TemplateSet:
-    if path.suffix == ".toml":
+    if path.suffix.lower() == ".toml":
         return _read_toml(path, path.name, str(path))
     try:
         text = path.read_text("utf-8-sig")
-        lines = json.loads(text) if path.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        lines = json.loads(text) if path.suffix.lower() == ".json" else [line for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no UTF-8, or a number of 5,000 digits
         raise UsageError(f"The template file {str(path)!r} cannot be read: {error}.") from error
     return TemplateSet(path.name, "", str(path), _templates(lines, path))
 
@@ -160,7 +156,7 @@ def _read_file(path: Path) -> TemplateSet:
 def _read_toml(path: Path, name: str, origin: str) -> TemplateSet:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"The template file {str(path)!r} cannot be read: {error}.") from error
     return TemplateSet(name, str(data.get("about", "")), origin, _templates(data.get("templates"), path))
 

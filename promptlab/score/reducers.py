@@ -22,7 +22,7 @@ def default_k(classes: int) -> int:
 def parse_reducer(text: str, rule: Rule, classes: int) -> str:
     """The reducer of that name; `worst-k` becomes the default k of this number of classes. Raises UsageError where it makes no sense."""
     reducer = f"worst-{default_k(classes)}" if text == "worst-k" else text
-    if reducer not in REDUCERS and not re.fullmatch(r"worst-[1-9]\d*", reducer):
+    if reducer not in REDUCERS and not re.fullmatch(r"worst-[1-9]\d{0,8}", reducer):
         raise unknown_name("reducer", reducer, [*REDUCERS, "worst-k"])
     if reducer in FOR_SHARES and rule.unit is not Unit.SHARE:
         raise UsageError(
@@ -33,10 +33,11 @@ def parse_reducer(text: str, rule: Rule, classes: int) -> str:
     return reducer
 
 
-def over_classes(per_class: Array, count: Array, reducer: str) -> Array:
+def over_classes(per_class: Array, count: Array, reducer: str, lower_is_better: bool = False) -> Array:
     """(K,) from values (K, C), NaN where a class is left out, and counts (K, C). A family without any class gives NaN.
 
-    worst-k is the mean of the k lowest; k >= C means all of them. hmean is 0 as soon as one class is.
+    worst-k is the mean of the k lowest, of the k highest where lower is better, and min is worst-1; k >= C means all of them.
+    hmean is 0 as soon as one class is.
     """
     reducer = SAME.get(reducer, reducer)
     known = np.isfinite(per_class)
@@ -52,8 +53,9 @@ def over_classes(per_class: Array, count: Array, reducer: str) -> Array:
         if reducer == "zeros":
             return np.where(classes > 0, (known & (per_class == 0)).sum(1), np.nan).astype(float)
         k = 1 if reducer == "min" else int(reducer.removeprefix("worst-"))
-        lowest = np.sort(np.where(known, per_class, np.inf), 1)[:, :k]
-        return np.asarray(np.where(np.isfinite(lowest), lowest, 0.0).sum(1) / np.minimum(classes, k))
+        sign = -1 if lower_is_better else 1
+        worst = np.sort(np.where(known, sign * per_class, np.inf), 1)[:, :k]
+        return np.asarray(np.where(np.isfinite(worst), sign * worst, 0.0).sum(1) / np.minimum(classes, k))
 
 
 def fill_never_predicted(per_class: Array, source: LabelSource, rule: Rule) -> Array:

@@ -66,7 +66,7 @@ def _hit_at(k: int) -> Rule:
 def parse_rule(text: str, rules: Mapping[str, Rule], classes: int) -> tuple[Rule, str]:
     """(rule, reducer) for `rule` or `rule/reducer`. Raises UsageError for unknown names, listing those that exist."""
     name, _, reducer = text.partition("/")
-    hit = re.fullmatch(r"hit@([1-9]\d*)", name)
+    hit = re.fullmatch(r"hit@([1-9]\d{0,8})", name)
     if not hit and name not in rules:
         raise unknown_name("rule", name, [*rules, "hit@k"])
     rule = _hit_at(int(hit[1])) if hit else rules[name]

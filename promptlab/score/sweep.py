@@ -53,8 +53,8 @@ def sweep(
     for name, (rule, reducer) in parsed.items():
         per_class, count = states[rule.name].per_class()
         per_class = fill_never_predicted(per_class, source, rule)
-        state = states[rule.name]
-        value = state.micro() if isinstance(state, F1State) and reducer == "micro" else over_classes(per_class, count, reducer)
+        state, less = states[rule.name], rule.lower_is_better
+        value = state.micro() if isinstance(state, F1State) and reducer == "micro" else over_classes(per_class, count, reducer, less)
         boards[name] = Scoreboard(
             f"{rule.name}/{reducer}", source.value, families, value, per_class, count, rule.unit, rule.lower_is_better, ties.count
         )

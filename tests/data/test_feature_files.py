@@ -302,3 +302,26 @@ def test_the_right_family_of_real_clip_vectors_knows_most_pictures(shared: Path,
     assert 0.4 < found.summary["result"]["accuracy"] < 0.8
     assert found.summary["data"]["absent"] == 1203 - 49
     assert any("scale" in note for note in found.summary["data"]["notes"])
+
+
+def test_labels_may_be_names_themselves(file: Path, planted: Planted) -> None:
+    arrays = planted()
+    words = np.array(["owl", "cat", "dog"])[arrays["labels"]]
+    dataset = opened(saved(file, {"features": arrays["features"], "labels": words}))
+    assert dataset.classes.titles == ("cat", "dog", "owl")
+    found = part(dataset).labels
+    assert found is not None
+    assert [dataset.classes.ids[c] for c in found] == words.tolist()
+
+
+def test_the_order_of_text_vectors_is_not_guessed(file: Path, planted: Planted) -> None:
+    arrays = planted() | {"labels": np.array(["owl", "cat", "dog"] * 8)}
+    del arrays["names"]
+    with pytest.raises(DataError, match="no class names"):
+        opened(saved(file, arrays))
+
+
+def test_names_may_be_replaced_by_pairs(file: Path, planted: Planted, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("thing 2\tgadget\n")
+    dataset = opened(saved(file, planted()), str(tmp_path / "names.txt"))
+    assert dataset.classes.titles == ("thing 0", "thing 1", "gadget")

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.data.imagefolder import ImageFolder
+from promptlab.config import Settings
+from promptlab.data.imagefolder import ImageFolder, some_pictures
 from promptlab.errors import DataError, UsageError
+from promptlab.events import Event
 from promptlab.lab import Lab
 from promptlab.types import Dataset, Images
 
@@ -26,6 +28,9 @@ def pictures(dataset: Dataset) -> Images:
         ("012. golden_retriever", "golden retriever"),
         ("Faces_easy", "Faces easy"),
         ("747", "747"),
+        ("00_accordion", "accordion"),
+        ("04-dalmatian", "dalmatian"),
+        ("2024 - 11", "2024 - 11"),
         ("3d printer", "3d printer"),
         ("__x__", "x"),
         ("01.", "01."),
@@ -127,6 +132,28 @@ def test_names_are_matched_by_folder_never_by_position(folder: Make, opened: Ope
     assert dataset.classes.ids == ("a_cat", "b_dog", "c_cow")
 
 
+def test_a_line_may_hold_several_names(folder: Make, opened: Open, listing: Write) -> None:
+    dataset = opened(folder("m/a.jpg", "n/b.jpg"), listing("# folder, names\nm\tmug\tcoffee  cup\t\nm\tcup\n"))
+    assert dataset.classes.names == (("mug", "coffee cup", "cup"), ("n",))
+
+
+def test_the_nearest_folder_is_suggested(folder: Make, opened: Open, listing: Write) -> None:
+    with pytest.raises(DataError) as caught:
+        opened(folder("tench/a.jpg", "dog/b.jpg"), listing("dog\tpuppy\ntensh\tfish\n"))
+    assert "Did you mean 'tench'?" in caught.value.hint
+
+
+def test_a_names_file_may_be_a_pipe(folder: Make, tmp_path: Path) -> None:
+    root = folder("a.jpg")
+    read, write = os.pipe()
+    os.write(write, b"# two\ncat\ndog\n")
+    os.close(write)
+    try:
+        assert Lab(Settings.load({"classes": f"/dev/fd/{read}"})).open(str(root)).classes.titles == ("cat", "dog")
+    finally:
+        os.close(read)
+
+
 @pytest.mark.parametrize("ending", ["\r\n", "\n"])
 def test_names_files_of_both_systems_are_read(folder: Make, opened: Open, listing: Write, ending: str) -> None:
     dataset = opened(folder("cat/a.jpg", "dog/b.jpg"), listing(ending.join(["cat\tkitten", "dog\tpuppy", ""])))
@@ -175,6 +202,11 @@ def test_a_missing_folder_is_refused(lab: Lab) -> None:
     assert "There are: " in caught.value.hint
 
 
+def test_a_name_too_long_for_the_disk_is_refused(lab: Lab) -> None:
+    with pytest.raises(UsageError, match="no dataset or folder named"):
+        lab.open("x" * 5000)
+
+
 def test_a_single_picture_is_no_dataset(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     with pytest.raises(DataError, match="nothing that a dataset source understands"):
@@ -211,6 +243,55 @@ def test_a_pipe_with_the_name_of_a_picture_is_left_alone(folder: Make, opened: O
     root = folder("cat/a.jpg")
     os.mkfifo(root / "cat" / "b.jpg")
     assert pictures(opened(root)).keys == ("cat/a.jpg",)
+
+
+@pytest.mark.parametrize("root", [".", "./", "../photos", "../photos/."])
+def test_a_folder_may_be_named_from_within(folder: Make, opened: Open, monkeypatch: pytest.MonkeyPatch, root: str) -> None:
+    monkeypatch.chdir(folder("cat/a.jpg", "dog/b.jpg"))
+    found = pictures(opened(root))
+    assert found.keys == ("cat/a.jpg", "dog/b.jpg")
+    assert found.read(1) == b"dog/b.jpg"
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "pipe": lambda path: (os.mkfifo(path.with_suffix(".pipe")), path.symlink_to(path.with_suffix(".pipe"))),
+    "endless": lambda path: path.symlink_to("/dev/zero"),
+    "itself": lambda path: path.symlink_to(path.name),
+    "folder": lambda path: path.symlink_to(path.parent),
+    "huge": lambda path: (path.touch(), os.truncate(path, 1 << 40)),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_odd_file_is_skipped_with_a_reason(folder: Make, opened: Open, case: str) -> None:
+    root = folder("cat/a.jpg")
+    ODD[case](root / "cat" / "b.jpg")
+    found = pictures(opened(root))
+    assert found.keys == ("cat/a.jpg", "cat/b.jpg")
+    for images in (found, some_pictures([str(root / key) for key in found.keys])):
+        with pytest.raises((DataError, OSError)):
+            images.read(1)
+
+
+def test_a_link_to_itself_beside_the_classes_is_no_folder(folder: Make, opened: Open) -> None:
+    root = folder("cat/a.jpg")
+    (root / "dog").symlink_to("dog")
+    (root / "loose.jpg").symlink_to("loose.jpg")
+    assert opened(root).classes.ids == ("cat",)
+
+
+def test_a_folder_that_may_not_be_read_is_named(folder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = folder("cat/a.jpg")
+    said: list[Event] = []
+
+    def refused(path: object = ".") -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refused)
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(DataError, match=r"photos.* cannot be read: Permission denied"):
+        Lab(listen=said.append).open(str(root))
+    assert said == []
 
 
 def test_a_dangling_link_is_not_left_out_in_silence(folder: Make, opened: Open) -> None:

@@ -1,6 +1,7 @@
 """Tables of pictures, and the layout of clip-retrieval."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +119,83 @@ def test_metadata_of_another_length_are_loud(lab: Lab) -> None:
 def test_names_are_asked_for(lab: Lab) -> None:
     with pytest.raises(DataError, match="names no classes"):
         lab.open(retrieval())
+
+
+def test_damaged_metadata_are_loud(lab: Lab) -> None:
+    where = retrieval()
+    Path("emb/metadata/metadata_1.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(DataError, match=r"metadata_1\.parquet' is no parquet file"):
+        with_names(lab).open(where)
+
+
+@pytest.mark.parametrize(("write", "name"), [(tsv_file, "T.TSV"), (jsonl_file, "T.JSONL"), (parquet_file, "T.PARQUET")])
+def test_the_case_of_an_ending_says_nothing(lab: Lab, write: Write, name: str) -> None:
+    Path(write()).rename(name)
+    assert len(lab.open(name).splits["all"]) == 3  # type: ignore[arg-type]
+
+
+BROKEN: dict[str, tuple[str, str, str, str]] = {
+    "a label no class can have": ("t.csv", "path,label\na.png,99999999999999999999999\nb.png,1\n", "numbers such as 9999", "0, 1, 2"),
+    "a zero byte": ("t.csv", "path,label\na\0.png,cat\n", "Line 2 .* zero byte", ""),
+    "a zero byte in JSON": ("t.jsonl", '{"path": "a\\u0000.png", "label": "cat"}', "Line 1 .* zero byte", ""),
+    "a number of 5,000 digits": ("t.jsonl", '{"path": "a.png", "label": ' + "9" * 5000 + "}", "Line 1 .* is no JSON", ""),
+    "deep nesting": ("t.jsonl", "[" * 200_000, "Line 1 .* is no JSON", ""),
+    "no header": ("t.csv", "a.png,cat\nb.png,dog\n", "has no path; its columns are a.png, cat", "header: path,label"),
+    "semicolons": ("t.csv", "path;label\na.png;cat\n", "has no path", "by commas"),
+    "an unknown split": ("t.csv", "path,label,split\na.png,cat,fold 1\n", "holds 'fold 1'; train, tune", "Rename the column"),
+    "half a split": ("t.csv", "path,label,split\na.png,cat,train\nb.png,cat,\n", "holds ''", "Give each row one"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_table_says_where(lab: Lab, case: str) -> None:
+    name, content, said, hint = BROKEN[case]
+    Path(name).write_text(content)
+    with pytest.raises(DataError, match=said) as caught:
+        lab.open(name)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("there", "tune", "judged"),
+    [
+        ("train test", "train", "test"),
+        ("train val test", "train val", "test"),
+        ("Train validation", "train", "validation"),
+        ("tune eval", "tune", "eval"),
+        ("eval test", "eval", "test"),
+    ],
+)
+def test_the_column_split_says_what_is_tuned_on(lab: Lab, there: str, tune: str, judged: str) -> None:
+    rows = [f"{c}-{split.lower()}.png,{c},{split}" for split in there.split() for c in ("dog", "cat")]
+    Path("t.csv").write_text("path,label,split\n" + "\n".join(rows))
+    dataset = lab.open("t.csv")
+    for part, those in (("tune", tune), ("eval", judged)):
+        images = dataset.splits[part]
+        assert isinstance(images, Images)
+        assert images.keys == tuple(sorted(f"{c}-{split}.png" for split in those.split() for c in ("dog", "cat")))
+        assert [dataset.classes.ids[c] for c in images.labels] == [key.partition("-")[0] for key in images.keys]  # type: ignore[union-attr]
+    assert judged in dataset.notes[0]
+
+
+def test_one_split_alone_is_halved(lab: Lab) -> None:
+    Path("t.csv").write_text("path,label,split\na.png,cat,train\nb.png,dog,train\n")
+    assert set(lab.open("t.csv").splits) == {"all"}
+
+
+@pytest.mark.parametrize("labels", [("n1", "n2"), ("1", "2")])
+def test_labels_may_be_renamed_by_pairs(lab: Lab, labels: tuple[str, str]) -> None:
+    Path("t.csv").write_text(f"path,label\na.png,{labels[1]}\nb.png,{labels[0]}\n")
+    Path("names.txt").write_text(f"{labels[1]}\tdog\n{labels[0]}\tcat\ttabby\n")
+    dataset = with_names(lab).open("t.csv")
+    assert (dataset.classes.ids, dataset.classes.names) == (labels, (("cat", "tabby"), ("dog",)))
+    assert dataset.splits["all"].labels.tolist() == [1, 0]  # type: ignore[union-attr]
+
+
+def test_a_pipe_in_a_table_is_not_waited_for(lab: Lab) -> None:
+    os.mkfifo("a.png")
+    Path("t.csv").write_text("path,label\na.png,cat\n")
+    images = lab.open("t.csv").splits["all"]
+    assert isinstance(images, Images)
+    with pytest.raises(DataError, match="no file"):
+        images.read(0)

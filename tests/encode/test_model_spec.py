@@ -1,12 +1,20 @@
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import pytest
+import torch
+from open_clip.coca_model import MultimodalCfg
+from open_clip.model import CLIPTextCfg, CLIPVisionCfg
+from open_clip.transform import PreprocessCfg
+from safetensors.torch import load_file, save_file
 
+from promptlab.encode import guards
 from promptlab.encode.openclip import Loading, OpenClipEncoder, parse_spec
 from promptlab.errors import EncoderError, OfflineError, PromptlabError, UsageError
 from promptlab.lab import Lab
@@ -36,7 +44,7 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (folder / CONFIG).write_text(json.dumps(config))
 
 
-@pytest.mark.parametrize("name", ["ViT-B-32", "nothing-at-all", "RN50"])
+@pytest.mark.parametrize("name", ["ViT-B-32", "ViT-B/16", "RN50"])
 def test_a_name_without_weights_is_refused(name: str) -> None:
     with pytest.raises(EncoderError, match="says no weights") as caught:
         parse_spec(name)
@@ -121,6 +129,19 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "huge vocabulary": lambda c: c["model_cfg"]["text_cfg"].update(vocab_size=10**10),
     "huge picture": lambda c: c["model_cfg"]["vision_cfg"].update(image_size=10**6),
     "huge width": lambda c: c["model_cfg"].update(embed_dim=10**9),
+    "wide and deep": lambda c: c["model_cfg"]["text_cfg"].update(width=65536, layers=256),
+    "wide words": lambda c: c["model_cfg"]["text_cfg"].update(width=65536, vocab_size=2_000_000),
+    "fine patches": lambda c: c["model_cfg"].update(vision_cfg={"image_size": 4096, "patch_size": 1, "width": 4096, "layers": 1}),
+    "huge decoder": lambda c: c["model_cfg"].update(multimodal_cfg={"width": 65536, "layers": 256}),
+    "huge input": lambda c: c["preprocess_cfg"].update(size=10**6),
+    "unknown vision key": lambda c: c["model_cfg"]["vision_cfg"].update(run="me"),
+    "unknown text key": lambda c: c["model_cfg"]["text_cfg"].update(run="me"),
+    "unknown picture key": lambda c: c["preprocess_cfg"].update(run="me"),
+    "a decoder that is none": lambda c: c["model_cfg"].update(multimodal_cfg=[1]),
+    "another's tower": lambda c: c["model_cfg"]["vision_cfg"].update(timm_model_name="hf-hub:evil/model"),
+    "another's folder": lambda c: c["model_cfg"]["vision_cfg"].update(timm_model_name="local-dir:/tmp"),
+    "another's picture weights": lambda c: c["model_cfg"]["vision_cfg"].update(timm_model_pretrained=True),
+    "another's text weights": lambda c: c["model_cfg"]["text_cfg"].update(hf_model_name="roberta-base", hf_model_pretrained=True),
 }
 
 
@@ -188,6 +209,42 @@ def test_weights_of_the_other_activation_are_refused(cache: Cache, spec: str, ri
     assert right in caught.value.hint
 
 
+def test_no_published_model_is_refused_for_its_config(tmp_path: Path) -> None:
+    for name in open_clip.list_models():
+        config = {"model_cfg": open_clip.get_model_config(name), "preprocess_cfg": {"size": 224, "mean": [0.5] * 3, "std": [0.5] * 3}}
+        (tmp_path / CONFIG).write_text(json.dumps(config))
+        guards.check_config(tmp_path)
+
+
+def test_the_keys_that_are_allowed_are_those_of_open_clip() -> None:
+    parts = {"vision_cfg": CLIPVisionCfg, "text_cfg": CLIPTextCfg, "multimodal_cfg": MultimodalCfg, "preprocess_cfg": PreprocessCfg}
+    for name, part in parts.items():
+        assert guards.PART_KEYS[name] <= {field.name for field in fields(part)}
+
+
+def test_every_published_model_can_be_had_under_some_name() -> None:
+    for name, tag in open_clip.list_pretrained():
+        try:
+            guards.check_published(name, tag)
+        except EncoderError as error:
+            right = error.hint.removeprefix("Use ").removesuffix(".")
+            guards.check_published(*right.split(","))
+
+
+@pytest.mark.parametrize(("beside", "refused"), [({"quick_gelu": True}, True), ({}, False), (None, False)])
+def test_a_weights_file_is_held_against_the_config_beside_it(tmp_path: Path, beside: dict[str, bool] | None, refused: bool) -> None:
+    file = tmp_path / WEIGHTS
+    if beside is not None:
+        (tmp_path / CONFIG).write_text(json.dumps({"model_cfg": beside}))
+    if not refused:
+        guards.check_file("ViT-B-32", file)
+        return
+    with pytest.raises(EncoderError, match="QuickGELU") as caught:
+        guards.check_file("ViT-B-32", file)
+    assert f"Use ViT-B-32-quickgelu,{file}" in caught.value.hint
+    guards.check_file("ViT-B-32-quickgelu", file)
+
+
 def test_the_fingerprint_is_known_without_loading(mini: OpenClipEncoder, mini_folder: Path, cache: Cache) -> None:
     other = made(f"local-dir:{mini_folder}", cache)
     assert other.fingerprint == mini.fingerprint
@@ -204,6 +261,37 @@ def test_the_fingerprint_changes_with_config_and_weights(mini: OpenClipEncoder, 
     (model / WEIGHTS).unlink()
     (model / WEIGHTS).write_bytes(b"other")
     assert len({mini.fingerprint, config_changed, made(str(model), cache).fingerprint}) == 3
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "spiece.model", "preprocessor_config.json"])
+def test_the_fingerprint_changes_with_the_tokenizer(mini: OpenClipEncoder, model: Path, cache: Cache, name: str) -> None:
+    (model / name).write_text("one")
+    first = made(str(model), cache).fingerprint
+    (model / name).write_text("two")
+    assert len({mini.fingerprint, first, made(str(model), cache).fingerprint}) == 3
+
+
+def test_a_readme_beside_the_model_changes_nothing(mini: OpenClipEncoder, model: Path, cache: Cache) -> None:
+    (model / "README.md").write_text("hello")
+    assert made(str(model), cache).fingerprint == mini.fingerprint
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 50.0, -1000.0])
+def test_an_impossible_scale_is_refused(model: Path, cache: Cache, value: float) -> None:
+    weights = load_file(model / WEIGHTS) | {"logit_scale": torch.tensor(value)}
+    (model / WEIGHTS).unlink()
+    save_file(weights, model / WEIGHTS)
+    with pytest.raises(EncoderError, match="logit scale"):
+        _ = made(str(model), cache).scale
+    assert not (cache.root / "scales").exists()
+
+
+@pytest.mark.parametrize("kept", ["null", '"abc"', "-5", "-5.0", "NaN", "Infinity", "true", "[]"])
+def test_a_damaged_scale_is_made_again(mini: OpenClipEncoder, model: Path, cache: Cache, kept: str) -> None:
+    right = made(str(model), cache).scale
+    (path,) = (cache.root / "scales").iterdir()
+    path.write_text(json.dumps({"key": mini.fingerprint, "value": "?"}).replace('"?"', kept))
+    assert made(str(model), cache).scale == right == json.loads(path.read_text())["value"]
 
 
 def test_a_broken_model_leaves_no_scale_in_the_cache(model: Path, cache: Cache) -> None:

@@ -1,6 +1,8 @@
 """Pictures of every kind come out as the RGB that a person sees."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -59,6 +61,29 @@ def test_what_is_transparent_is_white() -> None:
 def test_a_transparent_palette_is_white_too() -> None:
     made = as_bytes(red().quantize(2), "PNG", transparency=0)
     assert {tuple(p) for p in np.asarray(read_rgb(made)).reshape(-1, 3).tolist()} <= {(255, 255, 255), RED}
+
+
+@pytest.mark.parametrize(("mode", "colour"), [("RGB", RED), ("L", 77)])
+def test_a_colour_that_counts_as_transparent_is_white(mode: str, colour: tuple[int, int, int] | int) -> None:
+    made = as_bytes(Image.new(mode, (8, 8), colour), "PNG", transparency=colour)
+    assert np.asarray(read_rgb(made))[0, 0].tolist() == [255, 255, 255]
+
+
+def test_what_is_no_number_is_black() -> None:
+    grey = np.full((8, 8), 0.5, np.float32)
+    grey[0], grey[1] = np.nan, np.inf
+    found = np.asarray(read_rgb(as_bytes(Image.fromarray(grey), "TIFF")))
+    assert found[0, 0].tolist() == found[1, 0].tolist() == [0, 0, 0]
+    assert found[2, 0].tolist() == [127, 127, 127]
+
+
+def test_pillow_warns_of_nothing_on_the_terminal() -> None:
+    code = """
+import warnings
+import promptlab.encode.pictures
+warnings.warn_explicit("Corrupt EXIF data", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr == ""
 
 
 def test_grey_stays_grey() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from promptlab.encode.openclip import OpenClipEncoder, _prepare
+from promptlab.errors import DataError
 from promptlab.types import Images
 
 Make, Picture = Callable[..., Images], Callable[..., bytes]
@@ -59,7 +60,7 @@ def test_bad_pictures_are_told_by_row_and_the_others_stay(mini: OpenClipEncoder,
     content = {"a.jpg": picture(0), "b.jpg": b"this is text", "c.jpg": whole[: len(whole) // 2], "d.jpg": b"", "e.jpg": whole}
     x, bad = mini.encode_images(images(content), range(5))
     assert set(bad) == {1, 2, 3}
-    assert "UnidentifiedImageError" in bad[1]
+    assert bad[1] == "UnidentifiedImageError: cannot identify image file"
     assert "truncated" in bad[2].lower()
     assert len(x) == 2
     np.testing.assert_allclose(x[1], vectors(mini, images({"e.jpg": whole}))[0], atol=1e-4)
@@ -70,6 +71,22 @@ def test_a_picture_that_cannot_be_opened_is_a_bad_one(mini: OpenClipEncoder, tmp
     x, bad = mini.encode_images(gone, [0])
     assert len(x) == 0
     assert bad[0].startswith("cannot be opened: No such file")
+
+
+def test_only_pictures_are_opened_whatever_their_ending_says(images: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ghostscript(*_: object, **__: object) -> None:
+        raise AssertionError("called Ghostscript")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
+    assert "cannot identify" in str(_prepare(images({"a.jpg": eps}), 0, lambda picture: picture))
+
+
+def test_what_a_source_refuses_is_a_reason() -> None:
+    def refuse(_: int) -> bytes:
+        raise DataError("it is no file")
+
+    assert _prepare(Images("all", ("a.jpg",), ("1",), None, refuse), 0, lambda picture: picture) == "it is no file"
 
 
 @pytest.mark.parametrize("size", [(50_000, 50_000), (12_000, 12_000), (100_000, 1_001)], ids=str)

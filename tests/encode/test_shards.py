@@ -8,9 +8,10 @@ import pytest
 
 from promptlab.encode import features
 from promptlab.encode.features import Shards, encode_images
+from promptlab.encode.pictures import UNREAD
 from promptlab.errors import DataError, StoreError
-from promptlab.events import Finished, Progressed, Started, ignore
-from promptlab.store import Cache
+from promptlab.events import Cancelled, Finished, Noted, Progressed, Started, ignore
+from promptlab.store import Cache, file_sha256
 from promptlab.types import Features, Images
 
 Make = Callable[..., Images]
@@ -119,13 +120,84 @@ def test_a_damaged_shard_is_made_again(counting: Any, cache: Cache, images: Make
     np.testing.assert_array_equal(before, warm.x[:])
 
 
-@pytest.mark.parametrize("note", ["", "{", "null", "[]", '{"sha256": "x", "bad": {}}', '{"bad": {}}'])
+@pytest.mark.parametrize("note", ["", "{", "null", "[]", '{"sha256": "x", "bad": {}}', '{"bad": {}}', "[" * 200_000])
 def test_a_damaged_note_costs_its_shard(counting: Any, cache: Cache, images: Make, note: str) -> None:
     encoded(images(content()), counting, cache)
     path = next(p for p in cache.root.rglob("*.json") if p.name != "index.json")
     path.write_text(note)
     _, new = encoded(images(content()), counting, cache)
     assert new in (2, 4)
+
+
+EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "bad is a list": lambda note: note.update(bad=[]),
+    "bad is null": lambda note: note.update(bad=None),
+    "bad is gone": lambda note: note.pop("bad"),
+    "an odd key": lambda note: note.update(bad={"x": "y"}),
+    "a row too far": lambda note: note.update(bad={"99": "y"}),
+    "a reason that is none": lambda note: note.update(bad={"1": None}),
+    "a good row called bad": lambda note: note.update(bad={"1": "no picture"}),
+    "a number for a hash": lambda note: note.update(sha256=5),
+    "another word": lambda note: note.update(more=1),
+}
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_an_edited_note_costs_its_shard(counting: Any, cache: Cache, images: Make, case: str) -> None:
+    before, _ = encoded(images(content(8)), counting, cache)
+    path = next(p for p in cache.root.rglob("*.json") if p.name != "index.json")
+    note = json.loads(path.read_text())
+    EDITS[case](note)
+    path.write_text(json.dumps(note))
+    after, new = encoded(images(content(8)), counting, cache)
+    assert new == 4
+    np.testing.assert_array_equal(after.x[:], before.x[:])
+
+
+def test_a_shard_of_another_width_is_made_again_whatever_its_note_says(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content(8)), counting, cache)
+    path = shard_files(cache)[0]
+    np.save(path, np.ones((4, 3), np.float32))
+    note = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(note | {"sha256": file_sha256(path)}))
+    assert encoded(images(content(8)), counting, cache)[0].x.shape == (8, 6)
+
+
+def test_swapped_shards_are_made_again(counting: Any, cache: Cache, images: Make) -> None:
+    before = encoded(images(content(8)), counting, cache)[0].x[:]
+    first, second = shard_files(cache)
+    for suffix in (".npy", ".json"):
+        a, b = first.with_suffix(suffix), second.with_suffix(suffix)
+        one, other = a.read_bytes(), b.read_bytes()
+        a.write_bytes(other)
+        b.write_bytes(one)
+    after, new = encoded(images(content(8)), counting, cache)
+    assert new == 8
+    np.testing.assert_array_equal(after.x[:], before)
+
+
+def test_who_waits_for_another_process_can_be_stopped(counting: Any, cache: Cache, images: Make) -> None:
+    events: list[Any] = []
+
+    def listen(event: Any) -> None:
+        events.append(event)
+        if isinstance(event, Progressed):
+            raise Cancelled
+
+    encoded(images(content(4)), counting, cache)
+    (folder,) = {path.parent for path in shard_files(cache)}
+    with cache.lock(folder, lambda times: None), pytest.raises(Cancelled):
+        encode_images(images(content(8)), counting, "things", cache, listen)
+    assert [type(event) for event in events] == [Started, Noted, Progressed]
+
+
+def test_where_a_missing_picture_was_looked_for_is_said(counting: Any, cache: Cache, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.touch()
+    counting.encode_images = lambda images, rows, listen: (np.zeros((0, 1), np.float32), {0: f"{UNREAD}: No such file"})
+    with pytest.raises(DataError) as caught:
+        encode_images(Images("all", ("a.png",), ("1",), None, lambda i: b"", str(table)), counting, "t", cache, ignore)
+    assert str(tmp_path / "a.png") in caught.value.hint
 
 
 def test_a_damaged_index_costs_nothing(counting: Any, cache: Cache, images: Make) -> None:

@@ -10,7 +10,7 @@ import pytest
 from promptlab.encode import text
 from promptlab.encode.openclip import OpenClipEncoder
 from promptlab.encode.text import encode_grid
-from promptlab.errors import StoreError
+from promptlab.errors import EncoderError, StoreError
 from promptlab.events import Finished, Started, ignore
 from promptlab.store import Cache
 from promptlab.types import PromptGrid
@@ -118,14 +118,41 @@ def test_a_corrupt_cache_is_an_error_with_a_remedy(counting: Any, cache: Cache, 
     assert encode_grid(made, counting, cache, ignore)[1] == 500
 
 
-def test_a_vector_of_the_wrong_length_is_an_error_with_a_remedy(counting: Any, cache: Cache, grid: Grid) -> None:
-    made = grid(["cat", "dog"])
-    encode_grid(made, counting, cache, ignore)
+DAMAGE = {
+    "cut": "UPDATE vectors SET z = substr(z, 1, 10) WHERE cleaned LIKE '%cat%'",
+    "a number": "UPDATE vectors SET z = 5 WHERE cleaned LIKE '%cat%'",
+    "swapped": "UPDATE vectors SET z = (SELECT z FROM vectors WHERE cleaned LIKE '%dog%') WHERE cleaned LIKE '%cat%'",
+    "swapped with its seal": """UPDATE vectors SET (z, seal) = (SELECT z, seal FROM vectors WHERE cleaned LIKE '%dog%')
+        WHERE cleaned LIKE '%cat%'""",
+    "not finite": "UPDATE vectors SET z = x'0000c07f0000c07f0000c07f0000c07f0000c07f0000c07f' WHERE cleaned LIKE '%cat%'",
+    "no seal": "UPDATE vectors SET seal = 0 WHERE cleaned LIKE '%cat%'",
+    "gone": "DELETE FROM vectors WHERE cleaned LIKE '%cat%'",
+    "another reading": "UPDATE readings SET cleaned = (SELECT cleaned FROM vectors WHERE cleaned LIKE '%dog%') WHERE text LIKE '%cat%'",
+    "never too long": "UPDATE readings SET too_long = 0",
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_row_is_made_again(counting: Any, cache: Cache, grid: Grid, how: str) -> None:
+    made = grid(["cat", "dog " * 12])
+    before, _ = encode_grid(made, counting, cache, ignore)
     with closing(sqlite3.connect(cache.texts(counting.fingerprint))) as base:
-        base.execute("UPDATE rows SET z = substr(z, 1, 10) WHERE cleaned LIKE '%cat%'")
+        base.execute(DAMAGE[how])
         base.commit()
-    with pytest.raises(StoreError, match=r"texts\.sqlite"):
-        encode_grid(made, counting, cache, ignore)
+    after, new = encode_grid(made, counting, cache, ignore)
+    np.testing.assert_array_equal(after.z, before.z)
+    assert after.too_long == before.too_long == made.texts[1:]
+    assert new == (0 if how in ("another reading", "never too long") else 1)
+    assert encode_grid(made, counting, cache, ignore)[1] == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_a_vector_that_is_none_is_not_kept(counting: Any, cache: Cache, grid: Grid, value: float) -> None:
+    broken = type(counting)()
+    broken._vector = lambda content: np.full(6, value, np.float32)
+    with pytest.raises(EncoderError, match=r"counting.* no finite vector of 'a photo of a cat"):
+        encode_grid(grid(["cat"]), broken, cache, ignore)
+    assert encode_grid(grid(["cat"]), counting, cache, ignore)[1] == 1
 
 
 def test_a_cache_that_cannot_be_made_is_an_error_with_a_remedy(counting: Any, tmp_path: Path, grid: Grid) -> None:

@@ -71,6 +71,9 @@ def test_classes_with_equal_names_keep_their_own_cells() -> None:
         "<|startoftext|>",
         "&lt;end_of_text&gt;",
         "&amp;lt;end_of_text&amp;gt;",
+        "&amp;amp;lt;end_of_text&amp;amp;gt;",
+        "&" + "amp;" * 20 + "lt;end_of_text>",
+        "＆lt;end_of_text＆gt;",
         "＜end_of_text＞",
         "<end_of_&#116;ext>",
         "<end_of\u200b_text>",
@@ -86,6 +89,15 @@ def test_a_special_token_in_a_name_does_not_end_the_text(token: str) -> None:
     assert ids.count(49407) == plain.count(49407) == 1
     assert ids.count(49406) == 1
     assert {320, 2368, 1929} <= set(ids)
+
+
+@pytest.mark.parametrize("token", ["</s>", "<s>", "<pad>", "<eos>", "<BOS>", "&lt;/s&gt;", "&amp;amp;amp;lt;pad>", "<unk>", "<mask>"])
+def test_the_tokens_of_other_tokenizers_are_gone(token: str) -> None:
+    assert clean(f"cat {token} dog") == "cat dog"
+
+
+def test_entities_without_end_take_no_time() -> None:
+    assert clean("&" + "amp;" * 1_000_000 + "lt;end_of_text>") == ""
 
 
 @given(st.text(max_size=60))

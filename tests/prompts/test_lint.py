@@ -1,11 +1,25 @@
+import re
+
+import numpy as np
 import pytest
 
+from promptlab.prompts.compose import compose
 from promptlab.prompts.lint import lint
-from promptlab.types import Classes
+from promptlab.prompts.templates import template
+from promptlab.types import Classes, TextBank
 
 
-def found(*names: str, too_long: tuple[str, ...] = ()) -> dict[str, str]:
-    return {check.name: check.text for check in lint(Classes.of(list(names)), too_long)}
+def found(*names: str) -> dict[str, str]:
+    return {check.name: check.text for check in lint(Classes.of(list(names)))}
+
+
+def found_in(names: list[str], templates: tuple[str, ...] = ("a {}",), too_long: tuple[str, ...] = ()) -> dict[str, str]:
+    """With text vectors: one for each name without its signs."""
+    classes = Classes.of(names)
+    grid = compose(classes, [template(t) for t in templates])
+    read = [re.sub(r"\W", "", name).lower() for name in names]
+    z = np.eye(len(names), dtype=np.float32)[[read.index(word) for word in read]]
+    return {check.name: check.text for check in lint(classes, TextBank(np.stack([z] * len(templates)), grid, "", 1.0, too_long))}
 
 
 def test_ordinary_names_raise_nothing() -> None:
@@ -52,10 +66,32 @@ def test_white_space_alone_is_nothing_unclean() -> None:
     assert found("golden   retriever") == {}
 
 
+def test_names_that_the_model_reads_alike_are_found() -> None:
+    text = found_in(["C++", "cat", "C#"])["alike-names"]
+    assert text.startswith("2 names")
+    assert "C#, C++" in text
+
+
+@pytest.mark.parametrize("names", [["cat", "dog"], ["cat", "cat"], ["cat", "Cat"]])
+def test_names_that_are_alike_for_another_reason_are_told_once(names: list[str]) -> None:
+    assert "alike-names" not in found_in(names)
+
+
+@pytest.mark.parametrize("text", ["a {} <end_of_text> here", "{}</s>", "a\u202e {}"])
+def test_templates_that_will_be_cleaned_are_found(text: str) -> None:
+    told = found_in(["cat"], ("a {}", text))["unclean-templates"]
+    assert told.startswith("1 template holds")
+
+
 def test_cut_texts_are_counted_and_shown() -> None:
-    text = found("cat", too_long=("a very long text",))["texts-cut"]
-    assert text.startswith("1 texts")
+    text = found_in(["cat"], too_long=("a very long text",))["texts-cut"]
+    assert text.startswith("1 text exceeds")
     assert "a very long text" in text
+
+
+def test_one_is_one_and_several_are_several() -> None:
+    assert found("leopards")["plural-names"].startswith("1 name looks plural;")
+    assert found("leopards", "wheels")["plural-names"].startswith("2 names look plural;")
 
 
 def test_long_lists_are_shortened_but_counted() -> None:

@@ -10,6 +10,7 @@ import pytest
 from promptlab.errors import UsageError
 from promptlab.prompts import templates
 from promptlab.prompts.templates import load, render, template
+from promptlab.shipped import folder
 
 HOLES = ("{}", "{c}", "{class}", "{classname}", "{name}", "{{ name }}", "{{name}}", "{{ c }}", "{{ class }}", "{{ classname }}")
 REFUSED = (
@@ -164,7 +165,7 @@ def test_openai_templates_give_the_texts_that_open_clip_gives(name: str, publish
     assert [render(t, word) for t in load([name])] == [line(word) for line in published]
 
 
-@pytest.mark.parametrize("path", sorted((templates.folder() / "prompts").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted(folder("prompts").glob("*.toml")), ids=lambda p: p.stem)
 def test_every_shipped_file_is_valid_and_says_what_it_is(path: Path) -> None:
     made = templates.one(path.stem)
     assert made.about
@@ -227,6 +228,10 @@ BROKEN = {
     "latin.toml": "templates = ['caf\xe9 {}']".encode("latin-1"),
     "bytes.json": b"\xff\xfe\x00",
     "no-place.txt": b"a photo of {}.\na photo\n",
+    "digits.json": b"[" + b"9" * 5000 + b"]",
+    "deep.json": b"[" * 200_000,
+    "digits.toml": b"templates = " + b"9" * 5000,
+    "deep.toml": b"templates = " + b"[" * 100_000,
     "attribute.json": b'["{{ name.__class__ }}"]',
 }
 
@@ -251,7 +256,7 @@ def test_an_unknown_set_lists_the_nearest() -> None:
     assert "general" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["../prompts/plain", "", ".", "prompts/../plain"])
+@pytest.mark.parametrize("name", ["../prompts/plain", "", ".", "prompts/../plain", "x" * 5000, "x/" * 2000])
 def test_a_set_name_is_no_path(name: str) -> None:
     with pytest.raises(UsageError):
         load([name])

@@ -196,6 +196,19 @@ def test_worst_k_rises_with_k_up_to_the_mean(table: tuple[Array, Array]) -> None
     assert steps[-1] == pytest.approx(over_classes(values, counts, "mean"), abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.parametrize(("reducer", "expected"), [("min", 3.0), ("worst-1", 3.0), ("worst-2", 2.5), ("worst-9", 2.0), ("mean", 2.0)])
+def test_the_worst_are_the_highest_where_less_is_better(reducer: str, expected: float) -> None:
+    values = np.array([[1.0, 3.0, math.nan, 2.0]])
+    assert over_classes(values, np.ones((1, 4), int), reducer, lower_is_better=True) == pytest.approx([expected])
+
+
+def test_the_worst_classes_of_entropy_are_the_unsure_ones() -> None:
+    x, z = unit(np.array([[1.0, 0.0], [0.8, 0.6]])), np.eye(2)[None]
+    found = boards(features_of(x), z, ["entropy/worst-1", "entropy/mean"], np.array([0, 1]), LabelSource.TRUE, scale=2.0)
+    assert found["entropy/worst-1"].value == pytest.approx(found["entropy/worst-1"].per_class.max(1))
+    assert found["entropy/worst-1"].value > found["entropy/mean"].value
+
+
 @given(world=worlds())
 @checked_briefly
 def test_every_reducer_of_a_board_comes_from_its_own_classes(world: World) -> None:
@@ -454,7 +467,21 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_with_all(text: str, ne
 
 
 @pytest.mark.parametrize(
-    "text", ["", "/mean", "cmm/worst-0", "cmm/worst-", "cmm/worst--1", "cmm/mean/min", "hit@", "hit@-1", "hit@1.5", "CMM"]
+    "text",
+    [
+        "",
+        "/mean",
+        "cmm/worst-0",
+        "cmm/worst-",
+        "cmm/worst--1",
+        "cmm/mean/min",
+        "hit@",
+        "hit@-1",
+        "hit@1.5",
+        "CMM",
+        "hit@" + "9" * 24,
+        "cmm/worst-" + "9" * 24,
+    ],
 )
 def test_names_that_mean_nothing_are_refused(text: str) -> None:
     with pytest.raises(UsageError):

@@ -1,6 +1,9 @@
+import json
+import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,8 +48,6 @@ def test_a_classifier_comes_back_as_it_went(tmp_path: Path, combine: Combine) ->
 
 
 def test_it_loads_in_five_lines_without_promptlab(tmp_path: Path) -> None:
-    import json
-
     save_classifier(tmp_path / "c.safetensors", made())
     code = FIVE_LINES.format(path=tmp_path / "c.safetensors")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -97,6 +98,43 @@ def test_other_safetensors_are_no_classifier(tmp_path: Path, about: str | None) 
     save_file(tensors, tmp_path / "c.safetensors", None if about is None else {"promptlab": about})
     with pytest.raises(DataError):
         load_classifier(tmp_path / "c.safetensors")
+
+
+ABOUT = {"ids": ["a", "b"], "names": [["a"], ["b"]], "scale": 1, "encoder": "", "combine": "embedding", "lineage": {}}
+IMPOSSIBLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "bias nan": ({}, {"bias": np.array([0, np.nan], np.float32)}),
+    "weight inf": ({}, {"weight": np.array([[1, 0], [np.inf, 0]], np.float32)}),
+    "weight of integers": ({}, {"weight": np.eye(2, dtype=np.int32)}),
+    "weight flat": ({}, {"weight": np.ones(2, np.float32)}),
+    "bias of another length": ({}, {"bias": np.zeros(3, np.float32)}),
+    "scale nan": ({"scale": math.nan}, {}),
+    "scale zero": ({"scale": 0}, {}),
+    "scale below zero": ({"scale": -3}, {}),
+    "scale infinite": ({"scale": math.inf}, {}),
+    "scale of 400 digits": ({"scale": 10**400}, {}),
+    "names are numbers": ({"names": [[1], [2]]}, {}),
+    "names are words": ({"names": ["cat", "dog"]}, {}),
+    "ids are a word": ({"ids": "ab"}, {}),
+    "ids occur twice": ({"ids": ["a", "a"]}, {}),
+    "lineage none": ({"lineage": None}, {}),
+    "lineage a list": ({"lineage": []}, {}),
+    "encoder a number": ({"encoder": 5}, {}),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_impossible_classifiers_are_refused_by_name(tmp_path: Path, case: str) -> None:
+    about, tensors = IMPOSSIBLE[case]
+    whole = {"weight": np.eye(2, dtype=np.float32), "bias": np.zeros(2, np.float32)} | tensors
+    save_file(whole, tmp_path / "c.safetensors", {"promptlab": json.dumps(ABOUT | about)})
+    with pytest.raises(DataError, match=r"c\.safetensors.* is no classifier"):
+        load_classifier(tmp_path / "c.safetensors")
+
+
+def test_a_classifier_of_other_floats_is_read_as_f4(tmp_path: Path) -> None:
+    save_file({"weight": np.eye(2), "bias": np.zeros(2, np.float16)}, tmp_path / "c.safetensors", {"promptlab": json.dumps(ABOUT)})
+    found = load_classifier(tmp_path / "c.safetensors")
+    assert found.weight.dtype == found.bias.dtype == np.float32
 
 
 def test_shapes_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.errors import StoreError
+from promptlab.events import Cancelled
 from promptlab.store import Cache, file_sha256, read_json, write_json, written
 
 
@@ -118,7 +119,7 @@ def test_a_file_name_that_is_no_text_can_be_kept(place: Path) -> None:
     assert "caf" in read_json(place / "a.json")["picture"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"a": 1', b"nul"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"a": 1', b"nul", b"[" * 200_000, b"9" * 5000])
 def test_broken_json_reads_as_nothing(place: Path, content: bytes) -> None:
     (place / "a.json").write_bytes(content)
     assert read_json(place / "a.json") is None
@@ -185,3 +186,41 @@ def test_a_memory_of_another_key_is_not_believed(place: Path) -> None:
 def test_the_cache_is_its_owner_s_alone(place: Path) -> None:
     Cache(place / "cache").remembered("hashes", "a", lambda: 1)
     assert (place / "cache").stat().st_mode & 0o077 == 0
+
+
+def test_folders_are_private_from_the_first_to_the_last(place: Path) -> None:
+    cache = Cache(place / "deep" / "cache")
+    with cache.lock(cache.features("encoder", "fp32", "things", "all"), lambda times: None):
+        pass
+    write_json(place / "other" / "runs" / "a.json", 1)
+    made = [path for top in ("deep", "other") for path in (place / top, *(place / top).rglob("*")) if path.is_dir()]
+    assert len(made) == 8
+    assert not [path for path in made if path.stat().st_mode & 0o077]
+
+
+def test_a_folder_that_is_there_keeps_its_mode(place: Path) -> None:
+    (place / "mine").mkdir(mode=0o755)
+    write_json(place / "mine" / "new" / "a.json", 1)
+    assert (place / "mine").stat().st_mode & 0o777 == 0o755
+
+
+def test_who_waits_for_a_lock_can_be_stopped(place: Path) -> None:
+    cache, waited = Cache(place), []
+
+    def waiting(times: int) -> None:
+        waited.append(times)
+        if times == 2:
+            raise Cancelled
+
+    with cache.lock(place / "x", waiting), pytest.raises(Cancelled), cache.lock(place / "x", waiting):
+        pass
+    assert waited == [0, 1, 2]
+
+
+@pytest.mark.parametrize("value", [None, "abc", -5, 0, "NaN", [1]])
+def test_a_memory_that_does_not_fit_is_made_again(place: Path, value: object) -> None:
+    cache, make = Cache(place), Calls()
+    cache.remembered("scales", "a", make)
+    (path,) = (place / "scales").iterdir()
+    path.write_text('{"key": "a", "value": NaN}' if value == "NaN" else json.dumps({"key": "a", "value": value}))
+    assert cache.remembered("scales", "a", make, lambda kept: isinstance(kept, int) and kept > 0) == 2

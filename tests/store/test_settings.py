@@ -106,6 +106,7 @@ def test_a_word_that_is_neither_yes_nor_no_is_refused(monkeypatch: pytest.Monkey
         {"debias": "yes"},
         {"tau": 0.0},
         {"tau": -1.0},
+        {"tau": 1e-320},
         {"tau": float("nan")},
         {"k": -1},
         {"precision": "int4"},
@@ -188,3 +189,15 @@ def test_a_run_of_an_older_version_with_fewer_settings_can_go_on() -> None:
 def test_a_run_with_a_setting_that_is_no_more_can_go_on() -> None:
     kept = Settings.load({"seed": 5}).plain() | {"forgotten": 1}
     assert Settings.load({}).over(kept).seed == 5
+
+
+@pytest.mark.parametrize("text", ["seed = " + "9" * 5000, "seed = " + "[" * 100_000], ids=["digits", "nesting"])
+def test_a_project_file_that_breaks_python_is_refused_by_name(text: str) -> None:
+    project(text)
+    with pytest.raises(UsageError, match=r"promptlab\.toml"):
+        Settings.load({})
+
+
+@pytest.mark.parametrize("name", ["classes", "templates", "model", "mix"])
+def test_a_name_too_long_for_the_disk_is_no_path(name: str) -> None:
+    assert "x" * 5000 in str(Settings.load({name: "x" * 5000}).plain()[name])
