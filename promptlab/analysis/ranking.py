@@ -15,7 +15,7 @@ def agreement(boards: Iterable[Scoreboard], truth: Evaluation, k: int) -> tuple[
     """One row a board of one family: rank correlation with class accuracy over classes with images, and how many of the k classes that it
     ranks lowest are among the k worst. Classes as bad as the k-th worst count as worst, too. Best rank correlation first.
 
-    A class without a value (never predicted) is ranked lowest. Empty without labels.
+    A class that is never predicted is ranked lowest. Empty without labels.
     """
     if truth.accuracy is None:
         return ()
@@ -33,7 +33,7 @@ def agreement(boards: Iterable[Scoreboard], truth: Evaluation, k: int) -> tuple[
 
 
 def _ascending(board: Scoreboard) -> Array:
-    """(C,) values of the first family, more is better, classes without one below all others."""
+    """(C,) values of the first family, more is better; classes without images below all others, whatever they count as in a mean."""
     value = -board.per_class[0] if board.lower_is_better else board.per_class[0]
-    known = np.isfinite(value)
+    known = np.isfinite(value) & (board.count[0] > 0)
     return np.where(known, value, (value[known].min() if known.any() else 0.0) - 1)

@@ -18,9 +18,17 @@ AXES = {
 }
 
 
+def _values(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | tuple[float, ...]:
+    values = tuple(text.split(",")) if text else ()
+    try:
+        return tuple(map(float, values)) if option.name == "axis_tau" else values
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}; numbers with commas between them were expected.") from error
+
+
 def _axes(command: Any) -> Any:
     for name, about in reversed(AXES.items()):
-        command = click.option(f"--{name}", f"axis_{name}", metavar="A,B,...", help=about)(command)
+        command = click.option(f"--{name}", f"axis_{name}", callback=_values, metavar="A,B,...", help=about)(command)
     return command
 
 
@@ -43,15 +51,19 @@ def study(data: str, run_name: str, csv_file: Path | None, most: int, as_json: b
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
     from promptlab.display import safe
+    from promptlab.errors import StoreError
     from promptlab.lab import Lab
     from promptlab.report import study as report
 
-    axes = {name: tuple(flags.pop(f"axis_{name}").split(",")) for name in AXES if flags.get(f"axis_{name}")}
-    settings = Settings.load({name: value for name, value in flags.items() if not name.startswith("axis_")})
+    axes = {name: values for name in AXES if (values := flags.pop(f"axis_{name}"))}
+    settings = Settings.load(flags)
     with listening(quiet) as listen:
         run, rows = Lab(settings, listen).study(data, axes, run_name)
     if csv_file is not None:
-        csv_file.write_text(report.as_csv(rows), "utf-8")
+        try:
+            csv_file.write_text(report.as_csv(rows), "utf-8")
+        except OSError as error:
+            raise StoreError(f"{str(csv_file)!r} cannot be written: {error.strerror or error}.", "The table is in the run, too.") from error
     if as_json:
         output.show_json({"run": str(run.path), "chosen": report.chosen(rows)["name"], "rows": report.ordered(rows)})
         return

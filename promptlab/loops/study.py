@@ -1,12 +1,15 @@
 """A grid of ways to weigh, join and balance on one dataset: every one chosen and judged alike, told in one table."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from promptlab.config import CHOICES
+from promptlab.errors import UsageError, unknown_name
 from promptlab.events import Finished, Listener, Progressed, Started, ignore
 from promptlab.loops.run import Choice, make, named
 from promptlab.protocols import Rule
@@ -21,7 +24,7 @@ from promptlab.types import Check, Classifier, Difference, Evaluation, LabelSour
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What is to be tried: every combination, each once."""
+    """What is to be tried: every combination, each once. Raises UsageError for a value that no axis knows."""
 
     weights: tuple[str, ...] = ("uniform", "cpe", "zpe", "carprt", "shrunk", "cmm-top/worst-k")
     """Ways of weighing, as `--weights` takes them."""
@@ -37,6 +40,14 @@ class Grid:
     """Temperatures."""
     evidence: tuple[str, ...] = (BOTH,)
     """What `shrunk` is made from."""
+
+    def __post_init__(self) -> None:
+        for axis in ("scope", "labels", "combine", "debias", "evidence"):
+            for value in getattr(self, axis):
+                if value not in CHOICES[axis]:
+                    raise unknown_name(f"value of `{axis}`", value, CHOICES[axis])
+        if bad := [tau for tau in self.tau if not 0 < tau < math.inf]:
+            raise UsageError(f"tau is {bad[0]}; a number above 0 was expected.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

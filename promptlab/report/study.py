@@ -72,10 +72,11 @@ def verdict(rows: Sequence[dict[str, Any]]) -> list[str]:
         return [f"Without labels nothing here says which is better. Highest cmm-top on tune: {safe(best['name'])}."]
     k = told["worst"]["k"]
     gain = f"{signed(change['worst'])} points{_span(change['worst_interval'], sign=True)}"
-    said = [
-        f"Chosen on tune: {best['name']}. On eval its fixed worst-{k} is {percent(told['worst']['fixed'])} %, against the baseline {gain}."
-    ]
-    if not clearly(best):
+    share = percent(told["worst"]["fixed"])
+    said = [f"Chosen on tune: {safe(best['name'])}. On eval its fixed worst-{k} is {share} %, against the baseline {gain}."]
+    if clearly(best) == "worse":
+        said.append("That interval lies below 0: on eval it is clearly worse, so nothing is marked best.")
+    elif not clearly(best):
         said.append("That interval holds 0: no clear change, so nothing is marked best.")
     better = sum(clearly(one) == "better" for one in rows)
     return [
