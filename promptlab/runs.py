@@ -139,7 +139,7 @@ def _point(root: Path, name: str) -> None:
 
 def all_runs(root: Path) -> list[Run]:
     """Every run, newest first."""
-    if not root.is_dir():
+    if not os.path.isdir(root):
         return []
     found = [p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "run.json").is_file()]
     ordered = sorted(found, key=lambda p: (p.name[:17], (p / "run.json").stat().st_mtime_ns), reverse=True)
@@ -157,7 +157,7 @@ def find(root: Path, name: str = "") -> Run:
             raise unknown_name("run", name, [run.name for run in all_runs(root)])
         return Run(root / name)
     latest = root / "latest"
-    if not (latest / "run.json").is_file():
+    if not os.path.isfile(latest / "run.json"):
         raise UsageError(f"There is no run in {str(root)!r} yet.", "Name data: promptlab run photos/, or try promptlab demo.")
     return Run(latest.resolve())
 

@@ -16,7 +16,10 @@ SPLITS = {"train", "val", "valid", "validation", "test"}
 
 
 class ImageFolder:
-    """Pictures in sub-folders, one per class; or pictures alone, with `--classes names.txt`."""
+    """Pictures in sub-folders, one per class; or pictures alone, with `--classes names.txt`.
+
+    Sub-folders that are all splits (train/, val/, test/) are refused: one of them is to be named, or a table with a column `split`.
+    """
 
     name = "imagefolder"
     about = "sub-folders = classes, or a flat folder with --classes names.txt"
