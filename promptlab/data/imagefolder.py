@@ -28,7 +28,7 @@ class ImageFolder:
     def claims(self, where: str) -> bool:
         """Any folder that exists and holds no feature files at its top."""
         try:
-            return os.path.isdir(where) and not any(name.endswith((".npz", ".npy")) for name in os.listdir(where))
+            return os.path.isdir(where) and not any(Path(name).suffix in (".npz", ".npy") for name in os.listdir(where))
         except OSError:
             return True  # `open` says what the disk says
 
