@@ -117,7 +117,7 @@ def filled(folder: Path, usual: Usual, rng: random.Random) -> tuple[bool, bool]:
         try:
             run = start(folder, place)
             _, said = run.communicate()
-            explained = run.returncode == EXIT_FULL and b"full" in said.lower()
+            explained = run.returncode == EXIT_FULL and (b"No space left" in said or b"disk is full" in said)
             subprocess.run(["mount", "-o", f"remount,size={usual.cache_bytes * 4}", cache], check=True)
             return explained, next_is_equal(folder, place, usual)
         finally:

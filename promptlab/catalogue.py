@@ -91,7 +91,9 @@ class Catalogue:
             raise unknown_name("model", name, self.models)
         s = self.settings
         how = Loading(self.device, s.precision, s.allow_pickle_weights, s.offline)
-        return OpenClipEncoder(alias[0].target if alias else name, self.cache, how, name)
+        made = OpenClipEncoder(alias[0].target if alias else name, self.cache, how, name)
+        self.cache.remembered("names", made.fingerprint, lambda: name)  # `promptlab cache` shows it
+        return made
 
     def model_for(self, dataset: Dataset) -> str:
         """The model as `--model` takes it; empty when the data brings pictures and texts as vectors."""

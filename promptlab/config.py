@@ -1,6 +1,7 @@
 """Settings: flags > environment (PROMPTLAB_...) > promptlab.toml > defaults, in one place."""
 
 import ast
+import difflib
 import inspect
 import itertools
 import json
@@ -42,7 +43,7 @@ class Settings:
     """Template sets and files."""
     classes: str = ""
     """A names file; empty: names come from the data."""
-    weights: str = "cpe"
+    weights: str = "shrunk"
     """How families are weighted: `uniform`, `cpe`, `zpe`, `carprt`, `shrunk`, `forward`, `top-3`, or any rule."""
     labels: str = "auto"
     """Where the right answers for weighting come from; `auto`: where the weighting has them from."""
@@ -52,8 +53,8 @@ class Settings:
     """How weighted families become one row per class; `auto`: `embedding`, with `zpe` `logit`."""
     drop: str = ""
     """`mad:0.5` gives no weight to families whose score is below median + 0.5 MAD; empty keeps all."""
-    evidence: str = "similarity"
-    """What `shrunk` is made from: `similarity`, `margin`, or `both`."""
+    evidence: str = "both"
+    """What `shrunk` is made from: `similarity`, `margin` (CMM), or `both`."""
     debias: str = "none"
     """How per-class offsets are found: `none`, `prior` (one step), `balance`."""
     mix: str = ""
@@ -128,6 +129,13 @@ class Settings:
     def cache_folder(self) -> Path:
         """The cache folder, resolved."""
         return Path(os.path.expanduser(self.cache)) if self.cache else Path(platformdirs.user_cache_dir("promptlab"))
+
+
+def strange_variables() -> dict[str, str]:
+    """{environment variable that begins like ours but is none: the nearest of ours, or nothing}."""
+    known = [f"PROMPTLAB_{name.upper()}" for name in defaults()]
+    strange = sorted(name for name in os.environ if name.startswith("PROMPTLAB_") and name not in known)
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), "") for name in strange}
 
 
 def template() -> str:

@@ -14,6 +14,11 @@ def safe(text: str, longest: int = 200) -> str:
     return shown if len(text) <= longest else shown[: longest - 1] + "…"
 
 
+def many(n: int, thing: str, several: str = "") -> str:
+    """`1 run`, `2 runs`; `several` is the plural where it is not the thing with an s."""
+    return f"{n} {thing if n == 1 else several or thing + 's'}"
+
+
 def safe_json(text: str) -> str:
     """JSON text whose strings hold no control or bidi character but as JSON's own escapes; it means the same."""
     return "".join(ch if ch == "\n" or unicodedata.category(ch) not in _UNSAFE else json.dumps(ch)[1:-1] for ch in text)

@@ -3,45 +3,46 @@
 Stages that need torch are imported where they are called: listing datasets must not take seconds.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from promptlab import runs
+from promptlab.data import identity
 from promptlab.data.imagefolder import some_pictures
-from promptlab.errors import MismatchError, PromptlabError, UsageError
-from promptlab.events import Noted, Saved, ignore
+from promptlab.errors import MismatchError, UsageError
+from promptlab.events import Saved, ignore
 from promptlab.prompts import edits
-from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint
-from promptlab.report import summary
+from promptlab.report import html, summary
+from promptlab.report import study as study_report
 from promptlab.report.run import Report, report
-from promptlab.stages import Stages, is_labelled
-from promptlab.store import fingerprint
+from promptlab.sessions import Sessions
+from promptlab.stages import is_labelled
+from promptlab.store import fingerprint, written
 from promptlab.types import (
     Check,
     Classes,
     Classifier,
-    Dataset,
     Evaluation,
     Features,
     Guess,
+    Images,
     LabelSource,
     Material,
     PromptGrid,
     Scoreboard,
     TextScores,
-    Weights,
 )
 
 if TYPE_CHECKING:
-    from promptlab.encode.openclip import OpenClipEncoder
     from promptlab.loops import run as loop
     from promptlab.loops.judge import Duel
+    from promptlab.loops.study import Tried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,26 +61,7 @@ class RunResult:
     """The sentences and tables."""
 
 
-class _Plan(NamedTuple):
-    """What a verb is to work on."""
-
-    lab: "Lab"
-    where: str
-    kept: runs.Run | None  # None: a new run folder is due
-    prompts: Prompts | None  # None: those of the settings
-    draft: Path | None = None  # where edited prompts of the run before may wait
-
-
-class _Session(NamedTuple):
-    """One verb at work in one run folder."""
-
-    dataset: Dataset  # under the names of the prompts
-    prompts: Prompts
-    run: runs.Run
-    watch: runs.Stopwatch
-
-
-class Lab(Stages):
+class Lab(Sessions):
     """promptlab from Python: `Lab().run("photos/")`. `plugins=False` leaves third-party plugins out."""
 
     # -- verbs --------------------------------------------------------------------------------------------------------------------
@@ -96,11 +78,14 @@ class Lab(Stages):
             outcome = loop.run(material, choice, lab.rules, lab._tell)
             health = (*material.lint, *outcome.health)
             lab._save_classifier(session.run, lab._with_lineage(outcome, material, choice))
-            found = summary.result(outcome, material, health, run=str(session.run.path), seconds=session.watch.table())
-            shown = report(outcome, material, health)
-            session.run.save_json("classes.json", summary.class_rows(outcome, material))
-            lab._tell(Saved("report", str(session.run.save_text("report.md", shown.markdown))))
+            shown, seconds = report(outcome, material, health), session.watch.table()
+            found = summary.result(outcome, material, health, run=str(session.run.path), lead=shown.lead, seconds=seconds)
+            classes = summary.class_rows(outcome, material)
+            session.run.save_json("classes.json", classes)
+            session.run.save_text("report.md", shown.markdown)
+            lab._tell(Saved("report", str(session.run.save_text("report.html", html.page(found, classes, session.run.manifest)))))
             session.run.save_json("result.json", found)  # last: a run with a result is whole
+            runs.point(session.run.path.parent)
         return RunResult(session.run, outcome, material, found, shown)
 
     def score(self, where: str, names: Sequence[str], labels: str = "", run: str = "") -> tuple[dict[str, Scoreboard], Material]:
@@ -118,7 +103,7 @@ class Lab(Stages):
             material = lab.prepare(session.dataset, session.prompts.templates)
             boards = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell).ask(names, source)
             scores = {name: summary.board(board, session.dataset.classes) for name, board in boards.items()}
-            lab._tell(Saved("scores", str(session.run.save_json("scores.json", scores))))
+            lab._tell(Saved("scores", str(session.run.save_json(runs.SCORES, scores))))
         return boards, material
 
     def score_texts(self, class_: str, run: str = "") -> tuple[TextScores, Material]:
@@ -153,15 +138,45 @@ class Lab(Stages):
             made = loop.make(material.tune, material.bank, weights, choice)
             classifier = replace(made, lineage=lab._lineage(material, weights, choice))
             lab._save_classifier(session.run, classifier)
+            runs.point(session.run.path.parent)
             if output is not None:
                 runs.save_classifier(output, classifier)
         return output or session.run.classifier, classifier
 
-    def classify(self, pictures: Sequence[str], path: Path, top: int = 3) -> list[Guess]:
-        """What the classifier at `path` says of picture files; one Guess each, in order."""
+    def study(self, where: str = "", axes: Mapping[str, Any] | None = None, run: str = "") -> tuple[runs.Run, list[dict[str, Any]]]:
+        """A grid of weightings (axes: fields of `loops.study.Grid`), chosen on tune and told on eval; one JSON object a combination."""
+        plan = self._planned(where, run)
+        if plan.kept is not None and not plan.lab.settings.agrees(plan.kept.manifest["settings"]):
+            plan = plan._replace(kept=None)
+        lab = plan.lab
+        with lab._session(plan) as session:
+            from promptlab.loops import study as loop
+
+            base, classes = lab.choice(session.dataset), session.dataset.classes
+            grid = loop.Grid(**(axes or {}))
+            wanted = loop.choices(grid, base, lab.rules, len(classes), is_labelled(session.dataset))
+            material = lab.prepare(session.dataset, session.prompts.templates)
+            keep = partial(lab._kept_row, loop.key(material), classes)
+            rows = list(loop.study(wanted, lambda: loop.Bench(material, lab.rules, base), keep, lab._tell))
+            session.run.save_json("study.json", study_report.ordered(rows))
+            session.run.save_text("study.csv", study_report.as_csv(rows))
+            page = study_report.page(material.dataset.name, rows)
+            lab._tell(Saved("study", str(session.run.save_text("study.md", page))))
+        return session.run, rows
+
+    def _kept_row(self, facts: str, classes: Classes, choice: "loop.Choice", attempt: Callable[[], "Tried"]) -> dict[str, Any]:
+        """A row of a study, remembered by everything that it stands on."""
+        mix = None if choice.mix is None else choice.mix.tolist()
+        key = fingerprint(facts, asdict(choice.how), choice.debias, mix, choice.k, choice.seed, runs.version("promptlab-clip"))
+        row: dict[str, Any] = self.cache.remembered("study", key, lambda: study_report.row(attempt(), classes))
+        return row
+
+    def classify(self, pictures: str | Path | Sequence[str | Path], path: str | Path, top: int = 3) -> list[Guess]:
+        """What the classifier at `path` says of picture files and of folders of them; one Guess each, in order."""
         from promptlab.score.classifier import guesses
 
-        images, classifier = some_pictures(pictures), runs.load_classifier(path)
+        given = [pictures] if isinstance(pictures, str | Path) else pictures
+        images, classifier = some_pictures([str(one) for one in given]), runs.load_classifier(Path(path))
         x, bad = self._encoder_of(classifier).encode_images(images, range(len(images)))
         found = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
         good = tuple(key for i, key in enumerate(images.keys) if i not in bad)
@@ -169,38 +184,65 @@ class Lab(Stages):
             found |= {guess.key: guess for guess in guesses(classifier, Features(x, good, None, "given", ""), self.device, top)}
         return [found[key] for key in images.keys]
 
-    def judge(self, where: str, path: Path) -> tuple[Evaluation, Classifier, bool]:
+    def judge(self, where: str, path: str | Path) -> tuple[Evaluation, Classifier, bool]:
         """How the classifier at `path` does on all pictures of a dataset, and whether it was tuned on some of them."""
         from promptlab.loops.judge import labels_for
         from promptlab.score.evaluate import evaluate
 
-        classifier, dataset = runs.load_classifier(path), self.open(where)
+        classifier, dataset = runs.load_classifier(Path(path)), self.open(where)
         encoded = all(isinstance(part, Features) for part in dataset.splits.values())
         features, _ = self.features(dataset, None if encoded else self._encoder_of(classifier))
         part = features["all" if "all" in features else "eval"]
-        if part.encoder and classifier.encoder and part.encoder != classifier.encoder:
-            raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models.")
+        s, model = self.settings, str(classifier.lineage.get("model", ""))
+        named = bool(dataset.encoder and (s.model or model)) and dataset.encoder != (s.model or model)
+        if named or (part.encoder and classifier.encoder and part.encoder != classifier.encoder):
+            made = f" ({dataset.encoder!r} and {s.model or model!r})" if named else ""
+            raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models{made}.")
         part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels))
-        s = self.settings
         found = evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device)
-        return found, classifier, classifier.lineage.get("dataset") == dataset.name
+        return found, classifier, identity.holds(dataset, part.keys, classifier.lineage.get("spots", {}))
 
     def compare(self, first: str, second: str) -> tuple["Duel", Classes]:
         """Two runs, or a run and a classifier file, on the pictures that the first run was judged on."""
         from promptlab.loops.judge import duel
 
-        plan = self._planned("", first)
-        other = Path(second) if Path(second).is_file() else runs.find(Path(self.settings.runs), second).classifier
-        assert plan.kept is not None
-        mine, theirs = runs.load_classifier(plan.kept.classifier), runs.load_classifier(other)
+        root = Path(self.settings.runs)
+        if Path(first).is_file():
+            raise UsageError(f"The first must be a run, whose pictures both are judged on; {first!r} is a file.", "Name the run first.")
+        mine = runs.load_classifier(runs.with_classifier(root, first).classifier)
+        theirs = runs.load_classifier(Path(second) if Path(second).is_file() else runs.with_classifier(root, second).classifier)
         if mine.encoder != theirs.encoder:
             raise MismatchError("The two classifiers were made with different models.", "Compare each on its own: promptlab eval.")
-        lab = plan.lab
+        plan = self._planned("", first)
+        lab, s = plan.lab, plan.lab.settings
         material = lab.prepare(lab.open(plan.where))
-        keys, s = fingerprint(sorted(material.tune.keys)), lab.settings
-        seen = theirs.lineage.get("dataset") == material.dataset.name and theirs.lineage.get("tune_keys") != keys
+        seen = identity.holds(material.dataset, material.judged.keys, theirs.lineage.get("spots", {}))
         found = duel(mine, theirs, material.tune, material.judged, lab.rules, k=s.k, seed=s.seed, device=lab.device)
         return replace(found, in_sample=seen or material.in_sample), mine.classes
+
+    def report(self, run: str = "", thumbnails: int = 0, output: Path | None = None) -> Path:
+        """report.html of a finished run again; thumbnails: how many of the most wrong pictures of each of the worst classes it shows."""
+        kept = runs.find(Path(self.settings.runs), run)
+        found, classes = kept.result, kept.classes
+        if found is None or classes is None:
+            raise UsageError(f"The run {kept.name!r} has no result to report; it did not finish.", "Make one: promptlab run")
+        wanted = {wrong["picture"] for row in classes for wrong in row.get("wrong", [])[:thumbnails]}
+        page = html.page(found, classes, kept.manifest, self.thumbnails(str(kept.manifest["data"]), wanted) if wanted else {})
+        if output is None:
+            return kept.save_text("report.html", page)
+        with written(output, "w") as file:
+            file.write(page)
+        return output
+
+    def thumbnails(self, where: str, keys: Collection[str]) -> dict[str, str]:
+        """{key: small JPEG in base64} of pictures of a dataset; those that cannot be read, or are vectors, are left out."""
+        from promptlab.encode.pictures import thumbnail
+
+        made: dict[str, str] = {}
+        for part in self.open(where).splits.values():
+            if isinstance(part, Images):
+                made |= {key: thumbnail(part, i) for i, key in enumerate(part.keys) if key in keys}
+        return {key: small for key, small in made.items() if small}
 
     def encode(self, where: str) -> Material:
         """Vectors of all pictures and prompts of a dataset, ahead of time."""
@@ -213,107 +255,38 @@ class Lab(Stages):
         plan = self._planned("", run)
         assert plan.kept is not None
         if plan.prompts is None:
-            raise UsageError(f"The run {plan.kept.name!r} has no prompts of its own: its text vectors came with the data.")
+            raise _no_prompts(plan.kept)
         return plan.kept, plan.prompts, compose(plan.prompts.apply(plan.lab.open(plan.where).classes), plan.prompts.templates)
 
     @staticmethod
     def save_prompts(run: runs.Run, prompts: Prompts) -> Path:
         """Keep edited prompts in the run; what a finished run was made with stays beside them."""
-        return run.save_text(edits.FILE if run.result is None else edits.DRAFT, prompts.text())
+        name, text = edits.FILE if run.result is None else edits.DRAFT, prompts.text()
+        edits.read(text, name)  # what cannot be read back must not replace what can
+        return run.save_text(name, text)
+
+    def edit_prompts(self, run: str, editor: Callable[[Path], None]) -> Path | None:
+        """Let `editor` change the file with a run's prompts, then keep them; None when it changed nothing."""
+        found = runs.find(Path(self.settings.runs), run)
+        if not edits.file_of(found.path).is_file():
+            raise _no_prompts(found)
+        made = edits.edited(found.path, editor)
+        return None if made is None else self.save_prompts(found, made)
+
+    def reset_prompts(self, run: str = "") -> tuple[runs.Run, bool]:
+        """Drop the edits of a run's prompts that no run has taken yet; the run, and whether there were any."""
+        found = runs.find(Path(self.settings.runs), run)
+        return found, edits.reset(found.path)
+
+    @staticmethod
+    def edits_wait(run: runs.Run) -> bool:
+        """Whether a run's prompts were edited and no run has taken them yet."""
+        return (run.path / edits.DRAFT).is_file()
 
     def lint(self, where: str = "", run: str = "") -> list[Check]:
         """What is likely wrong with the names of a dataset, or of a run."""
         return lint(self.open(where).classes if where else self.prompts(run)[2].classes)
 
-    # -- keeping ------------------------------------------------------------------------------------------------------------------
 
-    def _planned(self, where: str, run: str, prompts_of: str = "", new_when_changed: bool = False) -> _Plan:
-        """Data and run folder: without data the latest run's, its settings under those given now; a new folder for changed settings."""
-        root = Path(self.settings.runs)
-        given = _prompts(runs.find(root, prompts_of)) if prompts_of else None
-        flagged = self.settings.origin.get("templates") == "flag"
-        if given is not None and flagged:
-            raise UsageError("--from takes the templates of a run along, so --templates cannot be given, too.")
-        if where and run:
-            raise UsageError(f"Data ({where!r}) and --run ({run!r}) were both given; which is meant?", "--run goes without DATA.")
-        if where:
-            return _Plan(self, where, None, given)
-        kept = runs.find(root, run)
-        manifest = kept.manifest
-        settings = self.settings.over(manifest["settings"])
-        lab = Lab(settings, self._listen, plugins=self._third_party)
-        own = given or _prompts(kept)
-        if own is not None and flagged:
-            own = replace(own, templates=template_sets.load(settings.templates))
-        changed = given is not None or not settings.agrees(manifest["settings"])
-        draft = kept.path / edits.DRAFT
-        due = new_when_changed and (changed or draft.is_file())  # what a finished run holds stays as it is
-        return _Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged else draft)
-
-    @contextmanager
-    def _session(self, plan: _Plan) -> Iterator[_Session]:
-        """The opened dataset and its run folder; until the end every event is recorded there."""
-        watch, dataset, kept = runs.Stopwatch(), self.open(plan.where), plan.kept
-        prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
-        dataset = replace(dataset, classes=prompts.apply(dataset.classes))
-        if kept is None:
-            place = str(Path(plan.where).resolve()) if Path(plan.where).exists() else plan.where
-            manifest = {"promptlab": runs.version("promptlab-clip"), "data": place, "settings": self.settings.plain()}
-            kept = runs.new(Path(self.settings.runs), dataset.name, manifest)
-            if dataset.bank is None:
-                kept.save_text(edits.FILE, prompts.text())
-        folder = str(kept.path)
-        self._recorders = (watch, kept.log, lambda event: self._plugins.announce(event, folder))
-        try:
-            for note in dataset.notes:
-                self._tell(Noted(note))
-            yield _Session(dataset, prompts, kept, watch)
-            if plan.kept is None and plan.draft is not None:
-                plan.draft.unlink(missing_ok=True)  # the new run has it, and has succeeded
-        except PromptlabError:
-            if plan.kept is None:
-                runs.remove(kept)  # nothing came of it; `latest` is again the run before
-            raise
-        finally:
-            self._recorders = ()
-
-    def _encoder_of(self, classifier: Classifier) -> "OpenClipEncoder":
-        """The encoder that a classifier was made with. Raises UsageError when nobody knows it, MismatchError when another one was given."""
-        model = self.settings.model or str(classifier.lineage.get("model", ""))
-        if not model:
-            raise UsageError("The classifier does not say which model it belongs to.", "Name it with --model.")
-        encoder = self.encoder(model)
-        if classifier.encoder and encoder.fingerprint != classifier.encoder:
-            raise MismatchError(f"The classifier was not made with the model {model!r}.", f"It says: {classifier.lineage.get('model')!r}.")
-        return encoder
-
-    def _save_classifier(self, run: runs.Run, classifier: Classifier) -> None:
-        runs.save_classifier(run.classifier, classifier)
-        self._tell(Saved("classifier", str(run.classifier)))
-
-    def _with_lineage(self, outcome: "loop.Outcome", material: Material, choice: "loop.Choice") -> Classifier:
-        made, k = self._lineage(material, outcome.weights, choice), len(outcome.weights.w)
-        plain = {} if outcome.kept else {"weights": [1 / k] * k, "how": "uniform", "labels": "", "debias": "none"}
-        return replace(outcome.result.classifier, lineage=made | plain)
-
-    def _lineage(self, material: Material, weights: Weights, choice: "loop.Choice") -> dict[str, Any]:
-        return {
-            "model": material.model,
-            "dataset": material.dataset.name,
-            "grid": fingerprint(list(material.bank.grid.texts), material.bank.grid.cell),
-            "families": list(weights.families),
-            "weights": weights.w.tolist(),
-            "how": choice.how.name,
-            "labels": choice.how.labels.value,
-            "debias": choice.debias,
-            "seed": self.settings.seed,
-            "tuned_on": len(material.tune),
-            "tune_keys": fingerprint(sorted(material.tune.keys)),
-            "versions": {name: runs.version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
-        }
-
-
-def _prompts(run: runs.Run) -> Prompts | None:
-    """The prompts of a run, edited or not; None when its text vectors came with the data."""
-    path = run.path / (edits.DRAFT if (run.path / edits.DRAFT).is_file() else edits.FILE)
-    return edits.read(path.read_text("utf-8"), str(path)) if path.is_file() else None
+def _no_prompts(run: runs.Run) -> UsageError:
+    return UsageError(f"The run {run.name!r} has no prompts of its own: its text vectors came with the data.")

@@ -5,13 +5,17 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from promptlab.errors import DataError, PromptlabError, StoreError, UsageError, unknown_name
 from promptlab.events import Event, Finished, Progressed, Started
@@ -19,6 +23,18 @@ from promptlab.store import TEXT, explained, private_folder, read_json, slug, wr
 from promptlab.types import Array, Classes, Classifier, Combine
 
 CLASSIFIER = "classifier.safetensors"
+SCORES = "scores.json"
+LOCK = ".at-work"
+
+
+class State(StrEnum):
+    """How far a run has come, read off its files."""
+
+    FINISHED = "finished"
+    BUILT = "built"
+    SCORED = "scored"
+    RUNNING = "running"
+    UNFINISHED = "unfinished"
 
 
 def version(name: str) -> str:
@@ -80,9 +96,54 @@ class Run:
         return found if isinstance(found, dict) else None
 
     @property
+    def classes(self) -> list[dict[str, Any]] | None:
+        """What the run found of each class; None when it did not finish."""
+        found = read_json(self.path / "classes.json")
+        return found if isinstance(found, list) else None
+
+    @property
     def classifier(self) -> Path:
         """Where its classifier is, or would be."""
         return self.path / CLASSIFIER
+
+    @property
+    def state(self) -> State:
+        """`finished` (judged, with a report), `built` (a classifier alone), `scored` (scores alone), `running`, else `unfinished`."""
+        if (self.path / "result.json").is_file() and self.result is not None:
+            return State.FINISHED
+        if self.at_work:
+            return State.RUNNING
+        kept = {State.BUILT: CLASSIFIER, State.SCORED: SCORES}
+        return next((state for state, name in kept.items() if (self.path / name).is_file()), State.UNFINISHED)
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Marks the run as being worked on; the mark goes with the process, however that ends."""
+        lock = FileLock(self.path / LOCK)
+        try:
+            lock.acquire(timeout=0)  # a second process may work here, too: files appear whole
+        except (OSError, Timeout):
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a process works on it now."""
+        if not (self.path / LOCK).is_file():
+            return False
+        lock = FileLock(self.path / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError:
+            return False
+        lock.release()
+        return False
 
     def save_json(self, name: str, value: Any) -> Path:
         """Keep a JSON value in the run."""
@@ -113,7 +174,7 @@ def _is_manifest(found: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def new(root: Path, about: str, manifest: dict[str, Any]) -> Run:
-    """A new run folder `<date>-<slug>`, with its manifest; `latest` points to it."""
+    """A new run folder `<date>-<slug>`, with its manifest."""
     stamp = datetime.now()
     base = f"{stamp:%Y-%m-%d-%H%M%S}-{slug(about, 24)}"
     with explained(root):
@@ -126,51 +187,76 @@ def new(root: Path, about: str, manifest: dict[str, Any]) -> Run:
             except FileExistsError:
                 continue
         write_json(path / "run.json", {"created": stamp.isoformat(timespec="seconds"), **manifest})
-        _point(root, path.name)
     return Run(path)
 
 
-def _point(root: Path, name: str) -> None:
-    link, fresh = root / "latest", root / f".latest-{name}"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(name)
-    fresh.replace(link)
+def point(root: Path) -> None:
+    """Make the link `latest` lead to the newest run that has a classifier; without any there is no link."""
+    link, newest = root / "latest", _latest(root)
+    with explained(root):
+        if newest is None:
+            link.unlink(missing_ok=True)
+            return
+        fresh = root / f".latest-{newest.name}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(newest.name)
+        fresh.replace(link)
+
+
+def _latest(root: Path) -> Run | None:
+    return next((run for run in _newest_first(root) if run.state in (State.FINISHED, State.BUILT)), None)
+
+
+def _newest_first(root: Path) -> Iterator[Run]:
+    if not os.path.isdir(root):
+        return
+    found = [p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "run.json").is_file()]
+    ordered = sorted(found, key=lambda p: (p.name[:17], (p / "run.json").stat().st_mtime_ns), reverse=True)
+    yield from (run for run in map(Run, ordered) if run.is_ours)
 
 
 def all_runs(root: Path) -> list[Run]:
     """Every run, newest first."""
-    if not os.path.isdir(root):
-        return []
-    found = [p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "run.json").is_file()]
-    ordered = sorted(found, key=lambda p: (p.name[:17], (p / "run.json").stat().st_mtime_ns), reverse=True)
-    return [run for run in map(Run, ordered) if run.is_ours]
+    return list(_newest_first(root))
 
 
 def find(root: Path, name: str = "") -> Run:
-    """The run of that name or path; the latest without one. Raises UsageError when there is none."""
-    if name and os.path.isfile(Path(name, "run.json")):
+    """The run of that name, part of a name, or path; `latest` is the newest with a classifier, no name the newest of all.
+
+    Raises UsageError when there is none, or several.
+    """
+    if name and name != "latest" and os.path.isfile(Path(name, "run.json")):  # Path.is_file raises for a name that is too long
         run = Run(Path(name).resolve())
         _ = run.manifest  # any folder may hold a run.json; raises unless it is ours
         return run
     if name and name != "latest":
-        if not os.path.isfile(root / name / "run.json"):  # Path.is_file raises for a name that is too long
-            raise unknown_name("run", name, [run.name for run in all_runs(root)])
-        return Run(root / name)
-    latest = root / "latest"
-    if not os.path.isfile(latest / "run.json"):
+        return _named(root, name)
+    newest = next(_newest_first(root), None)
+    if newest is None:
         raise UsageError(f"There is no run in {str(root)!r} yet.", "Name data: promptlab run photos/, or try promptlab demo.")
-    return Run(latest.resolve())
-
-
-def classifier(root: Path, name: str = "") -> Path:
-    """The classifier of a run; without a name that of the latest run, or of the newest that has one. Raises UsageError without any."""
-    found = find(root, name)
-    if name or found.classifier.is_file():
-        return found.classifier
-    made = next((run for run in all_runs(root) if run.classifier.is_file()), None)
-    if made is None:
+    found = newest if not name else _latest(root)
+    if found is None:
         raise UsageError(f"No run in {str(root)!r} has a classifier yet.", "Make one: promptlab run photos/")
-    return made.classifier
+    return found
+
+
+def _named(root: Path, name: str) -> Run:
+    found = all_runs(root)
+    fitting = [run for run in found if run.name == name] or [run for run in found if name in run.name]
+    if not fitting:
+        raise unknown_name("run", name, [run.name for run in found])
+    if len(fitting) > 1:
+        shown = ", ".join(run.name for run in fitting[:6]) + ", ..." * (len(fitting) > 6)
+        raise UsageError(f"{name!r} is part of the names of {len(fitting)} runs: {shown}.", "Write more of the name.")
+    return fitting[0]
+
+
+def with_classifier(root: Path, name: str = "") -> Run:
+    """The run of that name, the newest that has a classifier without one. Raises UsageError when it has none."""
+    found = find(root, name or "latest")
+    if not found.classifier.is_file():
+        raise UsageError(f"The run {found.name!r} has no classifier: it is {found.state}.", f"Make one: promptlab run --run {found.name}")
+    return found
 
 
 def remove(run: Run) -> None:
@@ -178,10 +264,7 @@ def remove(run: Run) -> None:
     root, _ = run.path.parent, run.manifest  # raises unless it is a run of ours
     with explained(run.path):
         shutil.rmtree(run.path)
-        if (root / "latest").is_symlink() and not (root / "latest").exists():
-            (root / "latest").unlink()
-            if left := all_runs(root):
-                _point(root, left[0].name)
+    point(root)
 
 
 def save_classifier(path: Path, classifier: Classifier) -> None:

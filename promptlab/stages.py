@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from promptlab.catalogue import Catalogue
 from promptlab.config import Settings
 from promptlab.data.names import read_mix
+from promptlab.display import many
 from promptlab.errors import UsageError
 from promptlab.events import Event, Listener, Noted, ignore
 from promptlab.prompts import templates as template_sets
@@ -59,7 +60,7 @@ class Stages(Catalogue):
             new += made
         skipped = [s for part in out.values() for s in part.skipped]
         if skipped:
-            self._tell(Noted(f"{len(skipped)} pictures could not be read and are left out, e.g. {skipped[0][0]}: {skipped[0][1]}."))
+            self._tell(Noted(f"Left out: {many(len(skipped), 'picture')} that could not be read, e.g. {skipped[0][0]}: {skipped[0][1]}."))
         return out, new
 
     def texts(self, classes: Classes, templates: Sequence[Template], encoder: "OpenClipEncoder") -> tuple[TextBank, int]:

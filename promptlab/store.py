@@ -101,7 +101,7 @@ def slug(text: str, longest: int = 40) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest] or "data"
 
 
-KINDS = ("features", "text", "hashes", "scales")  # what the cache holds; anything else in its folder is not ours
+KINDS = ("features", "text", "hashes", "scales", "names", "study")  # what the cache holds; anything else in its folder is not ours
 
 
 class Cache:
@@ -152,6 +152,11 @@ class Cache:
         value = make()
         write_json(path, {"key": key, "value": value})
         return value
+
+    def models(self) -> dict[str, str]:
+        """{how `contents` begins to call an encoder: the model that somebody named}."""
+        kept = [read_json(path) for path in sorted((self.root / "names").glob("*.json"))]
+        return {str(entry["key"])[:16]: str(entry["value"]) for entry in kept if isinstance(entry, dict)}
 
     def contents(self) -> list[tuple[str, str, int, float]]:
         """(kind, encoder, bytes, newest change in seconds since 1970) of everything kept."""

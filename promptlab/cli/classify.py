@@ -10,16 +10,13 @@ from promptlab.cli import options
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--classifier", type=click.Path(path_type=Path), help="The classifier file (default: of the latest run).")
-@click.option("--run", "run_name", metavar="RUN", default="", help="Use the classifier of this run.")
-@click.option("--model", help="The model, where the file does not know it.")
+@options.classifier
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many classes to show.")
 @options.loading
 @options.places
 @options.output
 def classify(images: tuple[str, ...], classifier: Path | None, run_name: str, top: int, as_json: bool, quiet: bool, **flags: Any) -> None:
     """Say what is on pictures, with a classifier that `run` or `build` made."""
-    from promptlab import runs
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
@@ -27,8 +24,8 @@ def classify(images: tuple[str, ...], classifier: Path | None, run_name: str, to
     from promptlab.report import summary, tables
 
     settings = Settings.load(flags)
-    path = classifier or runs.classifier(Path(settings.runs), run_name)
     with listening(quiet) as listen:
+        path = options.chosen(settings, classifier, run_name, listen)
         guesses = Lab(settings, listen).classify(images, path, top)
     if as_json:
         output.show_json(summary.guesses(guesses))

@@ -35,7 +35,7 @@ NEXT = (
 def demo(as_json: bool, quiet: bool, **flags: Any) -> None:
     """The whole loop on pictures and a model that come with promptlab: no network, no GPU, no key.
 
-    Weighs the families with cpe and balances the classes (fair here: each has 20 pictures), judges on the half that nothing was
+    Weighs the families (shrunk) and balances the classes (fair here: each has 20 pictures), judges on the half that nothing was
     tuned on, then classifies a few photographs.
     """
     from promptlab.cli import output

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from promptlab import config
 from promptlab.display import safe, safe_json
 from promptlab.errors import OfflineError, PluginError, PromptlabError, UsageError
 from promptlab.events import Cancelled, Event, Finished, Listener, Noted, Progressed, Saved, Started
@@ -31,7 +32,11 @@ def guarded(command: Callable[[], Any]) -> int:
     debug = "--debug" in sys.argv
     try:
         result = command()
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0  # click gives back the code of `Exit`
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stdout.write(error.format_message() + "\n")
+        return 0
     except click.ClickException as error:
         _error(safe(error.format_message(), 1000), "`promptlab --help` lists the commands, `promptlab COMMAND --help` their options.")
         return USAGE
@@ -43,7 +48,9 @@ def guarded(command: Callable[[], Any]) -> int:
     except (Cancelled, KeyboardInterrupt, click.Abort):
         _error("Cancelled; what was finished is kept.")
         return CANCELLED
-    except BrokenPipeError:
+    except OSError as error:  # every file of ours is explained where it is written, so this is the output
+        if not isinstance(error, BrokenPipeError):  # a reader that went away knows
+            _error(f"{safe(repr(error.filename or 'The output'))} cannot be read or written: {error.strerror or error}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains when it flushes
         return FAILED
     except Exception as error:  # a fault of ours or of a library: the user gets a sentence, the developer --debug
@@ -60,6 +67,15 @@ def _error(message: str, hint: str = "") -> None:
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     head = click.style("Error:", fg="red", bold=True) if colour else "Error:"
     sys.stderr.write(f"{head} {message}\n" + (f"       {hint}\n" if hint else ""))
+
+
+def misspelt() -> None:
+    """Warns of environment variables that look like settings and are none."""
+    for name, nearest in config.strange_variables().items():
+        near = f"; did you mean {nearest}?" if nearest else "."
+        text = f"The environment variable {name} is no setting of promptlab{near}"
+        with _lines(quiet=False) as show:
+            show(Noted(text))
 
 
 @contextmanager
@@ -108,7 +124,7 @@ def _lines(quiet: bool) -> Iterator[Listener]:
             if now - last.get(event.work, -EVERY) < EVERY:
                 return
             last[event.work] = now
-        if not quiet or isinstance(event, Noted):
+        if not quiet or (isinstance(event, Noted) and event.level != "info"):
             line = {"event": type(event).__name__.lower(), **asdict(event)}
             sys.stderr.write(safe_json(json.dumps(line, ensure_ascii=False)) + "\n")
             sys.stderr.flush()

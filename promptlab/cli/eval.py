@@ -25,10 +25,8 @@ def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ..
 
 @click.command("eval")
 @click.argument("data")
-@click.option("--classifier", type=click.Path(path_type=Path), help="The classifier file (default: of the latest run).")
-@click.option("--run", "run_name", metavar="RUN", default="", help="Judge the classifier of this run.")
+@options.classifier
 @click.option("--fail-under", multiple=True, callback=_floor, metavar="NAME=SHARE", help="Exit with 1 below it: accuracy, mean, worst.")
-@click.option("--model", help="The model, where the file does not know it.")
 @click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
 @click.option("--k", type=click.IntRange(min=0), help="How many worst classes (default: min(10, a fifth of them)).")
 @options.loading
@@ -41,7 +39,6 @@ def judge(
 
     `promptlab eval photos/ --fail-under accuracy=0.8 --fail-under worst=0.2`
     """
-    from promptlab import runs
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
@@ -50,8 +47,8 @@ def judge(
     from promptlab.report import summary, tables
 
     settings = Settings.load(flags)
-    path = classifier or runs.classifier(Path(settings.runs), run_name)
     with listening(quiet) as listen:
+        path = options.chosen(settings, classifier, run_name, listen)
         found, made, in_sample = Lab(settings, listen).judge(data, path)
     reached = {"accuracy": found.accuracy, "mean": found.mean, "worst": found.worst.repicked}
     if fail_under and found.accuracy is None:

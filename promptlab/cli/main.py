@@ -20,10 +20,12 @@ from promptlab.cli import (
     models,
     plugins,
     prompts,
+    report,
     rules,
     run,
     runs,
     score,
+    study,
     templates,
 )
 
@@ -36,11 +38,12 @@ def cli() -> None:
 
     Start with `promptlab demo`, or `promptlab run photos/` where each sub-folder is a class.
     """
+    diagnostics.misspelt()
 
 
 COMMANDS: tuple[click.Command, ...] = (
-    *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, encode.encode),
-    *(prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, rules.rules, plugins.plugins),
+    *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, report.report),
+    *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, rules.rules, plugins.plugins),
     *(cache.cache, init.init, doctor.doctor),
 )
 for command in COMMANDS:

@@ -1,11 +1,16 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from promptlab.config import CHOICES
+
+if TYPE_CHECKING:
+    from promptlab.config import Settings
+    from promptlab.events import Listener
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,14 +70,39 @@ def loading(command: F) -> F:
 def method(command: F) -> F:
     """How the classifier is made."""
     return _stacked(
-        click.option("--weights", metavar="WAY", help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: cpe)."),
+        click.option("--weights", metavar="WAY", help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: shrunk)."),
         click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: the way's own)."),
         click.option("--scope", type=click.Choice(CHOICES["scope"]), help="Weights for all classes, or for each (default: the way's own)."),
         click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How families are joined (default: the way's own)."),
         click.option("--tau", type=float, help="Temperature of the weights; larger is flatter (default: 1)."),
         click.option("--drop", metavar="mad:X", help="No weight below median + X MAD of the families' scores, e.g. mad:0.5."),
-        click.option("--evidence", type=click.Choice(CHOICES["evidence"]), help="What shrunk is made from (default: similarity)."),
+        click.option("--evidence", type=click.Choice(CHOICES["evidence"]), help="What shrunk is made from (default: both)."),
         click.option("--debias", type=click.Choice(CHOICES["debias"]), help="Offsets per class without labels (default: none)."),
         click.option("--mix", metavar="FILE", help="FOLDER<TAB>SHARE: the class mix that offsets aim at (default: all alike)."),
         click.option("--k", type=click.IntRange(min=0), help="How many worst classes to follow (default: min(10, a fifth of them))."),
     )(command)
+
+
+def classifier(command: F) -> F:
+    """Which classifier."""
+    return _stacked(
+        click.option("--classifier", type=click.Path(path_type=Path), help="The classifier file (default: that of the latest run)."),
+        click.option("--run", "run_name", metavar="RUN", default="", help="Use the classifier of this run."),
+        click.option("--model", help="The model, where the file does not know it."),
+    )(command)
+
+
+def chosen(settings: "Settings", file: Path | None, run: str, listen: "Listener") -> Path:
+    """The classifier that is meant; one that nobody named is told."""
+    from promptlab import runs
+    from promptlab.errors import UsageError
+    from promptlab.events import Noted
+
+    if file and run:
+        raise UsageError(f"A classifier ({str(file)!r}) and --run ({run!r}) were both given; which is meant?", "Leave one of them out.")
+    if file:
+        return file
+    found = runs.with_classifier(Path(settings.runs), run)
+    if not run:
+        listen(Noted(f"With the classifier of the run {found.name} ({found.manifest['data']}).", "info"))
+    return found.classifier

@@ -1,6 +1,7 @@
 """Everything on stdout: results, as tables for people or one JSON object for programs."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -10,6 +11,8 @@ from promptlab.display import safe_json
 from promptlab.report.tables import Table
 
 GAP = 2  # between two columns
+NARROW = 9  # what a column of text can be folded into
+ENDLESS = 10_000
 
 
 def show_json(value: Any) -> None:
@@ -29,22 +32,37 @@ def show(tables: Iterable[Table], lead: Sequence[str] = ()) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False, width=_room())
     for line in lead:
         console.print(Text(line))
     for table in (part for whole in tables for part in _fitting(whole, console.width)):
         drawn = RichTable(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
         for head in table.columns:
             number = head.startswith(">")
-            drawn.add_column(Text(head.removeprefix(">")), justify="right" if number else "left", no_wrap=number, overflow="fold")
+            drawn.add_column(
+                Text(head.lstrip("=>")), justify="right" if number else "left", no_wrap=head.startswith(("=", ">")), overflow="fold"
+            )
         for row in table.rows:
             drawn.add_row(*map(Text, row))
         console.print()
         if table.title:
             console.print(Text(table.title, style="bold"))
-        console.print(drawn)
+        # Wider than the terminal only for names that somebody will copy: those it may wrap itself.
+        Console(highlight=False, width=max(console.width, _least(table))).print(drawn)
         if table.note:
             console.print(Text(table.note, style="dim"))
+
+
+def _room() -> int | None:
+    """Characters in a line: those of the terminal, or what COLUMNS says; without both nothing is wrapped."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else ENDLESS
+
+
+def _least(table: Table) -> int:
+    """The width under which names to copy would be folded."""
+    columns = zip(table.columns, *table.rows, strict=True)
+    sizes = [max(map(len, column)) if column[0].startswith(("=", ">")) else NARROW for column in columns]
+    return _width(sizes, range(len(sizes))) if any(head.startswith("=") for head in table.columns) else 0
 
 
 def _fitting(table: Table, width: int) -> list[Table]:

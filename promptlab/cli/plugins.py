@@ -5,15 +5,23 @@ import click
 from promptlab.cli import options
 
 
-@click.group()
-def plugins() -> None:
-    """Plugins: what is installed and what it adds."""
+@click.group(invoke_without_command=True)
+@options.output
+@click.pass_context
+def plugins(context: click.Context, /, as_json: bool, quiet: bool) -> None:
+    """Every installed plugin: version, state, and what it adds."""
+    if context.invoked_subcommand is None:
+        _list(as_json, quiet)
 
 
 @plugins.command("list")
 @options.output
 def list_(as_json: bool, quiet: bool) -> None:
-    """Every installed plugin: version, state, and what it adds."""
+    """Every installed plugin; what `promptlab plugins` alone shows."""
+    _list(as_json, quiet)
+
+
+def _list(as_json: bool, quiet: bool) -> None:
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.display import safe

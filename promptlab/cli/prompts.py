@@ -1,49 +1,77 @@
 """promptlab prompts"""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from promptlab.cli import options
 
+if TYPE_CHECKING:
+    from promptlab.events import Listener
+    from promptlab.lab import Lab
+    from promptlab.runs import Run
+
 NEXT = "Judge it: promptlab run"
 
 
+class _Given(NamedTuple):
+    """What was said before the verb."""
+
+    run: str
+    flags: dict[str, Any]
+
+    def lab(self, listen: "Listener | None" = None, **more: Any) -> "Lab":
+        from promptlab.config import Settings
+        from promptlab.events import ignore
+        from promptlab.lab import Lab
+
+        return Lab(Settings.load({**self.flags, **more}), listen or ignore)
+
+
 @click.group()
-@click.option("--run", "run_name", metavar="RUN", default="", help="The run whose prompts are meant (default: the latest).")
+@click.option("--run", "run_name", metavar="RUN", default="", help="The run whose prompts are meant (default: the newest).")
 @options.places
 @click.pass_context
 def prompts(context: click.Context, /, run_name: str, **flags: Any) -> None:
     """The prompts of a run: look at them, change them, then `promptlab run` again."""
-    from promptlab.config import Settings
+    context.obj = _Given(run_name, flags)
+
+
+def _save(run: "Run", changed: Any, as_json: bool) -> None:
     from promptlab.lab import Lab
 
-    context.obj = (Lab(Settings.load(flags)), run_name)
+    _saved(Lab.save_prompts(run, changed), as_json)
 
 
-def _save(run: Any, changed: Any) -> None:
+def _saved(path: Path | None, as_json: bool) -> None:
     from promptlab.cli import output
     from promptlab.display import safe
-    from promptlab.lab import Lab
 
-    path = Lab.save_prompts(run, changed)
-    output.say(f"Saved {safe(str(path))}. {NEXT}")
+    if as_json:
+        output.show_json({"saved": None if path is None else str(path)})
+    else:
+        output.say("Nothing changed." if path is None else f"Saved {safe(str(path))}. {NEXT}")
 
 
 @prompts.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@options.output
 @click.pass_obj
-def list_(given: Any, as_json: bool) -> None:
+def list_(given: _Given, as_json: bool, quiet: bool) -> None:
     """The templates, and the names that differ from those of the data."""
     from promptlab.cli import output
     from promptlab.display import safe
     from promptlab.report.tables import Table
 
-    run, found, _ = given[0].prompts(given[1])
+    lab = given.lab()
+    run, found, _ = lab.prompts(given.run)
+    waiting = lab.edits_wait(run)
     if as_json:
-        output.show_json({"run": str(run.path), "templates": [t.source for t in found.templates], "names": dict(found.names)})
+        about = {"run": str(run.path), "edited": waiting}
+        output.show_json({**about, "templates": [t.source for t in found.templates], "names": dict(found.names)})
         return
-    shown = [Table(f"Templates of {safe(run.name)}", ("family", "source"), tuple((safe(t.name), safe(t.source)) for t in found.templates))]
+    title = f"Templates of {safe(run.name)}" + ", edited: the next `promptlab run` takes them" * waiting
+    shown = [Table(title, ("=family", "source"), tuple((safe(t.name), safe(t.source)) for t in found.templates))]
     if found.names:
         shown.append(Table("Renamed classes", ("class", "names"), tuple((safe(i), safe(", ".join(n))) for i, n in found.names.items())))
     output.show(shown)
@@ -51,15 +79,15 @@ def list_(given: Any, as_json: bool) -> None:
 
 @prompts.command()
 @click.argument("class_", metavar="CLASS")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@options.output
 @click.pass_obj
-def show(given: Any, class_: str, as_json: bool) -> None:
+def show(given: _Given, class_: str, as_json: bool, quiet: bool) -> None:
     """What is said of one class: its texts, family by family."""
     from promptlab.cli import output
     from promptlab.display import safe
     from promptlab.report.tables import Table
 
-    _, _, grid = given[0].prompts(given[1])
+    _, _, grid = given.lab().prompts(given.run)
     wanted = grid.classes.find(class_)
     rows = [(grid.families[k], grid.texts[p]) for k, c, p in grid.cell if c == wanted]
     if as_json:
@@ -70,14 +98,17 @@ def show(given: Any, class_: str, as_json: bool) -> None:
 
 @prompts.command()
 @click.argument("class_", metavar="CLASS")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@options.loading
+@options.output
 @click.pass_obj
-def score(given: Any, class_: str, as_json: bool) -> None:
+def score(given: _Given, /, class_: str, as_json: bool, quiet: bool, **flags: Any) -> None:
     """How each text of a class does alone in its class's row, on tune, best first."""
     from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
     from promptlab.report import summary, tables
 
-    found, material = given[0].score_texts(class_, given[1])
+    with listening(quiet) as listen:
+        found, material = given.lab(listen, **flags).score_texts(class_, given.run)
     if as_json:
         output.show_json(summary.texts(found, material))
     else:
@@ -86,56 +117,77 @@ def score(given: Any, class_: str, as_json: bool) -> None:
 
 @prompts.command()
 @click.argument("templates", nargs=-1, required=True, metavar="TEMPLATE...")
+@options.output
 @click.pass_obj
-def add(given: Any, templates: tuple[str, ...]) -> None:
+def add(given: _Given, templates: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Add templates, e.g. 'a photo of {} at night.'"""
-    run, found, _ = given[0].prompts(given[1])
-    _save(run, found.with_templates(templates))
+    run, found, _ = given.lab().prompts(given.run)
+    _save(run, found.with_templates(templates), as_json)
 
 
 @prompts.command()
 @click.argument("templates", nargs=-1, required=True, metavar="TEMPLATE...")
+@options.output
 @click.pass_obj
-def remove(given: Any, templates: tuple[str, ...]) -> None:
+def remove(given: _Given, templates: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Take templates away, named as `prompts list` shows them."""
-    run, found, _ = given[0].prompts(given[1])
-    _save(run, found.without(templates))
+    run, found, _ = given.lab().prompts(given.run)
+    _save(run, found.without(templates), as_json)
 
 
 @prompts.command()
 @click.argument("class_", metavar="CLASS")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@options.output
 @click.pass_obj
-def rename(given: Any, class_: str, names: tuple[str, ...]) -> None:
+def rename(given: _Given, class_: str, names: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Give a class other names; several make several texts in each family."""
-    run, found, grid = given[0].prompts(given[1])
-    _save(run, found.renamed(grid.classes, class_, names))
+    run, found, grid = given.lab().prompts(given.run)
+    _save(run, found.renamed(grid.classes, class_, names), as_json)
 
 
 @prompts.command()
+@options.output
 @click.pass_obj
-def edit(given: Any) -> None:
-    """Open the run's prompts in $EDITOR; what cannot be read is not kept."""
-    from promptlab.cli import output
+def edit(given: _Given, as_json: bool, quiet: bool) -> None:
+    """Open the run's prompts in $EDITOR; what cannot be read then is kept, and opened the next time."""
+    _saved(given.lab().edit_prompts(given.run, _editor), as_json)
 
-    run, found, _ = given[0].prompts(given[1])
-    text = click.edit(found.text(), extension=".toml")
-    if text is None:
-        output.say("Nothing changed.")
-        return
-    _save(run, found.parsed(text, "what was edited"))
+
+def _editor(path: Path) -> None:
+    from promptlab.errors import UsageError
+
+    try:
+        click.edit(filename=str(path))
+    except click.ClickException as error:
+        raise UsageError(f"The editor failed: {error.format_message()}.", "Set EDITOR to another one, e.g. EDITOR=nano.") from error
+
+
+@prompts.command()
+@options.output
+@click.pass_obj
+def reset(given: _Given, as_json: bool, quiet: bool) -> None:
+    """Drop edits that no run has taken yet."""
+    from promptlab.cli import output
+    from promptlab.display import safe
+
+    run, dropped = given.lab().reset_prompts(given.run)
+    if as_json:
+        output.show_json({"run": str(run.path), "dropped": dropped})
+    else:
+        output.say(f"The prompts of {safe(run.name)} are again those that it was made with." if dropped else "No edits are waiting.")
 
 
 @prompts.command()
 @click.argument("data", default="")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@options.output
 @click.pass_obj
-def lint(given: Any, data: str, as_json: bool) -> None:
+def lint(given: _Given, data: str, as_json: bool, quiet: bool) -> None:
     """What is likely wrong with the names of DATA, or of the run."""
     from promptlab.cli import output
     from promptlab.report.tables import checks
 
-    found = given[0].lint(data, given[1])
+    found = given.lab().lint(data, given.run)
     if as_json:
         output.show_json([{"name": check.name, "text": check.text} for check in found])
     else:

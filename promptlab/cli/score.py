@@ -25,14 +25,23 @@ def score(
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
+    from promptlab.display import safe
+    from promptlab.events import Event, Saved
     from promptlab.lab import Lab
     from promptlab.report import summary, tables
 
     names = rules or ("cmm/worst-k", "accuracy")
+    kept: list[str] = []
     with listening(quiet) as listen:
-        boards, material = Lab(Settings.load(flags), listen).score(data, names, labels or "", run_name)
+
+        def told(event: Event) -> None:
+            kept.extend([event.path] if isinstance(event, Saved) else [])
+            listen(event)
+
+        boards, material = Lab(Settings.load(flags), told).score(data, names, labels or "", run_name)
     classes = material.dataset.classes
     if as_json:
         output.show_json({name: summary.board(board, classes) for name, board in boards.items()})
         return
     output.show([tables.boards(boards), tables.worst_by_board(next(iter(boards.values())), classes, worst)])
+    output.say("", *(f"Scores: {safe(path, 1000)}" for path in kept))

@@ -21,7 +21,7 @@ def templates(name: str, as_json: bool, quiet: bool) -> None:
         if as_json:
             output.show_json([{"name": t.name, "source": t.source} for t in made])
         else:
-            output.show([Table("", ("family", "source"), tuple((safe(t.name), safe(t.source)) for t in made))])
+            output.show([Table("", ("=family", "source"), tuple((safe(t.name), safe(t.source)) for t in made))])
         return
     if as_json:
         output.show_json([{"name": s.name, "templates": len(s.templates), "about": s.about, "from": s.origin} for s in found])

@@ -31,7 +31,7 @@ class FeatureFiles:
 
     name = "features"
     about = ".npz or .npy: features, labels, names; optional text (K, C, D) with families"
-    example = "promptlab run features.npz --model ViT-B-32,openai"
+    example = "promptlab run features.npz --model ViT-B-32-quickgelu,openai"
 
     def claims(self, where: str) -> bool:
         """An .npz or .npy file, or a folder that holds one."""

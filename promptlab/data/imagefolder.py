@@ -80,5 +80,7 @@ def _images(root: Path, listing: list[tuple[str, str]], labels: np.ndarray | Non
 
 
 def some_pictures(paths: Sequence[str]) -> Images:
-    """The pictures at these paths, in this order, without labels."""
-    return Images("given", tuple(paths), tuple(paths), None, lambda i: read(Path(paths[i])))
+    """The pictures at these paths, in this order, without labels; a folder stands for the pictures in it, if it has any."""
+    inside = {path: pictures(Path(path), Path(path)) for path in paths if os.path.isdir(path)}
+    found = tuple(one for path in paths for one in ([str(Path(path, key)) for key, _ in inside.get(path, ())] or [path]))
+    return Images("given", found, found, None, lambda i: read(Path(found[i])))

@@ -87,11 +87,13 @@ def for_folders(folders: list[str], path: str) -> Classes:
 def read_mix(path: str, classes: Classes) -> Array:
     """(C,) f8 shares of the classes, > 0, summing to 1, from `folder<TAB>share` lines; counts do as well.
 
-    Raises DataError for a line that is none, for a class that is unknown, missing, or has no share.
+    Raises DataError for a line that is none, for a class that is unknown, missing, named twice, or has no share.
     """
     shares: dict[str, float] = {}
     for number, line in NamesFile(path).lines:
         folder, _, share = line.partition("\t")
+        if folder.strip() in shares:
+            raise DataError(f"Line {number} of {path!r} names {folder.strip()!r} twice.", "Every class of the data needs one line.")
         try:
             shares[folder.strip()] = float(share)
         except ValueError:

@@ -147,16 +147,32 @@ def _sizes(part: dict[str, Any], where: str, path: Path) -> None:
             raise EncoderError(f"{str(path)!r} sets {where}{key} = {value}; at most {most} is allowed.", "No real model is that large.")
 
 
-def check_published(name: str, tag: str) -> None:
-    """Raises UsageError for an unknown model or tag, EncoderError where tag and model disagree on the activation."""
+def check_name(name: str) -> None:
+    """Raises UsageError, with the nearest, when open_clip has no architecture of that name."""
     import open_clip
 
     if name not in open_clip.list_models():
         raise unknown_name("open_clip model", name, open_clip.list_models())
+
+
+def activation(name: str, tag: str) -> tuple[bool, bool]:
+    """Whether published weights were taught with QuickGELU, and whether the model of that name is right for them: it has their activation,
+    or no other model does."""
+    import open_clip
+
+    quick = bool((open_clip.get_pretrained_cfg(name, tag) or {}).get("quick_gelu", False))
+    return quick, _right_name(name, quick, open_clip.list_pretrained_models_by_tag(tag)) == name
+
+
+def check_published(name: str, tag: str) -> None:
+    """Raises UsageError for an unknown model or tag, EncoderError where tag and model disagree on the activation."""
+    import open_clip
+
+    check_name(name)
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag not in tags:
         raise unknown_name(f"pretrained tag of {name}", tag, tags)
-    quick = bool((open_clip.get_pretrained_cfg(name, tag) or {}).get("quick_gelu", False))
+    quick, _ = activation(name, tag)
     _same_activation(name, tag, quick, open_clip.list_pretrained_models_by_tag(tag))
 
 
@@ -171,13 +187,19 @@ def check_file(name: str, file: Path) -> None:
     _same_activation(name, str(file), quick, open_clip.list_models())
 
 
-def _same_activation(name: str, weights: str, quick: bool, models: list[str]) -> None:
-    """Raises EncoderError where weights were taught with the other activation than the model's, and a model with theirs exists."""
+def _right_name(name: str, quick: bool, models: list[str]) -> str:
+    """The model like `name` with the activation that the weights were taught with; `name` itself where there is none."""
     import open_clip
 
     right = f"{name}-quickgelu" if quick else name.removesuffix("-quickgelu")
     model = bool((open_clip.get_model_config(name) or {}).get("quick_gelu", False))
-    if quick != model and right != name and right in models:
+    return right if quick != model and right in models else name
+
+
+def _same_activation(name: str, weights: str, quick: bool, models: list[str]) -> None:
+    """Raises EncoderError where weights were taught with the other activation than the model's, and a model with theirs exists."""
+    right = _right_name(name, quick, models)
+    if right != name:
         said = "with" if quick else "without"
         raise EncoderError(
             f"The weights {weights!r} were taught {said} QuickGELU, and {name!r} is not: vectors would be wrong.", f"Use {right},{weights}."

@@ -60,6 +60,7 @@ def parse_spec(text: str) -> Spec:
         return Spec(f"{LOCAL}{folder.resolve()}", None)
     name, comma, pretrained = text.partition(",")
     if not comma:
+        guards.check_name(name.replace("/", "-"))
         raise EncoderError(
             f"The model {text!r} says no weights, and random ones would be useless.",
             f"Write {name},TAG or {name},FILE.safetensors, or name a folder. `promptlab models {name}` lists tags.",
@@ -239,7 +240,8 @@ def _explained(spec: Spec, how: Loading, downloads: bool, error: Exception) -> E
 
 
 def published(search: str) -> list[tuple[str, str]]:
-    """(name, tag) of every published open_clip model whose name or tag holds `search`, case aside."""
+    """(name, tag) of every published open_clip model that is not refused, whose name or tag holds `search`, case aside."""
     import open_clip
 
-    return [(name, tag) for name, tag in open_clip.list_pretrained() if search.lower() in f"{name},{tag}".lower()]
+    found = [(name, tag) for name, tag in open_clip.list_pretrained() if search.lower() in f"{name},{tag}".lower()]
+    return [(name, tag) for name, tag in found if guards.activation(name, tag)[1]]

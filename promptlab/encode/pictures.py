@@ -1,5 +1,6 @@
 """Pictures of every kind, read as the 8-bit RGB that models expect."""
 
+import base64
 import io
 import warnings
 
@@ -7,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from promptlab.errors import DataError
+from promptlab.types import Images
 
 # Pictures beyond this are refused before they are decoded: a few kilobytes can claim gigabytes. Pillow warns from here on.
 MOST_PIXELS = 89_478_485
@@ -34,6 +36,18 @@ def read_rgb(data: bytes) -> Image.Image:
             return _rgb(ImageOps.exif_transpose(picture))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"it has more than {MOST_PIXELS:,} pixels") from error
+
+
+def thumbnail(images: Images, i: int, side: int = 208) -> str:
+    """A small JPEG of picture i in base64, at most `side` pixels wide and high; empty when it cannot be read."""
+    try:
+        picture = read_rgb(images.read(i))
+    except Exception:  # Pillow raises many kinds on broken files
+        return ""
+    picture.thumbnail((side, side))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=80)
+    return base64.b64encode(out.getvalue()).decode("ascii")
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

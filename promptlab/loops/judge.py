@@ -26,17 +26,34 @@ class Duel:
 
 
 def labels_for(classifier: Classes, data: Classes, labels: Array | None) -> Array | None:
-    """(N,) the data's labels as the classifier counts its classes, joined by id. Raises MismatchError for a class that it does not know."""
+    """(N,) the data's labels as the classifier counts its classes, joined by id, else by name.
+
+    Raises MismatchError for a class that it does not know, and for two that it holds for one.
+    """
     if labels is None or classifier.ids == data.ids:
         return labels
-    place = {i: n for n, i in enumerate(classifier.ids)}
-    strange = [i for i in data.ids if i not in place]
+    place, names = {i: n for n, i in enumerate(classifier.ids)}, _by_name(classifier)
+    found = [
+        place.get(i, next((names[n.casefold()] for n in own if n.casefold() in names), None))
+        for i, own in zip(data.ids, data.names, strict=True)
+    ]
+    strange = [i for i, c in zip(data.ids, found, strict=True) if c is None]
     if strange:
+        known = ", ".join(classifier.ids[:8]) + ", ..." * (len(classifier) > 8)
         raise MismatchError(
-            f"The classifier knows no class {strange[0]!r}, which the data has.",
-            f"{len(strange)} of {len(data)} classes are unknown to it; is it a classifier for this data?",
+            f"The classifier knows no class {strange[0]!r}, which the data has; {len(strange)} of {len(data)} are unknown to it.",
+            f"It knows: {known}. Rename the folders, or give them these names with --classes.",
         )
-    return np.array([place[i] for i in data.ids])[labels]
+    if len(set(found)) < len(found):
+        twice = next(i for i, c in zip(data.ids, found, strict=True) if found.count(c) > 1)
+        raise MismatchError(f"Two classes of the data are one to the classifier, e.g. {twice!r}.", "Give each a name of its own.")
+    return np.array(found)[labels]
+
+
+def _by_name(classes: Classes) -> dict[str, int]:
+    """{name, case aside: class}, without names that more than one class has."""
+    folded = [{name.casefold() for name in names} for names in classes.names]
+    return {name: c for c, names in enumerate(folded) for name in names if sum(name in other for other in folded) == 1}
 
 
 def duel(

@@ -8,17 +8,22 @@ from functools import partial
 
 import numpy as np
 
-from promptlab.events import Finished, Listener, Started
+from promptlab.analysis.changes import changes
+from promptlab.analysis.ranking import LABEL_FREE, agreement
+from promptlab.events import Finished, Listener, Started, ignore
 from promptlab.protocols import Rule
-from promptlab.score.classifier import build, uniform
+from promptlab.score.classifier import build, columns_of, uniform
 from promptlab.score.contest import require_same_encoder
 from promptlab.score.debias import balance, prior
 from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.evidence import Evidence
-from promptlab.score.health import check_labels, check_margins, check_mix, check_ranking, check_ties, check_weights
+from promptlab.score.health import check_labels, check_margins, check_mix, check_ranking, check_size, check_ties, check_weights
+from promptlab.score.sweep import sweep
 from promptlab.score.weighting import Weighting, find, title
 from promptlab.types import (
+    Agreement,
     Array,
+    Changes,
     Check,
     Classifier,
     Combine,
@@ -89,6 +94,10 @@ class Outcome:
     """Whether the candidate is kept."""
     same: bool
     """Whether the candidate is the baseline, to the bit."""
+    changes: Changes | None
+    """What the candidate wins and loses against the baseline, on eval; None without labels."""
+    ranking: tuple[Agreement, ...]
+    """Whether each rule, read off the baseline on tune, finds the classes that fail on eval; empty without labels."""
     health: tuple[Check, ...]
     """Checks that fired."""
 
@@ -145,7 +154,31 @@ def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: L
     result = tried if kept else baseline
     difference = compare(baseline.evaluation, result.evaluation, choice.seed)
     health = (*_health(weights, board, accuracy, choice, tune), *check_margins(before))
-    return Outcome(baseline, result, tried, single, difference, weights, board, accuracy, kept, same, health)
+    won = changes(baseline.evaluation, tried.evaluation)
+    ranking = rank(first, tune, baseline.evaluation, rules, choice)
+    return Outcome(baseline, result, tried, single, difference, weights, board, accuracy, kept, same, won, ranking, health)
+
+
+def rank(classifier: Classifier, tune: Features, truth: Evaluation, rules: Mapping[str, Rule], choice: Choice) -> tuple[Agreement, ...]:
+    """Whether each rule's order of the classes on tune is that of their accuracy in `truth`; `cmm` with true labels beside those that need
+    none."""
+    if tune.labels is None or truth.accuracy is None:
+        return ()
+    columns, boards = columns_of(classifier, choice.device), list[Scoreboard]()
+    for source, names in ((LabelSource.SELF, LABEL_FREE), (LabelSource.TRUE, ("cmm",))):
+        made = sweep(
+            tune,
+            columns,
+            names,
+            rules,
+            source=source,
+            labels=tune.labels if source is LabelSource.TRUE else None,
+            families=("classifier",),
+            scale=classifier.scale,
+            listen=ignore,
+        )
+        boards += made.values()
+    return agreement(boards, truth, truth.worst.k)
 
 
 def _one_template(material: Material) -> Classifier | None:
@@ -163,5 +196,6 @@ def _health(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, ch
         *check_ranking(weights, accuracy),
         *check_labels(choice.how),
         *check_ties(board, len(tune)),
+        *check_size(tune.labels, len(tune), board.per_class.shape[1]),
         *check_mix(tune.labels, board.per_class.shape[1], choice.debias, choice.mix),
     ]

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from promptlab.display import many
 from promptlab.prompts.compose import clean
 from promptlab.prompts.english import looks_plural, singular
 from promptlab.types import Check, Classes, TextBank
@@ -38,14 +39,14 @@ def lint(classes: Classes, bank: TextBank | None = None) -> list[Check]:
             (
                 "alike-names",
                 _alike(titles, bank),
-                "are one and the same to the model, which drops signs; the lower index takes every picture",
+                "mean the same as another to the model, which drops signs; the lower index takes every picture",
             ),
             (
                 "unclean-templates",
                 [t for t in bank.grid.families if clean(t) != " ".join(t.split())],
                 "hold control characters or special tokens, which are left out",
             ),
-            ("texts-cut", list(bank.too_long), "are longer than the encoder reads and are cut"),
+            ("texts-cut", list(bank.too_long), "exceed what the encoder reads; the rest is cut"),
         ]
     return [Check(name, _sentence(name, which, what)) for name, which, what in findings if which]
 
@@ -59,6 +60,7 @@ def _alike(titles: Sequence[str], bank: TextBank) -> list[str]:
 
 
 def _sentence(name: str, which: Sequence[str], what: str) -> str:
-    noun = {"texts-cut": "texts", "unclean-templates": "templates"}.get(name, "names")
+    noun = {"texts-cut": "text", "unclean-templates": "template"}.get(name, "name")
+    verb, _, rest = what.partition(" ")
     shown = ", ".join(w[:60] for w in which[:4]) + (", ..." if len(which) > 4 else "")
-    return f"{len(which)} {noun} {what}: {shown}."
+    return f"{many(len(which), noun)} {verb}{'s' * (len(which) == 1)} {rest}: {shown}."

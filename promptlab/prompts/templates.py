@@ -21,6 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptlab.errors import UsageError, unknown_name
 from promptlab.prompts.english import article, plural
+from promptlab.shipped import folder as shipped_folder
 from promptlab.types import Template
 
 LONGEST_SOURCE = 1000
@@ -54,12 +55,6 @@ class TemplateSet:
     """Where they come from."""
     templates: tuple[Template, ...]
     """(K,) the families."""
-
-
-def folder() -> Path:
-    """The folder of shipped templates: inside the package once installed, beside it in a checkout."""
-    inside = Path(__file__).parents[1] / "templates"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "templates"
 
 
 @cache
@@ -117,7 +112,7 @@ def render(made: Template, name: str) -> str:
 
 def shipped() -> list[TemplateSet]:
     """The sets that can be asked for by name."""
-    ours = [_read_toml(path, path.stem, "promptlab") for path in sorted((folder() / "prompts").glob("*.toml"))]
+    ours = [_read_toml(path, path.stem, "promptlab") for path in sorted(shipped_folder("prompts").glob("*.toml"))]
     return ours + [_openai(name) for name in OPENAI]
 
 
@@ -136,7 +131,7 @@ def one(name: str) -> TemplateSet:
     """The set of that name, or of that file. Raises UsageError for what does not exist or cannot be read."""
     if name in OPENAI:
         return _openai(name)
-    path = folder() / "prompts" / f"{name}.toml"
+    path = shipped_folder("prompts") / f"{name}.toml"
     if re.fullmatch(r"[\w-]{1,99}", name) and path.is_file():
         return _read_toml(path, name, "promptlab")
     given = Path(name)
@@ -144,7 +139,7 @@ def one(name: str) -> TemplateSet:
         return _read_file(given)
     if given.suffix or "/" in name:
         raise UsageError(f"There is no template file {name!r}.")
-    raise unknown_name("template set", name, [path.stem for path in (folder() / "prompts").glob("*.toml")] + list(OPENAI))
+    raise unknown_name("template set", name, [path.stem for path in shipped_folder("prompts").glob("*.toml")] + list(OPENAI))
 
 
 def _read_file(path: Path) -> TemplateSet:

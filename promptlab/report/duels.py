@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from promptlab.display import safe
+from promptlab.analysis.changes import changes
+from promptlab.display import many
 from promptlab.report import summary
-from promptlab.report.tables import Table, change, judged_cells, judged_heads, mcnemar, percent, signed
+from promptlab.report.tables import Table, change, class_changes, judged_cells, judged_heads, mcnemar, percent, worst_sets, worst_size
 from promptlab.types import Classes
 
 if TYPE_CHECKING:
@@ -22,34 +21,31 @@ def verdict(duel: "Duel") -> str:
         return "No verdict: the second classifier was tuned on pictures that both are judged on here (another seed, or --transductive)."
     if d.accuracy is None:
         return f"{percent(d.changed)} % of the predictions differ. Which are better, only labels can say."
-    k = duel.first.worst.k
+    k = worst_size(duel.first)
     parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
     return f"Second against first: {'; '.join(parts)}. {mcnemar(d)}"
 
 
 def tables_of(duel: "Duel", classes: Classes) -> list[Table]:
-    """Both rows, then the classes that were won and lost."""
+    """Both rows, worst sets of every size, then the classes that were won and lost, with who took what was lost."""
     rows = tuple((name, *judged_cells(e)) for name, e in (("first", duel.first), ("second", duel.second)))
-    whole = Table(f"On {duel.first.n} pictures", ("classifier", *judged_heads(duel.first)), rows)
-    moved = duel.second.per_class - duel.first.per_class
-    order = np.argsort(-np.abs(np.nan_to_num(moved)), kind="stable")
-    changed = [c for c in order if np.isfinite(moved[c]) and moved[c] != 0]
-    lines = tuple(
-        (safe(classes.titles[c]), percent(duel.first.per_class[c]), percent(duel.second.per_class[c]), signed(moved[c]))
-        for c in changed[:MOST]
-    )
-    won, lost = sum(moved[c] > 0 for c in changed), sum(moved[c] < 0 for c in changed)
-    title = f"Classes: {won} won, {lost} lost" + (f"; the {MOST} that moved most" if len(changed) > MOST else "")
-    return [whole, Table(title, ("class", ">first %", ">second %", ">change"), lines)]
+    note = "Fixed: the worst classes of the first on its own tune half, followed in both."
+    whole = Table(f"On {many(duel.first.n, 'picture')}", ("classifier", *judged_heads(duel.first)), rows, note)
+    return [whole, *([worst_sets(duel.first, duel.second, duel.difference)] if duel.difference.sizes else []), *_moved(duel, classes)]
+
+
+def _moved(duel: "Duel", classes: Classes) -> list[Table]:
+    found = changes(duel.first, duel.second)
+    return [] if found is None else [class_changes(found, classes, MOST)]
 
 
 def plain(duel: "Duel", classes: Classes) -> dict[str, Any]:
     """The whole comparison as JSON."""
-    moved = duel.second.per_class - duel.first.per_class
+    found = changes(duel.first, duel.second)
     return {
         "first": summary.evaluation(duel.first, classes),
         "second": summary.evaluation(duel.second, classes),
         "difference": summary.difference(duel.difference),
         "in_sample": duel.in_sample,
-        "classes": {title: float(v) for title, v in zip(classes.titles, moved, strict=True) if np.isfinite(v) and v != 0},
+        "changes": None if found is None else summary.changed(found, classes),
     }

@@ -14,7 +14,7 @@ def escape(text: str) -> str:
 
 def table(made: Table) -> str:
     """One table, with its title and note."""
-    heads = [escape(c.removeprefix(">")) for c in made.columns]
+    heads = [escape(c.lstrip("=>")) for c in made.columns]
     rule = ["---:" if c.startswith(">") else "---" for c in made.columns]
     lines = [heads, rule, *([escape(cell) for cell in row] for row in made.rows)]
     body = "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from promptlab.display import safe
+from promptlab.display import many, safe
 from promptlab.report import markdown, tables
 from promptlab.types import Check, Material
 
@@ -21,7 +21,7 @@ class Report(NamedTuple):
     tables: tuple[tables.Table, ...]
     """Headline, worst classes, families, health; the families cut to the first eight."""
     markdown: str
-    """All of it, with every family."""
+    """All of it: every family, worst sets of every size, classes won and lost, whether rules find the worst."""
 
 
 def data(material: Material) -> dict[str, Any]:
@@ -52,20 +52,24 @@ def report(outcome: "Outcome", material: Material, health: Sequence[Check]) -> R
     before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes))
     few, every = (tables.families(outcome, most) for most in (8, None))
     after = tables.checks(health)
-    return Report(lead, (*before, few, after), markdown.report(f"promptlab: {safe(name)}", lead, (*before, every, after)))
+    whole = [*before]
+    if outcome.difference.sizes:
+        whole.append(tables.worst_sets(outcome.baseline.evaluation, outcome.result.evaluation, outcome.difference))
+    if outcome.changes is not None and (outcome.changes.won or outcome.changes.lost):
+        whole.append(tables.class_changes(outcome.changes, classes, 24))
+    whole += [every, *([tables.ranking(outcome.ranking)] if outcome.ranking else []), after]
+    return Report(lead, (*before, few, after), markdown.report(f"promptlab: {safe(name)}", lead, whole))
 
 
 def _about(outcome: "Outcome", material: Material) -> list[str]:
     facts = data(material)
-    absent = f", of which {facts['absent']} do not occur" if facts["absent"] else ""
+    absent = f", {facts['absent']} of them without a picture" if facts["absent"] else ""
     model = safe(material.model) or "vectors that came with the data"
-    size = f"{facts['n']} pictures, {facts['classes']} classes{absent}"
-    said = [f"{safe(facts['name'])}: {size}; {len(outcome.weights.w)} prompt families; model: {model}."]
+    size = f"{many(facts['n'], 'picture')}, {facts['classes']} classes{absent}"
+    said = [f"{safe(facts['name'])}: {size}; {many(len(outcome.weights.w), 'prompt family', 'prompt families')}; model: {model}."]
     if facts["absent"]:
-        said.append(
-            f"Classes that do not occur: {', '.join(safe(t, 40) for t in facts['absent_classes'][:12])}{', ...' * (facts['absent'] > 12)}."
-        )
+        said.append(f"Without a picture: {', '.join(safe(t, 40) for t in facts['absent_classes'][:12])}{', ...' * (facts['absent'] > 12)}.")
     if material.skipped:
         key, reason = material.skipped[0]
-        said.append(f"{len(material.skipped)} pictures could not be read and are left out, e.g. {safe(key)}: {safe(reason)}.")
+        said.append(f"Left out: {many(len(material.skipped), 'picture')} that could not be read, e.g. {safe(key)}: {safe(reason)}.")
     return said + [safe(note, 400) for note in material.dataset.notes]

@@ -7,10 +7,27 @@ import numpy as np
 
 from promptlab.analysis.confusion import confusions, takers
 from promptlab.report.run import data
-from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores, WorstSet
+from promptlab.score.intervals import clopper_pearson
+from promptlab.types import (
+    Changes,
+    Check,
+    ClassChange,
+    Classes,
+    Difference,
+    Evaluation,
+    Guess,
+    Interval,
+    Material,
+    Scoreboard,
+    TextScores,
+    WorstSet,
+)
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome
+
+
+MOST_WRONG = 6  # pictures kept of each of the worst classes
 
 
 def interval(value: Interval | None) -> list[float] | None:
@@ -71,31 +88,67 @@ def difference(d: Difference) -> dict[str, Any]:
 
 
 def class_rows(outcome: "Outcome", material: Material) -> list[dict[str, Any]]:
-    """One object per class: pictures, before, after, and who takes its pictures."""
+    """One object per class: pictures, before and after with intervals, rivals; for the worst classes the pictures that are most wrong."""
     classes, before, after = material.dataset.classes, outcome.baseline.evaluation, outcome.result.evaluation
-    labels = after.outcomes.label
-    rows = []
+    labels, worst, rows = after.outcomes.label, set(before.worst.fixed_classes), list[dict[str, Any]]()
     for c, title in enumerate(classes.titles):
         row: dict[str, Any] = {"class": title, "id": classes.ids[c], "pictures": int(before.count[c])}
         if labels is not None and before.count[c]:
-            row |= {"before": float(before.per_class[c]), "after": float(after.per_class[c]), "margin": float(after.margin[c])}
-            for taker in takers(labels, after.outcomes.winner, c, most=1):
-                row["rival"] = {"class": classes.titles[taker.predicted], "takes": taker.count}
+            row |= {"before": float(before.per_class[c]), "before_interval": _of_class(before, c)}
+            row |= {"after": float(after.per_class[c]), "after_interval": _of_class(after, c), "margin": float(after.margin[c])}
+            found = [{"class": classes.titles[t.predicted], "takes": t.count} for t in takers(labels, after.outcomes.winner, c)]
+            row |= {"rivals": found} if found else {}
+        if c in worst:
+            row |= {"worst": before.worst.fixed_classes.index(c) + 1, "wrong": _wrong(after, c, material)}
         rows.append(row)
     return rows
 
 
-def result(outcome: "Outcome", material: Material, health: Sequence[Check], *, run: str, seconds: dict[str, float]) -> dict[str, Any]:
+def _of_class(e: Evaluation, c: int) -> list[float]:
+    n = int(e.count[c])
+    found = clopper_pearson(round(float(e.per_class[c]) * n), n)
+    return [found.low, found.high]
+
+
+def _wrong(e: Evaluation, c: int, material: Material) -> list[dict[str, Any]]:
+    """The pictures of class c that are most wrong, worst margin first; none without labels."""
+    if e.outcomes.label is None:
+        return []
+    mine = np.flatnonzero((e.outcomes.label == c) & (e.outcomes.winner != c))
+    order = mine[np.argsort(e.outcomes.margin[mine], kind="stable")][:MOST_WRONG]
+    keys, titles = material.judged.keys, material.dataset.classes.titles
+    return [{"picture": keys[i], "taken_by": titles[e.outcomes.winner[i]], "margin": float(e.outcomes.margin[i])} for i in order]
+
+
+def changed(found: Changes, classes: Classes) -> dict[str, Any]:
+    """Classes won and lost, and who takes what is lost."""
+    titles = classes.titles
+
+    def plain(change: ClassChange) -> dict[str, Any]:
+        taken = [{"class": titles[t.predicted], "takes": t.count} for t in change.taken]
+        about = {"class": titles[change.class_index], "pictures": change.images}
+        return {**about, "before": change.before, "after": change.after, "taken": taken}
+
+    sides = {"won": [plain(c) for c in found.won], "lost": [plain(c) for c in found.lost]}
+    return {**sides, "gained_pictures": found.gained_images, "lost_pictures": found.lost_images}
+
+
+def result(
+    outcome: "Outcome", material: Material, health: Sequence[Check], *, run: str, lead: Sequence[str], seconds: dict[str, float]
+) -> dict[str, Any]:
     """The whole result. Shares are fractions; margins are cosines; what labels would be needed for is null without them."""
     classes = material.dataset.classes
     return {
         "run": run,
+        "lead": list(lead),
         "data": data(material),
         "method": {
             "tried": outcome.tried.name,
             "kept": outcome.kept,
             "labels": outcome.board.labels,
             "families": len(outcome.weights.w),
+            "per_class": outcome.weights.w.ndim == 2,
+            "rule": outcome.board.rule,
         },
         "one_template": None if outcome.single is None else evaluation(outcome.single.evaluation, classes),
         "baseline": evaluation(outcome.baseline.evaluation, classes),
@@ -110,6 +163,11 @@ def result(outcome: "Outcome", material: Material, health: Sequence[Check], *, r
                 **({} if outcome.accuracy is None else {"accuracy": float(outcome.accuracy.value[k])}),
             }
             for k, (name, w, s) in enumerate(zip(outcome.weights.families, outcome.weights.overall, outcome.board.value, strict=True))
+        ],
+        "changes": None if outcome.changes is None else changed(outcome.changes, classes),
+        "ranking": [
+            {"rule": r.rule, "labels": r.labels, "spearman": None if np.isnan(r.spearman) else r.spearman, "found": r.found, "k": r.k}
+            for r in outcome.ranking
         ],
         "health": [{"name": check.name, "text": check.text} for check in health],
         "seconds": seconds,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptlab.analysis.confusion import takers
-from promptlab.display import safe
-from promptlab.types import Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
+from promptlab.display import many, safe
+from promptlab.types import Agreement, Changes, Check, Classes, Difference, Evaluation, Guess, Interval, Material, Scoreboard, TextScores
 
 if TYPE_CHECKING:
     from promptlab.loops.run import Outcome, Row
@@ -22,7 +22,7 @@ class Table:
     title: str
     """One line above it; may be empty."""
     columns: tuple[str, ...]
-    """Heads; one that begins with `>` is of a column of numbers, which align right."""
+    """Heads; one that begins with `>` is of a column of numbers, which align right, with `=` of names to copy, which are never folded."""
     rows: tuple[tuple[str, ...], ...]
     """The cells."""
     note: str = ""
@@ -80,7 +80,12 @@ def headline(outcome: "Outcome", in_sample: bool) -> Table:
 
 def judged_heads(e: Evaluation) -> tuple[str, ...]:
     """Heads over `judged_cells`."""
-    return (">accuracy %", ">mean %", ">at 0", f">fixed worst-{e.worst.k} %", ">re-picked")
+    return (">accuracy %", ">mean %", ">at 0", f">fixed worst-{worst_size(e)} %", ">re-picked")
+
+
+def worst_size(e: Evaluation) -> int:
+    """How many classes the worst set really has: no more than have pictures."""
+    return min(e.worst.k, int((e.count > 0).sum())) if e.accuracy is not None else e.worst.k
 
 
 def judged_cells(e: Evaluation) -> tuple[str, ...]:
@@ -98,9 +103,13 @@ def judged_cells(e: Evaluation) -> tuple[str, ...]:
 def judged(e: Evaluation) -> Table:
     """How one classifier does on data that need not be its own."""
     if e.accuracy is None:
-        return Table(f"Without labels, on {e.n} pictures", ("", f">cmm-top of worst {e.worst.k}"), (("classifier", cosine(e.cmm_top)),))
+        return Table(
+            f"Without labels, on {many(e.n, 'picture')}", ("", f">cmm-top of worst {e.worst.k}"), (("classifier", cosine(e.cmm_top)),)
+        )
     cells = (with_interval(e.accuracy, e.interval), percent(e.mean), str(e.zeros), percent(e.worst.repicked))
-    return Table(f"On {e.n} pictures", ("", ">accuracy %", ">mean %", ">at 0", f">worst-{e.worst.k} %"), (("classifier", *cells),))
+    return Table(
+        f"On {many(e.n, 'picture')}", ("", ">accuracy %", ">mean %", ">at 0", f">worst-{worst_size(e)} %"), (("classifier", *cells),)
+    )
 
 
 def worst_of(e: Evaluation, classes: Classes) -> Table:
@@ -133,7 +142,7 @@ def verdict(outcome: "Outcome") -> str:
     d = outcome.difference
     if d.accuracy is None:
         return f"{percent(d.changed)} % of the predictions changed. Whether for the better, only labels can say."
-    k = outcome.baseline.evaluation.worst.k
+    k = worst_size(outcome.baseline.evaluation)
     parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
     return f"{'; '.join(parts)}. {mcnemar(d)}"
 
@@ -206,6 +215,47 @@ def families(outcome: "Outcome", most: int | None = None) -> Table:
     return Table(f"Families, weighted by {weights.how}{' for each class' if per_class else ''}{tried}", heads, rows, note)
 
 
+def worst_sets(before: Evaluation, after: Evaluation, d: Difference) -> Table:
+    """Fixed worst sets of every size: before, after, and the paired difference."""
+    sets = {w.k: (w, a) for w, a in zip(before.sizes, after.sizes, strict=True)}
+    rows = tuple(
+        (
+            str(k),
+            with_interval(sets[k][0].fixed, sets[k][0].fixed_interval),
+            with_interval(sets[k][1].fixed, sets[k][1].fixed_interval),
+            with_interval(x, interval, sign=True),
+        )
+        for k, x, interval in d.sizes
+    )
+    return Table("Fixed worst sets of every size", ("worst", ">before %", ">after %", ">difference, points"), rows)
+
+
+def class_changes(found: Changes, classes: Classes, most: int) -> Table:
+    """Classes that were won and lost, those that moved most first, and who takes what was lost."""
+    moved = sorted((*found.won, *found.lost), key=lambda c: -abs(c.after - c.before))
+    rows = tuple(
+        (
+            safe(classes.titles[c.class_index]),
+            percent(c.before),
+            percent(c.after),
+            signed(c.after - c.before),
+            ", ".join(f"{safe(classes.titles[t.predicted], 30)} {t.count}" for t in c.taken[:3]),
+        )
+        for c in moved[:most]
+    )
+    title = f"Classes: {len(found.won)} won, {len(found.lost)} lost" + (f"; the {most} that moved most" if len(moved) > most else "")
+    note = f"Pictures: {found.gained_images} gained, {found.lost_images} lost."
+    return Table(title, ("class", ">before %", ">after %", ">change", "what was lost went to"), rows, note)
+
+
+def ranking(found: Sequence[Agreement]) -> Table:
+    """Whether each rule, read off the baseline on tune, finds the classes that fail on eval."""
+    rows = tuple((r.rule, r.labels, "-" if np.isnan(r.spearman) else f"{r.spearman:+.2f}", str(r.found)) for r in found)
+    heads = ("rule", "labels", ">rank correlation with class accuracy", f">of the {found[0].k} worst it finds")
+    note = "Each rule is read off the baseline on tune and compared with the class accuracies on eval."
+    return Table("Does a rule find the classes that fail?", heads, rows, note)
+
+
 def checks(found: Sequence[Check], title: str = "Health") -> Table:
     """Health checks that fired."""
     rows = tuple((check.name, safe(check.text, 400)) for check in found)
@@ -256,19 +306,20 @@ def guesses(found: Sequence[Guess], title: str = "") -> Table:
     return Table(title, ("picture", "looks most like (softmax %)", ">margin"), rows, "Margin: winner - runner-up, in cosine units.")
 
 
-def run_list(found: Sequence[tuple[str, dict[str, Any], dict[str, Any] | None]]) -> Table:
-    """One row per run: its headline."""
-    rows = tuple((safe(name, 60), *_run_cells(manifest, result)) for name, manifest, result in found)
-    return Table("", ("run", "tried", ">accuracy %", ">at 0", ">fixed worst %"), rows)
+def run_list(found: Sequence[tuple[str, str, dict[str, Any], dict[str, Any] | None]]) -> Table:
+    """One row per run, of its name, state, manifest and result: its headline."""
+    rows = tuple((safe(name, 60), *_run_cells(state, manifest, result)) for name, state, manifest, result in found)
+    return Table("", ("=run", "tried", ">accuracy %", ">at 0", ">worst %"), rows, "Worst: the baseline's worst classes, followed.")
 
 
-def _run_cells(manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
-    whole = result is not None and {"result", "method"} <= set(result)
-    if result is None or not whole:
-        return (safe(str(manifest["settings"].get("weights", ""))), "unfinished", "-", "-")
-    e = result["result"]
-    zeros = "-" if e["zeros"] is None else str(e["zeros"])
-    return (safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"]))
+def _run_cells(state: str, manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
+    try:
+        assert result is not None
+        e = result["result"]
+        zeros = "-" if e["zeros"] is None else str(e["zeros"])
+        return safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"])
+    except (AssertionError, KeyError, TypeError):  # no result, or one that somebody else wrote
+        return safe(str(manifest["settings"].get("weights", ""))), state, "-", "-"
 
 
 def texts(found: TextScores, material: Material) -> Table:
@@ -284,5 +335,5 @@ def texts(found: TextScores, material: Material) -> Table:
         title,
         ("text", ">cmm", ">accuracy %"),
         rows,
-        f"On {found.images} pictures on tune; labels: {labels}. All other rows: uniform ensemble.",
+        f"On {many(found.images, 'picture')} on tune; labels: {labels}. All other rows: uniform ensemble.",
     )

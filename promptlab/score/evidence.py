@@ -30,7 +30,10 @@ class Evidence:
         return len(self.bank.grid.classes)
 
     def labels(self, source: LabelSource) -> Array | None:
-        """The right answers: (N,) int, (N, K) for `others`, None for `self`. Raises UsageError for `true` where there are none."""
+        """The right answers: (N,) int, (N, K) for `others`, None for `self`. Raises UsageError for `true` where there are none.
+
+        One family has no others: its labels are those of `ensemble`.
+        """
         if source not in self._labels:
             self._labels[source] = self._find_labels(source)
         return self._labels[source]
@@ -38,7 +41,7 @@ class Evidence:
     def _find_labels(self, source: LabelSource) -> Array | None:
         if source is LabelSource.SELF:
             return None
-        if source is LabelSource.ENSEMBLE:
+        if source is LabelSource.ENSEMBLE or (source is LabelSource.OTHERS and len(self.families) == 1):
             return classify(uniform(self.bank), self.tune, None, self.device).winner
         if source is LabelSource.ZPE:
             weights = zpe(self.board("confidence", LabelSource.ENSEMBLE))

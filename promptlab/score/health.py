@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from promptlab.display import many
 from promptlab.score.weighting import Weighting
 from promptlab.types import Array, Check, Evaluation, LabelSource, Scoreboard, Weights
+
+FEW = 5  # pictures a class: below, cmm-top is the mean of four margins or fewer
 
 
 def spearman(a: Array, b: Array) -> float:
@@ -80,6 +83,16 @@ def check_ties(board: Scoreboard, n: int) -> list[Check]:
         return []
     text = f"In up to {int(board.ties.max())} of {n} pictures the right class is exactly as similar as another one; the lower index wins."
     return [Check("ties", text)]
+
+
+def check_size(labels: Array | None, n: int, classes: int) -> list[Check]:
+    """Too few pictures to say anything where no label helps."""
+    if labels is not None or n >= FEW * classes:
+        return []
+    text = (
+        f"{many(n, 'picture')} on tune for {classes} classes, without labels: so few say nothing of a class. Bring {FEW} a class or more."
+    )
+    return [Check("few-pictures", text)]
 
 
 def check_mix(labels: Array | None, classes: int, debias: str, mix: Array | None) -> list[Check]:

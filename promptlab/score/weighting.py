@@ -18,7 +18,7 @@ from promptlab.score.sweep import sweep
 from promptlab.types import Array, Combine, LabelSource, Scope, Scoreboard, Weights
 
 MARGIN, CONFIDENCE, PREDICTED, SIMILARITY = "cmm/worst-k", "confidence", "predicted-sim", "similarity"
-EVIDENCE = ("similarity", "margin", "both")
+BOTH = "both"
 AUTO = "auto"
 
 
@@ -75,8 +75,8 @@ class Weighting:
     """Temperature of the softmax over families; larger is flatter."""
     drop: float | None = None
     """Families below median + drop x MAD of their scores get no weight; None keeps all."""
-    evidence: str = "similarity"
-    """What `shrunk` is made from: `similarity`, `margin`, or `both`."""
+    evidence: str = BOTH
+    """What `shrunk` is made from: `similarity`, `margin` (CMM), or `both`."""
     m: int = 0
     """How many families `top-M` keeps; 0 for all other ways."""
 
@@ -91,7 +91,7 @@ def weighting(
     combine: str = AUTO,
     tau: float = 1.0,
     drop: str = "",
-    evidence: str = "similarity",
+    evidence: str = BOTH,
     k: int = 0,
 ) -> Weighting:
     """The way of that name; `auto` leaves labels, scope and combine as the way has them. Raises UsageError that says what there is."""
@@ -106,9 +106,11 @@ def weighting(
         way, kind, rule = UNIFORM, "rule", name
     rule = rule.replace("/worst-k", f"/worst-{k}") if k else rule
     try:
-        parse_rule(rule, rules, classes)
+        _, reducer = parse_rule(rule, rules, classes)
     except UsageError as error:
         raise error if kind != "rule" or "/" in name else unknown_name("weighting", name, [*WAYS, *PATTERNS, *rules]) from error
+    if reducer == "zeros":
+        raise UsageError(f"`{name}` counts classes at 0 %: a figure that is never a weight.", f"Use `{rule.partition('/')[0]}/worst-k`.")
     if kind in ("top", "forward", "uniform") and scope == Scope.CLASS:
         raise UsageError(f"`{name}` chooses families for all classes alike, so --scope class cannot be used.", "Leave --scope out.")
     return Weighting(
@@ -128,7 +130,7 @@ def weighting(
 def title(how: Weighting) -> str:
     """The way, and what was chosen otherwise than it has it."""
     way = WAYS.get(how.way, UNIFORM)
-    said = [how.name, *([how.evidence] if how.way == "shrunk" and how.evidence != "similarity" else [])]
+    said = [how.name, *([how.evidence] if how.way == "shrunk" and how.evidence != BOTH else [])]
     if how.scope is not way.scope:
         said.append("per class" if how.scope is Scope.CLASS else "global")
     if how.labels is not way.labels and how.way != "uniform":
@@ -177,7 +179,7 @@ def _find(how: Weighting, evidence: Evidence, board: Scoreboard) -> Weights:
 
 
 def _shrunk(how: Weighting, evidence: Evidence) -> Weights:
-    wanted = {"similarity": (SIMILARITY,), "margin": ("cmm",), "both": (SIMILARITY, "cmm")}[how.evidence]
+    wanted = {"similarity": (SIMILARITY,), "margin": ("cmm",), BOTH: (SIMILARITY, "cmm")}[how.evidence]
     boards = evidence.ask(wanted, how.labels)
     logit = sum((b.per_class * (evidence.scale if b.unit == "margin" else 1.0) for b in boards.values()), np.zeros(()))
     count = next(iter(boards.values())).count

@@ -10,6 +10,7 @@ from promptlab.errors import DataError
 from promptlab.types import Array, Scope, Scoreboard, Weights
 
 PRIOR_IMAGES = 5  # n0: a class with this many images stands half on its own evidence, half on that of all classes
+ROUNDING = 1e-5  # equal scores differ by so much, the contest being fp32; a spread of that must not be blown up to 1
 
 
 def softmax(x: Array) -> Array:
@@ -77,8 +78,7 @@ def standardised(board: Scoreboard, tau: float, scope: Scope) -> Weights:
     mean = np.where(known, x, 0.0).sum(0) / n
     deviation = np.where(known, x - mean, 0.0)
     spread = np.sqrt((deviation**2).sum(0) / n)
-    # Rounding gives equal scores a spread of 1e-17, which must not be blown up to 1.
-    z = deviation / np.where(spread > 1e-12 * np.maximum(1.0, abs(mean)), spread, np.inf)
+    z = deviation / np.where(spread > ROUNDING * np.maximum(1.0, abs(mean)), spread, np.inf)
     return Weights(softmax(np.where(known, z, np.nan) / tau), board.families, board.rule, board.value)
 
 

@@ -23,6 +23,9 @@ from promptlab.types.data import (
     unit,
 )
 from promptlab.types.results import (
+    Agreement,
+    Changes,
+    ClassChange,
     Classifier,
     Confusion,
     Difference,
@@ -37,8 +40,11 @@ from promptlab.types.results import (
 )
 
 __all__ = [
+    "Agreement",
     "Array",
+    "Changes",
     "Check",
+    "ClassChange",
     "Classes",
     "Classifier",
     "Combine",

@@ -136,6 +136,52 @@ class Confusion:
     """Their share of the class's images."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClassChange:
+    """One class under two classifiers."""
+
+    class_index: int
+    """The class."""
+    before: float
+    """Its accuracy under the first."""
+    after: float
+    """Its accuracy under the second."""
+    images: int
+    """How many images that is."""
+    taken: tuple[Confusion, ...]
+    """Who takes the images that the first had right and the second has wrong, most images first; `rate` is of those."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a second classifier wins and loses against a first."""
+
+    won: tuple[ClassChange, ...]
+    """Classes whose accuracy rose, largest change first."""
+    lost: tuple[ClassChange, ...]
+    """Classes whose accuracy fell, largest change first."""
+    gained_images: int
+    """Images that only the second has right."""
+    lost_images: int
+    """Images that only the first has right: collateral."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Whether a rule's order of the classes is that of their accuracy."""
+
+    rule: str
+    """The rule, judged per class."""
+    labels: str
+    """Where its right answers come from."""
+    spearman: float
+    """Rank correlation with class accuracy; NaN when one of the two is constant."""
+    found: int
+    """How many of the k classes that it ranks lowest are among the k worst."""
+    k: int
+    """How many classes were asked for."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WorstSet:
     """How the k worst classes do."""

@@ -47,6 +47,7 @@ WRONG = {
     "no command": (2, ["nonsense"]),
     "no option": (2, ["run", "photos", "--nonsense"]),
     "no choice": (2, ["run", "photos", "--weights", "cpee"]),
+    "no debias": (2, ["run", "photos", "--debias", "balanced"]),
     "no number": (2, ["run", "photos", "--seed", "x"]),
     "no data": (2, ["run"]),
     "no dataset": (2, ["run", "nowhere"]),
@@ -66,7 +67,8 @@ WRONG = {
     "no labels for true": (2, ["score", "flat", "--classes", "names.txt", "--labels", "true"]),
     "a bare list": (1, ["run", "photos", "--classes", "names.txt"]),
     "no names": (1, ["run", "flat"]),
-    "no weights": (1, ["run", "photos", "--model", "ViT-B-32-none"]),
+    "no weights": (1, ["run", "photos", "--model", "ViT-B-32"]),
+    "no architecture": (2, ["run", "photos", "--model", "ViT-B32"]),
     "no model folder": (1, ["run", "photos", "--model", "local-dir:/nowhere"]),
     "no classifier": (1, ["classify", "photos/red/0.png", "--classifier", "gone.safetensors"]),
     "cache in the way": (1, ["run", "photos", "--cache", "names.txt"]),
@@ -124,7 +126,8 @@ def test_a_fault_of_our_own_is_a_sentence_too(promptlab: Call, photos: Path, mon
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("--weights=unifrom", "uniform"), ("--templates=openai80", "openai-80"), ("--model=minii", "mini")]
+    ("typed", "meant"),
+    [("--weights=unifrom", "uniform"), ("--templates=openai80", "openai-80"), ("--model=minii", "mini"), ("--model=ViT-B32", "ViT-B-32")],
 )
 def test_unknown_names_list_the_nearest(promptlab: Call, photos: Path, typed: str, meant: str) -> None:
     said = promptlab("run", str(photos), typed, "--quiet")

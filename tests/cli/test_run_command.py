@@ -147,7 +147,7 @@ def test_a_bad_picture_is_counted_named_and_left_out(pictures: Twice) -> None:
         assert [entry["picture"] for entry in data["skipped"]] == ["blue/broken.jpg"]
         assert "UnidentifiedImageError" in data["skipped"][0]["reason"]
         report = (pictures.folder / said.json["run"] / "report.md").read_text("utf-8")
-        assert "1 pictures could not be read" in report
+        assert "Left out: 1 picture that could not be read" in report
         assert "broken.jpg" in report
 
 

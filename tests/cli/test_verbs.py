@@ -259,6 +259,43 @@ def test_cleaning_the_cache_leaves_what_others_put_there(promptlab: Call, npz: N
     assert not (cache / "text" / "abc" / "texts.sqlite").exists()
 
 
+@pytest.fixture
+def filled(promptlab: Call, photos: Path) -> Path:
+    """A cache with vectors of `mini`."""
+    import os
+
+    assert promptlab("encode", str(photos), "--templates", "plain").code == 0
+    return Path(os.environ["PROMPTLAB_CACHE"])
+
+
+def test_the_cache_names_models(promptlab: Call, filled: Path) -> None:
+    found = {entry["kind"]: entry["model"] for entry in promptlab("cache", "--json").json["entries"]}
+    assert (found["features"], found["text"]) == ("mini fp32", "mini")
+    assert "mini fp32" in promptlab("cache").out
+
+
+def test_vectors_of_one_model_are_deleted_by_its_name(promptlab: Call, filled: Path) -> None:
+    for wrong in ("", "minni"):
+        said = promptlab("cache", "clean", "--encoder", wrong, "--yes")
+        assert said.code == 2
+        assert "mini" in said.err
+    deleted = promptlab("cache", "clean", "--encoder", "mini", "--yes", "--json").json["deleted"]
+    assert {entry["kind"] for entry in deleted} == {"features", "text"}
+    assert {entry["kind"] for entry in promptlab("cache", "--json").json["entries"]} <= {"hashes", "scales", "names"}
+
+
+def test_cleaning_all_leaves_nothing(promptlab: Call, filled: Path) -> None:
+    assert promptlab("cache", "clean", "--all", "--yes").code == 0
+    assert promptlab("cache", "--json").json["entries"] == []
+    assert promptlab("cache", "clean", "--all").out == "Deleted 0 entries, 0.0 MB.\n"
+
+
+@pytest.mark.parametrize("days", ["-5", "nan", "inf"])
+def test_an_age_is_a_number_of_days(promptlab: Call, filled: Path, days: str) -> None:
+    assert promptlab("cache", "clean", "--older-than", days, "--yes").code == 2
+    assert promptlab("cache", "clean", "--older-than", "1", "--yes").out == "Deleted 0 entries, 0.0 MB.\n"
+
+
 def test_classify_names_what_is_on_a_picture(promptlab: Call, in_a_run: str, photos: Path) -> None:
     said = promptlab("classify", str(photos / "red" / "0.png"), str(photos / "blue" / "0.png"), "--json", "--top", "4")
     assert said.code == 0, said.err
@@ -277,10 +314,28 @@ def test_classify_says_which_pictures_it_could_not_read(promptlab: Call, in_a_ru
     assert mixed.code == 0
     assert "UnidentifiedImageError" in mixed.json[0]["error"]
     assert mixed.json[1]["top"]
-    alone = promptlab("classify", "bad.jpg", "gone.jpg", str(photos), "--json")
+    Path("empty").mkdir()
+    alone = promptlab("classify", "bad.jpg", "gone.jpg", "empty", "--json")
     assert alone.code == 1
     assert [bool(guess["error"]) for guess in alone.json] == [True, True, True]
     assert "cannot be read" in promptlab("classify", "bad.jpg").out
+
+
+def test_classify_takes_the_pictures_in_a_folder(promptlab: Call, in_a_run: str, photos: Path) -> None:
+    said = promptlab("classify", str(photos / "red"), str(photos / "blue" / "0.png"), "--json")
+    assert said.code == 0
+    assert [guess["picture"] for guess in said.json] == [
+        *(str(photos / "red" / f"{i}.png") for i in range(5)),
+        str(photos / "blue" / "0.png"),
+    ]
+
+
+def test_classify_from_python_takes_one_path_or_several(in_a_run: str, photos: Path) -> None:
+    from promptlab import Lab
+
+    one, kept = photos / "red" / "0.png", "runs/latest/classifier.safetensors"
+    found = [Lab().classify(given, kept) for given in (str(one), one, [one], [str(one)])]
+    assert [[guess.key for guess in guesses] for guesses in found] == [[str(one)]] * 4
 
 
 def test_classify_with_more_classes_asked_for_than_there_are(promptlab: Call, in_a_run: str, photos: Path) -> None:
@@ -356,6 +411,64 @@ def test_eval_is_a_gate(promptlab: Call, npz: Npz) -> None:
     failed = promptlab("eval", npz(labels=(np.arange(24) + 1) % 3), "--fail-under", "accuracy=0.5", "--fail-under", "worst=0", "--json")
     assert (passed.code, passed.json["failed"]) == (0, [])
     assert (failed.code, failed.json["failed"]) == (1, ["accuracy"])
+
+
+def test_eval_joins_classes_by_name_where_folders_differ(promptlab: Call, photos: Path) -> None:
+    promptlab("run", str(photos), "--templates", "plain")
+    (photos / "green_leaf").rename(photos / "001.Green leaf")
+    (photos / "red").rename(photos / "rot")
+    said = promptlab("eval", str(photos))
+    assert said.code == 1
+    assert "'rot'" in said.err
+    assert "It knows: blue, green_leaf, red." in said.err
+    Path("names.tsv").write_text("rot\tred\n")
+    assert promptlab("eval", str(photos), "--classes", "names.tsv", "--json").json["accuracy"] > 0.5
+
+
+def test_a_head_promises_no_more_worst_classes_than_have_pictures(promptlab: Call, npz: Npz) -> None:
+    said = promptlab("run", npz(labels=np.arange(24) % 2), "--k", "1000")
+    assert "fixed worst-2 %" in said.out
+    assert "worst-2 %" in promptlab("eval", npz(labels=np.arange(24) % 2), "--k", "1000").out
+
+
+def test_a_comparison_says_whose_worst_classes_are_fixed(promptlab: Call, npz: Npz) -> None:
+    promptlab("run", npz())
+    assert "worst classes of the first" in promptlab("compare", "latest", "latest").out
+
+
+def test_so_few_pictures_without_labels_say_nothing(promptlab: Call, npz: Npz) -> None:
+    assert "few-pictures" in promptlab("run", npz(n=12, labels=None)).out
+    assert "few-pictures" not in promptlab("run", npz(n=60, labels=None)).out
+    assert "few-pictures" not in promptlab("run", npz(n=12)).out
+
+
+def test_encode_counts_every_text(promptlab: Call, photos: Path) -> None:
+    Path("mine.txt").write_text("a drawing of my {}.\n")
+    found = promptlab("encode", str(photos), "--templates", "mine.txt", "--json").json
+    assert found["encoded"]["texts"] == found["texts"] == 6
+
+
+def test_score_says_where_the_scores_are(promptlab: Call, npz: Npz) -> None:
+    said = promptlab("score", npz())
+    (line,) = [line for line in said.out.splitlines() if line.startswith("Scores: ")]
+    assert Path(line.removeprefix("Scores: ")).is_file()
+
+
+def test_names_to_copy_are_never_folded(promptlab: Call, npz: Npz, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Path(promptlab("run", npz(), "--json").json["run"]).name
+    for width in ("20", "40", "80"):
+        monkeypatch.setenv("COLUMNS", width)
+        assert run in promptlab("runs").out
+    monkeypatch.delenv("COLUMNS")
+    (row,) = [line for line in promptlab("datasets").out.splitlines() if "clip-retrieval " in line]
+    assert "laion2b_s34b_b79k" in row
+
+
+def test_no_model_is_offered_that_would_be_refused(promptlab: Call) -> None:
+    found = {entry["model"] for entry in promptlab("models", "ViT-B-32", "--json").json}
+    assert "ViT-B-32-quickgelu,openai" in found
+    assert "ViT-B-32,openai" not in found
+    assert "--model ViT-B-32,openai" not in promptlab("datasets").out
 
 
 def test_compare_prints_json_alone(promptlab: Call, npz: Npz) -> None:

@@ -33,7 +33,8 @@ def test_no_labels_stay_none() -> None:
 def test_a_class_that_the_classifier_does_not_know_is_named() -> None:
     with pytest.raises(MismatchError, match="no class 'd'") as error:
         labels_for(ABC, Classes.of(["a", "d", "e"]), np.array([0]))
-    assert "2 of 3 classes" in error.value.hint
+    assert "2 of 3 are unknown" in error.value.message
+    assert "It knows: a, b, c." in error.value.hint
 
 
 def two() -> tuple[Classifier, Classifier]:

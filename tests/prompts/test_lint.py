@@ -80,13 +80,18 @@ def test_names_that_are_alike_for_another_reason_are_told_once(names: list[str])
 @pytest.mark.parametrize("text", ["a {} <end_of_text> here", "{}</s>", "a\u202e {}"])
 def test_templates_that_will_be_cleaned_are_found(text: str) -> None:
     told = found_in(["cat"], ("a {}", text))["unclean-templates"]
-    assert told.startswith("1 templates hold")
+    assert told.startswith("1 template holds")
 
 
 def test_cut_texts_are_counted_and_shown() -> None:
     text = found_in(["cat"], too_long=("a very long text",))["texts-cut"]
-    assert text.startswith("1 texts")
+    assert text.startswith("1 text exceeds")
     assert "a very long text" in text
+
+
+def test_one_is_one_and_several_are_several() -> None:
+    assert found("leopards")["plural-names"].startswith("1 name looks plural;")
+    assert found("leopards", "wheels")["plural-names"].startswith("2 names look plural;")
 
 
 def test_long_lists_are_shortened_but_counted() -> None:

@@ -10,6 +10,7 @@ import pytest
 from promptlab.errors import UsageError
 from promptlab.prompts import templates
 from promptlab.prompts.templates import load, render, template
+from promptlab.shipped import folder
 
 HOLES = ("{}", "{c}", "{class}", "{classname}", "{name}", "{{ name }}", "{{name}}", "{{ c }}", "{{ class }}", "{{ classname }}")
 REFUSED = (
@@ -164,7 +165,7 @@ def test_openai_templates_give_the_texts_that_open_clip_gives(name: str, publish
     assert [render(t, word) for t in load([name])] == [line(word) for line in published]
 
 
-@pytest.mark.parametrize("path", sorted((templates.folder() / "prompts").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted(folder("prompts").glob("*.toml")), ids=lambda p: p.stem)
 def test_every_shipped_file_is_valid_and_says_what_it_is(path: Path) -> None:
     made = templates.one(path.stem)
     assert made.about

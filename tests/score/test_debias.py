@@ -1,4 +1,4 @@
-"""`balance`: offsets that make the predicted class mix uniform, and an honest error where there are none."""
+"""`balance`: offsets that bring the predicted class mix to the one assumed, and an honest error where there are none; `prior`: one step."""
 
 from dataclasses import replace
 
@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import log_softmax, logsumexp, softmax
 
 from promptlab.errors import ConvergenceError
 from promptlab.score import debias
 from promptlab.score.classifier import logits
 from promptlab.score.debias import balance as balance_to
+from promptlab.score.debias import prior
 from promptlab.score.evaluate import evaluate
 from promptlab.types import Array, Classifier, Features
 from score.planted import RULES, checked_briefly, classifier_of, features_of, from_similarity, planted
@@ -18,9 +20,7 @@ from score.planted import RULES, checked_briefly, classifier_of, features_of, fr
 
 def mix(classifier: Classifier, features: Features) -> Array:
     """(C,) mean softmax over the images."""
-    rows = logits(classifier, features, "cpu").astype(float)
-    e = np.exp(rows - rows.max(1, keepdims=True))
-    return np.asarray((e / e.sum(1, keepdims=True)).mean(0))
+    return np.asarray(softmax(logits(classifier, features, "cpu").astype(float), axis=1).mean(0))
 
 
 def balance(classifier: Classifier, features: Features) -> Array:
@@ -135,3 +135,57 @@ def test_scales_beyond_those_of_clip_end_in_a_value_or_an_honest_error(scale: fl
         assert "off by inf" not in error.message  # noqa: PT017
     else:
         assert mix(found, features) == pytest.approx([0.5, 0.5], abs=1e-4)
+
+
+# -- a mix that is given ------------------------------------------------------------------------------------------------------------
+
+
+def plain_logits(classifier: Classifier, features: Features) -> Array:
+    """(N, C) scale * x @ weight.T + bias in f8."""
+    x = np.asarray(features.x[:], float)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return np.asarray(classifier.scale * x @ classifier.weight.astype(float).T + classifier.bias)
+
+
+@given(seed=st.integers(0, 10**6), classes=st.integers(2, 10), scale=st.floats(2, 20), skew=st.floats(0.3, 20))
+@checked_briefly
+def test_prior_is_the_log_of_the_mix_over_the_mean_prediction(seed: int, classes: int, scale: float, skew: float) -> None:
+    material = planted(seed, classes=classes, image_noise=2.5, text_noise=(0.5,))
+    wanted = np.random.default_rng(seed).dirichlet(np.full(classes, skew)) * 0.9 + 0.1 / classes
+    plain, features = classifier_of(material.z[0], scale=scale), material.features()
+    l = plain_logits(plain, features)  # noqa: E741
+    step = np.log(wanted) - logsumexp(log_softmax(l, axis=1), axis=0, b=1 / len(l))
+    assert prior(plain, features, "cpu", wanted) == pytest.approx(step - step.mean(), abs=1e-4)
+
+
+@given(seed=st.integers(0, 10**6), classes=st.integers(2, 10), scale=st.sampled_from([2.0, 20.0, 100.0]), skew=st.floats(0.3, 20))
+@checked_briefly
+def test_a_given_mix_is_reached_and_is_the_bottom_of_its_convex_function(seed: int, classes: int, scale: float, skew: float) -> None:
+    material = planted(seed, classes=classes, image_noise=2.5, text_noise=(0.5,))
+    rng = np.random.default_rng(seed)
+    wanted = rng.dirichlet(np.full(classes, skew)) * 0.9 + 0.1 / classes
+    plain, features = classifier_of(material.z[0], rng.normal(size=classes), scale=scale), material.features()
+    b, l = balance_to(plain, features, "cpu", wanted).astype(float), plain_logits(plain, features)  # noqa: E741
+    assert softmax(l + b, axis=1).mean(0) == pytest.approx(wanted, abs=2e-5 if scale == 100 else 3e-6)  # 1e-6, and rounding of f4 logits
+    bottom = logsumexp(l + b, axis=1).mean() - wanted @ b
+    for away in rng.normal(size=(20, classes)):
+        assert logsumexp(l + b + away, axis=1).mean() - wanted @ (b + away) > bottom
+
+
+def test_the_real_mix_as_given_mix_spares_the_accuracy_that_a_uniform_one_destroys() -> None:
+    material = planted(0, classes=4, each=60, image_noise=2.5, text_noise=(0.3,))
+    rows = np.flatnonzero((material.labels == 0) | (np.arange(240) % 12 == 0))  # 60 of class 0, 5 of each other one
+    features, plain = material.features(rows), classifier_of(material.z[0], scale=20.0)
+    real = np.bincount(material.labels[rows]) / len(rows)
+    to_real, to_uniform = (replace(plain, bias=balance_to(plain, features, "cpu", m)) for m in (real, np.full(4, 0.25)))
+    assert accuracy(to_real, features) >= accuracy(plain, features)
+    assert accuracy(to_uniform, features) < accuracy(to_real, features) - 0.1
+
+
+def test_one_step_goes_the_way_that_balance_goes_to_its_end() -> None:
+    material = planted(3, classes=6, image_noise=2.5, text_noise=(0.5,))
+    plain, features, wanted = classifier_of(material.z[0], scale=20.0), material.features(), np.full(6, 1 / 6)
+    off = [abs(mix(replace(plain, bias=b), features) - wanted).max() for b in (0 * plain.bias, prior(plain, features, "cpu", wanted))]
+    assert off[1] < off[0]
+    made = debias.balance(plain, features, "cpu", wanted)
+    assert np.corrcoef(made, prior(plain, features, "cpu", wanted))[0, 1] > 0.9

@@ -4,23 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from promptlab.errors import DataError
-from promptlab.score.evaluate import (
-    clopper_pearson,
-    compare,
-    difference_interval,
-    evaluate,
-    halves,
-    mcnemar,
-    share_interval,
-    worst_order,
-)
+from promptlab.score.evaluate import compare, evaluate, halves, worst_order, worst_sizes
+from promptlab.score.intervals import clopper_pearson, difference_interval, mcnemar, share_interval
 from promptlab.types import Array, Classifier, Evaluation, Features, Interval
-from score.planted import RULES, checked, classifier_of, features_of, from_similarity, planted, predicting
+from score.planted import RULES, checked, checked_briefly, classifier_of, features_of, from_similarity, planted, predicting
 
 # -- halves -------------------------------------------------------------------------------------------------------------------------
 
@@ -337,6 +329,101 @@ def test_a_bias_counts_in_accuracy_and_margins() -> None:
     judged = judge(classifier_of(np.eye(2, 3), np.array([0.0, 30.0])), features, k=1)
     assert judged.accuracy == 1.0
     assert judged.margin[1] == pytest.approx(0.2, abs=1e-6)
+
+
+# -- worst sets of every size -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("k", "classes", "sizes"),
+    [
+        (1, 1, [1]),
+        (1, 3, [1]),
+        (2, 6, [1, 2, 5]),
+        (3, 11, [1, 3, 5, 10]),
+        (10, 101, [5, 10, 50]),
+        (10, 49, [4, 5, 10]),
+        (10, 51, [5, 10, 50]),
+        (10, 1000, [5, 10, 50, 100]),
+        (99, 12, [1, 5, 10, 99]),
+    ],
+)
+def test_sizes_are_5_10_50_and_a_tenth_where_they_fit_and_always_k(k: int, classes: int, sizes: list[int]) -> None:
+    assert worst_sizes(k, classes) == sizes
+
+
+def drawn(rng: np.random.Generator, c: int, n: int) -> tuple[Classifier, Features]:
+    """n images of random classes, some absent, each right as often as its class is easy."""
+    labels = rng.choice(rng.permutation(c)[: max(1, c - 2)], n)
+    easy = rng.choice([0.0, 0.3, 0.5, 0.9, 1.0], c)
+    return said(np.where(rng.random(n) < easy[labels], labels, rng.integers(0, c, n)).tolist(), labels.tolist(), c)
+
+
+@given(seed=st.integers(0, 10**6), c=st.sampled_from([2, 5, 7, 12, 60]), k=st.sampled_from([1, 3, 10, 70]))
+@settings(checked_briefly, max_examples=30)
+def test_worst_sets_of_every_size_are_those_of_a_plain_loop_and_their_order_is_followed_elsewhere(seed: int, c: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    (classifier, tune), (_, judged) = drawn(rng, c, 3 * c), drawn(rng, c, 4 * c)
+    found = judge(classifier, tune, k=k)
+    order = sorted(set(tune.labels.tolist()), key=lambda i: (found.per_class[i], found.margin[i], i))
+    assert list(found.order) == order
+    again = judge(classifier, judged, k=k, fixed=found.order)
+    assert again.order == found.order
+    for one, features in ((found, tune), (again, judged)):
+        hit, labels = one.outcomes.winner == features.labels, features.labels
+        shares = {i: float(hit[labels == i].mean()) for i in set(labels.tolist())}
+        assert [w.k for w in one.sizes] == worst_sizes(k, len(shares))
+        for worst in one.sizes:
+            lowest = sorted(shares.values())[: worst.k]
+            assert worst.repicked == pytest.approx(sum(lowest) / len(lowest))
+            assert worst.fixed_classes == tuple(order[: worst.k])
+            followed = [i for i in order[: worst.k] if i in shares]
+            if one is found or not followed:
+                assert (worst.fixed, worst.fixed_interval) == (None, None)
+                continue
+            assert worst.fixed == pytest.approx(sum(shares[i] for i in followed) / len(followed))
+            assert worst.fixed >= worst.repicked - 1e-12 or len(followed) < worst.k
+            hits, count = (np.array([(features_hit & (labels == i)).sum() for i in followed]) for features_hit in (hit, labels >= 0))
+            assert worst.fixed_interval == share_interval(hits, count, 0, True)
+        mine = next(w for w in one.sizes if w.k == k)
+        assert (one.worst.repicked, one.worst.fixed, one.worst.fixed_interval) == (mine.repicked, mine.fixed, mine.fixed_interval)
+
+
+@given(seed=st.integers(0, 10**6), c=st.sampled_from([3, 12, 60]))
+@checked_briefly
+def test_differences_of_every_size_are_those_of_the_fixed_sets_with_paired_intervals(seed: int, c: int) -> None:
+    rng = np.random.default_rng(seed)
+    (classifier, features), (_, other) = drawn(rng, c, 4 * c), drawn(rng, c, 4 * c)
+    order = tuple(rng.permutation(c).tolist())
+    first = judge(classifier, features, fixed=order)
+    turned = features_of(other.x, features.labels)  # the same images, answered otherwise
+    second = judge(classifier, turned, fixed=order)
+    found = compare(first, second, 3)
+    before, after = {w.k: w for w in first.sizes}, {w.k: w for w in second.sizes}
+    told = [k for k, w in before.items() if w.fixed is not None]
+    assert [k for k, _, _ in found.sizes] == told
+    for k, change, interval in found.sizes:
+        assert change == pytest.approx(after[k].fixed - before[k].fixed)
+        assert interval.low - 1e-12 <= change <= interval.high + 1e-12
+        here = [i for i in before[k].fixed_classes if first.count[i]]
+        tables = [[int((mask & (features.labels == i)).sum()) for i in here] for mask in (won(second, first), won(first, second))]
+        gained, lost = map(np.array, tables)
+        assert interval == difference_interval(gained, lost, first.count[here], 3, True)
+        if k == first.worst.k:
+            assert (found.worst, found.worst_interval) == (change, interval)
+
+
+def won(one: Evaluation, other: Evaluation) -> Array:
+    """Images that only the first of the two gets right."""
+    return np.asarray(one.outcomes.hit & ~other.outcomes.hit)
+
+
+def test_without_labels_there_are_worst_classes_and_no_sizes() -> None:
+    first, second = judge(*said([0, 1, 2, 2], None, 3)), judge(*said([0, 1, 1, 0], None, 3))
+    assert [w.k for w in first.sizes] == [1]
+    assert sorted(first.order) == [0, 1, 2]
+    assert judge(*said([0, 1, 1, 0], None, 3), fixed=first.order).order == first.order
+    assert compare(first, second, 0).sizes == ()
 
 
 # -- comparing ----------------------------------------------------------------------------------------------------------------------

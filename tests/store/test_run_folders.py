@@ -31,9 +31,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def made(root: Path, about: str = "photos", later: float = 1) -> runs.Run:
+def made(root: Path, about: str = "photos", later: float = 1, built: bool = True) -> runs.Run:
     Clock.at += timedelta(seconds=later)
-    return runs.new(root, about, {"data": "/photos", "settings": {}})
+    run = runs.new(root, about, {"data": "/photos", "settings": {}})
+    if built:
+        run.classifier.touch()
+        runs.point(root)
+    return run
 
 
 def test_a_run_is_called_by_date_and_data_and_holds_its_manifest(root: Path) -> None:
@@ -50,6 +54,47 @@ def test_latest_points_to_the_newest_and_moves_with_the_folder(root: Path, tmp_p
     assert runs.find(root, "latest").path == second.path
     root.rename(tmp_path / "moved")
     assert runs.find(tmp_path / "moved").name == second.name
+
+
+def test_latest_is_the_newest_with_a_classifier_and_no_name_the_newest_of_all(root: Path) -> None:
+    first = made(root)
+    second = made(root, built=False)
+    (second.path / runs.SCORES).write_text("{}")
+    runs.point(root)
+    assert (runs.find(root).name, runs.find(root, "latest").name) == (second.name, first.name)
+    assert (root / "latest").resolve() == first.path.resolve()
+    runs.remove(first)
+    assert not (root / "latest").is_symlink()
+    with pytest.raises(UsageError, match="has a classifier yet"):
+        runs.find(root, "latest")
+
+
+def test_a_run_says_how_far_it_has_come(root: Path) -> None:
+    run = made(root, built=False)
+    assert run.state == "unfinished"
+    with run.work():
+        assert run.state == "running"
+    (run.path / runs.SCORES).write_text("{}")
+    assert run.state == "scored"
+    run.classifier.touch()
+    assert run.state == "built"
+    run.save_json("result.json", {"a": 1})
+    assert run.state == "finished"
+
+
+def test_two_may_work_in_one_run(root: Path) -> None:
+    run = made(root)
+    with run.work(), runs.Run(run.path).work():
+        pass
+
+
+def test_a_part_of_a_name_that_only_one_run_has_is_enough(root: Path) -> None:
+    first, second = made(root, "cats"), made(root, "dogs")
+    assert runs.find(root, "cats").name == first.name
+    assert runs.find(root, second.name[:17]).name == second.name
+    with pytest.raises(UsageError, match="2 runs") as caught:
+        runs.find(root, "2026-01")
+    assert first.name in caught.value.message
 
 
 def test_runs_of_one_second_have_names_of_their_own(root: Path) -> None:

@@ -15,7 +15,7 @@ def project(text: str) -> str:
 
 def test_without_anything_all_is_default() -> None:
     settings = Settings.load({})
-    assert settings.weights == "cpe"
+    assert settings.weights == "shrunk"
     assert settings.templates == ("general",)
     assert "weights" not in settings.origin
 

@@ -1,0 +1,65 @@
+"""The report of a run as one self-contained HTML file, made from what the run keeps: nothing in it is fetched from anywhere."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+from markupsafe import Markup
+
+from promptlab.display import safe
+from promptlab.report import plots
+from promptlab.report.tables import cosine, percent, signed
+from promptlab.shipped import folder
+
+MOST_CHANGES = 12
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(folder("report")),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"safe_text": safe, "percent": percent, "signed": signed, "cosine": cosine, "span": _span, "bar": _bar}
+    return environment.get_template("report.html.j2")
+
+
+def page(
+    found: Mapping[str, Any],
+    classes: Sequence[Mapping[str, Any]],
+    manifest: Mapping[str, Any],
+    thumbnails: Mapping[str, str] | None = None,
+) -> str:
+    """The page. found: result.json; classes: classes.json; manifest: run.json; thumbnails: {picture: JPEG in base64}, none by
+    default."""
+    known = [row for row in classes if "after" in row]
+    worst = sorted((row for row in classes if "worst" in row), key=lambda row: row["worst"])
+    slope = [(safe(row["class"], 60), row["before"], row["after"]) for row in worst if "after" in row]
+    every = [(safe(row["class"], 60), row["before"], row["after"], tuple(row["after_interval"])) for row in known]
+    rows = [(name, found[key]) for name, key in (("one template", "one_template"), ("baseline", "baseline")) if found[key]]
+    if found["method"]["tried"] != "uniform":
+        rows.append((found["method"]["tried"] + ("" if found["method"]["kept"] else " (tried)"), found["tried"]))
+    return _template().render(
+        found=found,
+        rows=rows,
+        manifest=manifest,
+        worst=worst,
+        slope=Markup(plots.slopes(slope)) if slope else "",  # plots escape what they show
+        accuracies=Markup(plots.sorted_accuracies(every)) if every else "",
+        families=sorted(found["families"], key=lambda row: -row["weight"]),
+        heaviest=max(row["weight"] for row in found["families"]),
+        thumbnails=thumbnails or {},
+        most=MOST_CHANGES,
+    )
+
+
+def _span(interval: Sequence[float] | None, sign: bool = False) -> str:
+    return "" if interval is None else "[" + ", ".join(signed(v) if sign else percent(v) for v in interval) + "]"
+
+
+def _bar(share: float) -> Markup:
+    return Markup(plots.bar(share))

@@ -1,0 +1,156 @@
+"""A study as JSON, as a table, and as CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from promptlab.display import safe
+from promptlab.report import markdown, summary
+from promptlab.report.tables import Table, percent, signed
+from promptlab.types import Classes
+
+if TYPE_CHECKING:
+    from promptlab.loops.study import Tried
+
+COLUMNS = ("name", "weights", "scope", "labels", "combine", "debias", "tau", "evidence")
+
+
+def row(tried: "Tried", classes: Classes) -> dict[str, Any]:
+    """One combination as plain JSON: what it is, its figures on tune and on eval, its paired difference to the baseline."""
+    how = tried.choice.how
+    return {
+        "name": tried.name,
+        "weights": how.name,
+        "scope": how.scope.value,
+        "labels": how.labels.value,
+        "combine": how.combine.value,
+        "debias": tried.choice.debias,
+        "tau": how.tau,
+        "evidence": how.evidence if how.way == "shrunk" else None,
+        "effective_families": tried.weights.effective,
+        "tune": {"mean": tried.tune.mean, "worst": tried.tune.worst.fixed, "cmm_top": tried.tune.cmm_top},
+        "eval": summary.evaluation(tried.evaluation, classes),
+        "difference": summary.difference(tried.difference),
+        "health": [{"name": check.name, "text": check.text} for check in tried.health],
+    }
+
+
+def ordered(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By fixed worst-k on eval, highest first, then by accuracy; without labels by cmm-top."""
+
+    def key(one: dict[str, Any]) -> tuple[float, float]:
+        told = one["eval"]
+        return (-told["cmm_top"], 0.0) if told["accuracy"] is None else (-(told["worst"]["fixed"] or 0.0), -told["accuracy"])
+
+    return sorted(rows, key=key)
+
+
+def chosen(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What tune chooses: the highest mean class accuracy there, then the highest fixed worst-k; without labels the highest cmm-top."""
+
+    def key(one: dict[str, Any]) -> tuple[float, float]:
+        tune = one["tune"]
+        return (tune["cmm_top"], 0.0) if tune["mean"] is None else (tune["mean"], tune["worst"] or 0.0)
+
+    return max(rows, key=key)
+
+
+def clearly(one: dict[str, Any]) -> str:
+    """`better` or `worse` than the baseline where the paired interval of the fixed worst set says so; else empty."""
+    interval = one["difference"]["worst_interval"]
+    if interval is None or interval[0] <= 0 <= interval[1]:
+        return ""
+    return "better" if interval[0] > 0 else "worse"
+
+
+def verdict(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What the study comes to, in sentences."""
+    best = chosen(rows)
+    told, change = best["eval"], best["difference"]
+    if told["accuracy"] is None:
+        return [f"Without labels nothing here says which is better. Highest cmm-top on tune: {safe(best['name'])}."]
+    k = told["worst"]["k"]
+    gain = f"{signed(change['worst'])} points{_span(change['worst_interval'], sign=True)}"
+    said = [
+        f"Chosen on tune: {best['name']}. On eval its fixed worst-{k} is {percent(told['worst']['fixed'])} %, against the baseline {gain}."
+    ]
+    if not clearly(best):
+        said.append("That interval holds 0: no clear change, so nothing is marked best.")
+    better = sum(clearly(one) == "better" for one in rows)
+    return [
+        *said,
+        f"Of {len(rows)} combinations {better} are clearly better than the baseline on the fixed worst-{k}; chance alone makes 1 in 40.",
+    ]
+
+
+def table(rows: Sequence[dict[str, Any]], most: int | None = None) -> Table:
+    """One line a combination, best fixed worst-k first."""
+    lines, best = ordered(rows), chosen(rows)
+    shown = lines if most is None else lines[:most]
+    if lines[0]["eval"]["accuracy"] is None:
+        few = tuple((safe(r["name"], 60), f"{r['eval']['cmm_top']:+.4f}", percent(r["difference"]["changed"]), _tune(r)) for r in shown)
+        return Table(
+            f"{len(rows)} combinations without labels, by cmm-top", ("weighting", ">cmm-top", ">predictions changed %", ">on tune"), few
+        )
+    k, n = lines[0]["eval"]["worst"]["k"], lines[0]["eval"]["n"]
+    heads = ("weighting", f">fixed worst-{k} %", ">against baseline", ">accuracy %", ">at 0", ">mean %", ">on tune")
+    note = (
+        "Fixed: the baseline's worst classes on tune, followed here. Against baseline: paired difference in points, 95 % interval; "
+        "> above 0, < below 0. *: chosen on tune; best: chosen, and above 0."
+    )
+    return Table(f"{len(rows)} combinations on {n} pictures, by fixed worst-{k}", heads, tuple(_cells(r, r is best) for r in shown), note)
+
+
+def page(name: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The whole study as markdown."""
+    return markdown.report(f"promptlab study: {safe(name)}", verdict(rows), [table(rows)])
+
+
+def _cells(one: dict[str, Any], best: bool) -> tuple[str, ...]:
+    told, change = one["eval"], one["difference"]
+    mark = {"better": " >", "worse": " <", "": ""}[clearly(one)]
+    chosen_mark = "" if not best else " (best)" if mark == " >" else " *"
+    return (
+        safe(one["name"], 60) + chosen_mark,
+        percent(told["worst"]["fixed"]) + _span(told["worst"]["fixed_interval"]),
+        signed(change["worst"]) + _span(change["worst_interval"], sign=True) + (mark or "  "),
+        percent(told["accuracy"]) + _span(told["interval"]),
+        str(told["zeros"]),
+        percent(told["mean"]),
+        _tune(one),
+    )
+
+
+def _tune(one: dict[str, Any]) -> str:
+    return f"{one['tune']['cmm_top']:+.4f}" if one["tune"]["mean"] is None else percent(one["tune"]["mean"])
+
+
+def _span(interval: list[float] | None, sign: bool = False) -> str:
+    return "" if interval is None else " [" + ", ".join(signed(v) if sign else percent(v) for v in interval) + "]"
+
+
+def as_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """One line a combination, shares as fractions. A cell that begins with = + - @ and is no number is quoted, so that no sheet runs it."""
+    out = io.StringIO()
+    figures = ("accuracy", "accuracy_low", "accuracy_high", "mean", "zeros", "worst", "worst_low", "worst_high", "repicked")
+    changes = ("worst_difference", "worst_difference_low", "worst_difference_high", "mcnemar_p", "tune_mean", "tune_cmm_top")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*COLUMNS, *figures, *changes, "clearly", "chosen"])
+    best = chosen(rows)
+    for one in ordered(rows):
+        told, change = one["eval"], one["difference"]
+        writer.writerow(
+            [
+                *(_cell(one[name]) for name in COLUMNS),
+                *(told["accuracy"], *(told["interval"] or ("", "")), told["mean"], told["zeros"]),
+                *(told["worst"]["fixed"], *(told["worst"]["fixed_interval"] or ("", "")), told["worst"]["repicked"]),
+                *(change["worst"], *(change["worst_interval"] or ("", "")), change["mcnemar_p"]),
+                *(one["tune"]["mean"], one["tune"]["cmm_top"], clearly(one), "yes" if one is best else ""),
+            ]
+        )
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

@@ -1,0 +1,151 @@
+"""Run folders at work: what a verb is to work on, where it is kept, and what is kept of how a classifier was made."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
+
+from promptlab import runs
+from promptlab.data import identity
+from promptlab.errors import MismatchError, PromptlabError, UsageError
+from promptlab.events import Noted, Saved
+from promptlab.prompts import edits
+from promptlab.prompts import templates as template_sets
+from promptlab.prompts.edits import Prompts
+from promptlab.stages import Stages
+from promptlab.store import fingerprint
+from promptlab.types import Classifier, Dataset, Material, Weights
+
+if TYPE_CHECKING:
+    from promptlab.encode.openclip import OpenClipEncoder
+    from promptlab.loops import run as loop
+
+
+Worker = TypeVar("Worker", bound="Sessions")
+
+
+class Plan(NamedTuple, Generic[Worker]):
+    """What a verb is to work on."""
+
+    lab: Worker
+    where: str
+    kept: runs.Run | None  # None: a new run folder is due
+    prompts: Prompts | None  # None: those of the settings
+    draft: Path | None = None  # where edited prompts of the run before may wait
+    before: str = ""  # the run that goes on
+
+
+class Session(NamedTuple):
+    """One verb at work in one run folder."""
+
+    dataset: Dataset  # under the names of the prompts
+    prompts: Prompts
+    run: runs.Run
+    watch: runs.Stopwatch
+
+
+class Sessions(Stages):
+    """Plans a verb, keeps its run folder, and writes down where a classifier comes from."""
+
+    def _planned(self, where: str, run: str, prompts_of: str = "", new_when_changed: bool = False) -> Plan[Self]:
+        """Data and run folder: without data the latest run's, its settings under those given now; a new folder for changed settings."""
+        root = Path(self.settings.runs)
+        given = _prompts(runs.find(root, prompts_of)) if prompts_of else None
+        flagged = self.settings.origin.get("templates") == "flag"
+        if given is not None and flagged:
+            raise UsageError("--from takes the templates of a run along, so --templates cannot be given, too.")
+        if where and run:
+            raise UsageError(f"Data ({where!r}) and --run ({run!r}) were both given; which is meant?", "--run goes without DATA.")
+        if where:
+            return Plan(self, where, None, given)
+        kept = runs.find(root, run)
+        manifest = kept.manifest
+        settings = self.settings.over(manifest["settings"])
+        lab = type(self)(settings, self._listen, plugins=self._third_party)
+        own = given or _prompts(kept)
+        if own is not None and flagged:
+            own = replace(own, templates=template_sets.load(settings.templates))
+        changed = given is not None or not settings.agrees(manifest["settings"])
+        draft = kept.path / edits.DRAFT
+        if flagged and draft.is_file():
+            self._tell(Noted("The prompts were edited: with --templates only their names are used. `promptlab prompts reset` drops edits."))
+        due = new_when_changed and (changed or draft.is_file())  # what a finished run holds stays as it is
+        return Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged else draft, kept.name)
+
+    @contextmanager
+    def _session(self, plan: Plan[Any]) -> Iterator[Session]:
+        """The opened dataset and its run folder, a new one where the data has changed; until the end every event is recorded there."""
+        watch, dataset = runs.Stopwatch(), self.open(plan.where)
+        pictures = identity.content(dataset)
+        prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
+        dataset = replace(dataset, classes=prompts.apply(dataset.classes))
+        same = plan.kept is not None and plan.kept.manifest.get("pictures", pictures) == pictures
+        run = plan.kept if same and plan.kept is not None else self._new_run(plan.where, dataset, prompts, pictures)
+        folder = str(run.path)
+        self._recorders = (watch, run.log, lambda event: self._plugins.announce(event, folder))
+        going_on = [Noted(f"Going on with the run {plan.before}.", "info")] * bool(plan.before)
+        changed = [Noted("The data has changed since that run, so this is a new one.")] * (plan.kept is not None and not same)
+        try:
+            with run.work():
+                for note in (*going_on, *changed, *map(Noted, dataset.notes)):
+                    self._tell(note)
+                yield Session(dataset, prompts, run, watch)
+            if not same and plan.draft is not None:
+                plan.draft.unlink(missing_ok=True)  # the new run has it, and has succeeded
+        except PromptlabError:
+            if not same:
+                runs.remove(run)  # nothing came of it
+            raise
+        finally:
+            self._recorders = ()
+
+    def _new_run(self, where: str, dataset: Dataset, prompts: Prompts, pictures: str) -> runs.Run:
+        place = str(Path(where).resolve()) if Path(where).exists() else where
+        about = {"promptlab": runs.version("promptlab-clip"), "data": place, "pictures": pictures, "settings": self.settings.plain()}
+        made = runs.new(Path(self.settings.runs), dataset.name, about)
+        if dataset.bank is None:
+            made.save_text(edits.FILE, prompts.text())
+        return made
+
+    def _encoder_of(self, classifier: Classifier) -> "OpenClipEncoder":
+        """The encoder that a classifier was made with. Raises UsageError when nobody knows it, MismatchError when another one was given."""
+        model = self.settings.model or str(classifier.lineage.get("model", ""))
+        if not model:
+            raise UsageError("The classifier does not say which model it belongs to.", "Name it with --model.")
+        encoder = self.encoder(model)
+        if classifier.encoder and encoder.fingerprint != classifier.encoder:
+            raise MismatchError(f"The classifier was not made with the model {model!r}.", f"It says: {classifier.lineage.get('model')!r}.")
+        return encoder
+
+    def _save_classifier(self, run: runs.Run, classifier: Classifier) -> None:
+        runs.save_classifier(run.classifier, classifier)
+        self._tell(Saved("classifier", str(run.classifier)))
+
+    def _with_lineage(self, outcome: "loop.Outcome", material: Material, choice: "loop.Choice") -> Classifier:
+        made, k = self._lineage(material, outcome.weights, choice), len(outcome.weights.w)
+        plain = {} if outcome.kept else {"weights": [1 / k] * k, "how": "uniform", "labels": "", "debias": "none"}
+        return replace(outcome.result.classifier, lineage=made | plain)
+
+    def _lineage(self, material: Material, weights: Weights, choice: "loop.Choice") -> dict[str, Any]:
+        return {
+            "model": material.model,
+            "dataset": material.dataset.name,
+            "grid": fingerprint(list(material.bank.grid.texts), material.bank.grid.cell),
+            "families": list(weights.families),
+            "weights": weights.w.tolist(),
+            "how": choice.how.name,
+            "labels": choice.how.labels.value,
+            "debias": choice.debias,
+            "seed": self.settings.seed,
+            "tuned_on": len(material.tune),
+            "tune_keys": fingerprint(sorted(material.tune.keys)),
+            "spots": identity.spots(material.dataset, material.tune.keys),
+            "versions": {name: runs.version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
+        }
+
+
+def _prompts(run: runs.Run) -> Prompts | None:
+    """The prompts of a run, edited or not; None when its text vectors came with the data."""
+    path = edits.file_of(run.path)
+    return edits.load(path) if path.is_file() else None
