@@ -128,7 +128,7 @@ class Settings:
     @property
     def cache_folder(self) -> Path:
         """The cache folder, resolved."""
-        return Path(self.cache).expanduser() if self.cache else Path(platformdirs.user_cache_dir("promptlab"))
+        return Path(os.path.expanduser(self.cache)) if self.cache else Path(platformdirs.user_cache_dir("promptlab"))
 
 
 def strange_variables() -> dict[str, str]:
@@ -191,13 +191,13 @@ def _from_file(file: Path) -> dict[str, Any]:
 def _rooted(name: str, value: Any) -> Any:
     """The value with its paths absolute, so that a run goes on from any folder."""
     if name in ("classes", "mix") and value:
-        return str(Path(value).expanduser().absolute())  # a pipe, as `<(...)` gives, has no other name to be resolved to
+        return str(Path(os.path.expanduser(value)).absolute())  # a pipe, as `<(...)` gives, has no other name to be resolved to
     if name == "templates":
         return tuple(str(Path(v).resolve()) if os.path.isfile(v) else v for v in value)
     if name == "model" and value:
         schema, folder = ("local-dir:", value[10:]) if value.startswith("local-dir:") else ("", value)
         before, comma, file = folder.rpartition(",")
-        path = Path(file).expanduser()
+        path = Path(os.path.expanduser(file))  # Path's own raises for a user that is not there
         return f"{schema}{before}{comma}{path.resolve()}" if os.path.exists(path) and (comma or path.is_dir()) else value
     return value
 

@@ -208,7 +208,7 @@ def _latest(root: Path) -> Run | None:
 
 
 def _newest_first(root: Path) -> Iterator[Run]:
-    if not root.is_dir():
+    if not os.path.isdir(root):
         return
     found = [p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "run.json").is_file()]
     ordered = sorted(found, key=lambda p: (p.name[:17], (p / "run.json").stat().st_mtime_ns), reverse=True)

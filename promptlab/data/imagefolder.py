@@ -16,7 +16,10 @@ SPLITS = {"train", "val", "valid", "validation", "test"}
 
 
 class ImageFolder:
-    """Pictures in sub-folders, one per class; or pictures alone, with `--classes names.txt`."""
+    """Pictures in sub-folders, one per class; or pictures alone, with `--classes names.txt`.
+
+    Sub-folders that are all splits (train/, val/, test/) are refused: one of them is to be named, or a table with a column `split`.
+    """
 
     name = "imagefolder"
     about = "sub-folders = classes, or a flat folder with --classes names.txt"
@@ -25,7 +28,7 @@ class ImageFolder:
     def claims(self, where: str) -> bool:
         """Any folder that exists and holds no feature files at its top."""
         try:
-            return os.path.isdir(where) and not any(name.endswith((".npz", ".npy")) for name in os.listdir(where))
+            return os.path.isdir(where) and not any(Path(name).suffix in (".npz", ".npy") for name in os.listdir(where))
         except OSError:
             return True  # `open` says what the disk says
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import EncoderError, OfflineError, unknown_name
-from promptlab.store import file_sha256
 
 CONFIG = "open_clip_config.json"
 SAFE = (".safetensors",)
@@ -75,9 +74,10 @@ def weights_in(folder: Path, allow_pickle: bool) -> Path:
     return weights_file((known or safe_first)[0], allow_pickle)
 
 
-def small_files(folder: Path) -> list[list[str]]:
-    """[name, sha256] of the files beside the weights that a model is made from: its config, and its tokenizer's."""
-    return [[path.name, file_sha256(path)] for path in sorted(folder.iterdir()) if path.suffix in SMALL and path.is_file()]
+def small_files(folder: Path) -> list[Path]:
+    """The files beside the weights that a model is made from: its config, then those of its tokenizer."""
+    found = {path for path in folder.iterdir() if path.suffix in SMALL and path.is_file()}
+    return [folder / CONFIG, *sorted(found - {folder / CONFIG})]
 
 
 def check_config(folder: Path) -> None:

@@ -54,7 +54,7 @@ class Spec(NamedTuple):
 
 def parse_spec(text: str) -> Spec:
     """The model for `local-dir:FOLDER`, a folder, `NAME,TAG` or `NAME,FILE`. Raises EncoderError without weights."""
-    folder = Path(text.removeprefix(LOCAL)).expanduser()
+    folder = Path(os.path.expanduser(text.removeprefix(LOCAL)))
     if text.startswith(LOCAL) or os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         guards.check_config(folder)
         return Spec(f"{LOCAL}{folder.resolve()}", None)
@@ -66,7 +66,7 @@ def parse_spec(text: str) -> Spec:
             f"Write {name},TAG or {name},FILE.safetensors, or name a folder. `promptlab models {name}` lists tags.",
         )
     is_file = Path(pretrained).suffix in guards.SAFE + guards.PICKLED
-    return Spec(name.replace("/", "-"), str(Path(pretrained).expanduser().resolve()) if is_file else pretrained)
+    return Spec(name.replace("/", "-"), str(Path(os.path.expanduser(pretrained)).resolve()) if is_file else pretrained)
 
 
 class OpenClipEncoder:
@@ -94,8 +94,11 @@ class OpenClipEncoder:
         """Known without loading: the bytes of file or folder (config, tokenizer, weights), or the published name and tag."""
         if self._weights is None:
             return fingerprint("open_clip", self.spec.name, self.spec.pretrained)
-        about: Any = self.spec.name if self.spec.pretrained else guards.small_files(Path(self.spec.name.removeprefix(LOCAL)))
-        return fingerprint("open_clip", about, self._sha256(self._weights))
+        if self.spec.pretrained:
+            return fingerprint("open_clip", self.spec.name, self._sha256(self._weights))
+        config, *others = guards.small_files(Path(self.spec.name.removeprefix(LOCAL)))
+        tokenizer = [[path.name, file_sha256(path)] for path in others]
+        return fingerprint("open_clip", config.read_bytes(), self._sha256(self._weights), *tokenizer)
 
     def _sha256(self, file: Path) -> str:
         status = file.stat()

@@ -198,6 +198,9 @@ def test_a_project_file_that_breaks_python_is_refused_by_name(text: str) -> None
         Settings.load({})
 
 
-@pytest.mark.parametrize("name", ["classes", "templates", "model", "mix"])
-def test_a_name_too_long_for_the_disk_is_no_path(name: str) -> None:
-    assert "x" * 5000 in str(Settings.load({name: "x" * 5000}).plain()[name])
+@pytest.mark.parametrize("value", ["x" * 5000, "~no-such-user/x"], ids=["long", "nobody"])
+@pytest.mark.parametrize("name", ["classes", "templates", "model", "mix", "cache"])
+def test_a_path_that_cannot_be_is_left_as_it_is(name: str, value: str) -> None:
+    settings = Settings.load({name: value})
+    assert value in str(settings.plain()[name])
+    assert value in str(settings.cache_folder) or name != "cache"
