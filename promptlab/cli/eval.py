@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 
 FLOORS = ("accuracy", "mean", "worst")
 
@@ -24,10 +24,10 @@ def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ..
 
 
 @click.command("eval")
-@click.argument("data")
+@click.argument("data", type=completion.DATA)
 @options.classifier
 @click.option("--fail-under", multiple=True, callback=_floor, metavar="NAME=SHARE", help="Exit with 1 below it: accuracy, mean, worst.")
-@click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
+@click.option("--classes", type=completion.FILES, help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
 @click.option("--k", type=click.IntRange(min=0), help="How many worst classes (default: min(10, a fifth of them)).")
 @options.loading
 @options.places

@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 
 
 @click.command()
 @options.material
 @options.method
-@click.option("--from", "prompts_of", metavar="RUN", default="", help="Take the prompts and names of this run along.")
+@click.option("--from", "prompts_of", type=completion.RUNS, default="", help="Take the prompts and names of this run along.")
 @options.places
 @options.output
 def run(data: str, run_name: str, prompts_of: str, as_json: bool, quiet: bool, **flags: Any) -> None:

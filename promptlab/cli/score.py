@@ -4,13 +4,19 @@ from typing import Any
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 from promptlab.config import CHOICES
 
 
 @click.command()
 @options.material
-@click.option("--rule", "rules", multiple=True, help="RULE or RULE/REDUCER, e.g. cmm/worst-10, hit@5, accuracy/zeros; may be repeated.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    type=completion.RULE,
+    help="RULE or RULE/REDUCER, e.g. cmm/worst-10, hit@5, accuracy/zeros; may be repeated.",
+)
 @click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers (default: true where there are any, else ensemble).")
 @click.option("--worst", type=click.IntRange(min=1), default=10, show_default=True, help="How many classes to list.")
 @options.places
