@@ -10,9 +10,7 @@ from promptlab.cli import completion, options
 @click.command()
 @click.argument("data", type=completion.DATA)
 @click.option(
-    "--model",
-    type=completion.MODELS,
-    help="An alias, NAME,TAG, NAME,FILE.safetensors, hf-hub:ORG/REPO or a model folder (default: mini).",
+    "--model", type=completion.MODELS, help="An alias, NAME,TAG, NAME,FILE.safetensors, hf-hub:ORG/REPO or a model folder (default: mini)."
 )
 @options.texts
 @options.loading

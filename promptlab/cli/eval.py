@@ -35,9 +35,12 @@ def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ..
 def judge(
     data: str, classifier: Path | None, run_name: str, fail_under: dict[str, float], as_json: bool, quiet: bool, **flags: Any
 ) -> None:
-    """Judge a classifier on all pictures of DATA; with --fail-under as a gate for CI.
+    """Judge a classifier on all pictures of DATA, best on pictures that no run has seen; with --fail-under as a gate for CI.
 
-    `promptlab eval photos/ --fail-under accuracy=0.8 --fail-under worst=0.2`
+    `promptlab eval heldout/ --fail-under accuracy=0.8 --fail-under worst=0.2`
+
+    accuracy is the share of pictures, mean the mean over classes, worst the mean over the k classes that do worst on these pictures.
+    Below a floor the exit code is 1 and the result is on stdout; data or a classifier that cannot be used is 1, too, with stdout empty.
     """
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening

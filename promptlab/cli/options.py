@@ -47,16 +47,10 @@ def material(command: F) -> F:
     return _stacked(
         click.argument("data", required=False, default="", type=completion.DATA),
         click.option(
-            "--run",
-            "run_name",
-            type=completion.RUNS,
-            default="",
-            help="Without DATA: go on with this run instead of the latest.",
+            "--run", "run_name", type=completion.RUNS, default="", help="Without DATA: go on with this run instead of the newest."
         ),
         click.option(
-            "--model",
-            type=completion.MODELS,
-            help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini).",
+            "--model", type=completion.MODELS, help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini)."
         ),
         texts,
         loading,
@@ -69,10 +63,7 @@ def texts(command: F) -> F:
     """What is said of which classes."""
     return _stacked(
         click.option(
-            "--templates",
-            multiple=True,
-            type=completion.TEMPLATES,
-            help="A template set or file; may be repeated (default: general).",
+            "--templates", multiple=True, type=completion.TEMPLATES, help="A template set or file; may be repeated (default: general)."
         ),
         click.option("--classes", type=completion.FILES, help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one."),
     )(command)
@@ -94,9 +85,7 @@ def method(command: F) -> F:
     """How the classifier is made."""
     return _stacked(
         click.option(
-            "--weights",
-            type=completion.WAY,
-            help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: cpe).",
+            "--weights", type=completion.WAY, help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: cpe)."
         ),
         click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: the way's own)."),
         click.option("--scope", type=click.Choice(CHOICES["scope"]), help="Weights for all classes, or for each (default: the way's own)."),
