@@ -47,8 +47,8 @@ def cli_page() -> str:
     head = (
         f"# The command line\n\n{WRITTEN} Results go to stdout, everything else to stderr. Exit codes: 0 fine, 1 failed,\n"
         "2 usage or settings, 3 plugin fault, 4 not in the cache while offline, 130 cancelled. Ctrl-C once stops at the next batch and \n"
-        "keeps what is done, twice stops at once. When stderr is no terminal, progress, notes and warnings come as JSON lines, one object\n"
-        "with `event` each; an error is always text: a line `Error: ...`, and a second one with what to do. `--debug` shows its traceback.\n\n"
+        "keeps what is done, twice stops at once. When stderr is no terminal, progress, notes and warnings come as JSON lines, one\n"
+        "object with `event` each; an error is always text: a line `Error: ...`, then one with what to do. `--debug` shows a traceback.\n\n"
         'Shell completion: `eval "$(_PROMPTLAB_COMPLETE=bash_source promptlab)"` (or `zsh_source`, `fish_source`).\n'
     )
     return head + "".join(f"\n## {path}\n\n```text\n{text}\n```\n" for path, text in commands(cli, "promptlab"))
@@ -93,7 +93,7 @@ def lab_page() -> str:
     rows = []
     for name, member in sorted((n, m) for kind in Lab.__mro__[:-1] for n, m in vars(kind).items() if not n.startswith("_")):
         inner = getattr(member, "func", getattr(member, "__func__", member))  # of cached properties, of static methods
-        signature = re.sub(r"\(self(, )?", "(", str(inspect.signature(inner)).replace("'", "")) if callable(inner) else ""
+        signature = re.sub(r"\(self(, )?", "(", re.sub(r"'(\w[^']*)'", r"\1", str(inspect.signature(inner)))) if callable(inner) else ""
         short = re.sub(r"(?:\w+\.)+(\w+)", r"\1", signature if callable(member) or isinstance(member, staticmethod) else "")
         rows.append(f"- **`{name}{short}`** {(inspect.getdoc(inner) or '').splitlines()[0]}")
     head = (
