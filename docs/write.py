@@ -1,6 +1,6 @@
 """Write what the docs take from the program itself, or check that it is there.
 
-python docs/write.py            write cli.md, settings.md, values.md and errors.md from the program
+python docs/write.py            write cli.md, settings.md, lab.md, values.md and errors.md from the program
 python docs/write.py --check    fail if one of them is not what the program says, or a page links to nothing
 python docs/write.py --demo     run `promptlab demo` and put its real output into README.md
 """
@@ -19,6 +19,7 @@ import click
 
 from promptlab import config, errors
 from promptlab.cli.main import cli
+from promptlab.lab import Lab
 from promptlab.types import data, results
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +47,8 @@ def cli_page() -> str:
     head = (
         f"# The command line\n\n{WRITTEN} Results go to stdout, everything else to stderr. Exit codes: 0 fine, 1 failed,\n"
         "2 usage or settings, 3 plugin fault, 4 not in the cache while offline, 130 cancelled. Ctrl-C once stops at the next batch and \n"
-        "keeps what is done, twice stops at once. Progress comes as JSON lines when stderr is no terminal.\n\n"
+        "keeps what is done, twice stops at once. When stderr is no terminal, progress, notes and warnings come as JSON lines, one\n"
+        "object with `event` each; an error is always text: a line `Error: ...`, then one with what to do. `--debug` shows a traceback.\n\n"
         'Shell completion: `eval "$(_PROMPTLAB_COMPLETE=bash_source promptlab)"` (or `zsh_source`, `fish_source`).\n'
     )
     return head + "".join(f"\n## {path}\n\n```text\n{text}\n```\n" for path, text in commands(cli, "promptlab"))
@@ -86,13 +88,27 @@ def values_page() -> str:
     return f"{head}{alphabet}\n## What goes in\n{fields_of(data)}\n## What comes out\n{fields_of(results)}"
 
 
+def lab_page() -> str:
+    """Every public method of Lab."""
+    rows = []
+    for name, member in sorted((n, m) for kind in Lab.__mro__[:-1] for n, m in vars(kind).items() if not n.startswith("_")):
+        inner = getattr(member, "func", getattr(member, "__func__", member))  # of cached properties, of static methods
+        signature = re.sub(r"\(self(, )?", "(", re.sub(r"'(\w[^']*)'", r"\1", str(inspect.signature(inner)))) if callable(inner) else ""
+        short = re.sub(r"(?:\w+\.)+(\w+)", r"\1", signature if callable(member) or isinstance(member, staticmethod) else "")
+        rows.append(f"- **`{name}{short}`** {(inspect.getdoc(inner) or '').splitlines()[0]}")
+    head = (
+        "`Lab(settings, listen, plugins=True)` does what the commands do. Take `Settings.load({...})` for the settings; all have defaults."
+    )
+    return f"# Lab\n\n{WRITTEN} {head}\n\n" + "\n".join(rows) + "\n"
+
+
 def errors_page() -> str:
     """The error tree."""
     tree = inspect.getdoc(errors) or ""
     return f"# Errors\n\n{WRITTEN} Each has a `.message` and a `.hint` that says what to do.\n\n```text\n{tree}\n```\n"
 
 
-PAGES = {"cli.md": cli_page, "settings.md": settings_page, "values.md": values_page, "errors.md": errors_page}
+PAGES = {"cli.md": cli_page, "settings.md": settings_page, "lab.md": lab_page, "values.md": values_page, "errors.md": errors_page}
 
 
 def dead_links() -> list[str]:

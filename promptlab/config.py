@@ -155,14 +155,18 @@ def defaults() -> dict[str, Any]:
 
 
 def meanings() -> dict[str, str]:
-    """{setting: what it means}: the string under its field."""
+    """{setting: what it means}: the string under its field, and the values that are allowed where they are few."""
     body = next(n for n in ast.parse(inspect.getsource(Settings)).body if isinstance(n, ast.ClassDef)).body
     pairs = itertools.pairwise(body)
     return {
-        ast.unparse(field.target): " ".join(ast.literal_eval(said.value).split())
+        (name := ast.unparse(field.target)): " ".join(ast.literal_eval(said.value).split()) + _allowed(name)
         for field, said in pairs
         if isinstance(field, ast.AnnAssign) and isinstance(said, ast.Expr)
     }
+
+
+def _allowed(name: str) -> str:
+    return f" One of {', '.join(f'`{value}`' for value in CHOICES[name])}." if name in CHOICES else ""
 
 
 def _settable() -> list[Any]:

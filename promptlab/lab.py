@@ -15,9 +15,10 @@ from promptlab.data.imagefolder import some_pictures
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Saved, ignore
 from promptlab.prompts import edits
+from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
 from promptlab.prompts.edits import Prompts
-from promptlab.prompts.lint import lint
+from promptlab.prompts.lint import lint, lint_templates
 from promptlab.report import html, summary
 from promptlab.report import study as study_report
 from promptlab.report.run import Report, report
@@ -284,8 +285,13 @@ class Lab(Sessions):
         return (run.path / edits.DRAFT).is_file()
 
     def lint(self, where: str = "", run: str = "") -> list[Check]:
-        """What is likely wrong with the names of a dataset, or of a run."""
-        return lint(self.open(where).classes if where else self.prompts(run)[2].classes)
+        """What is likely wrong with the names of a dataset or of a run, and with its templates or those of the settings."""
+        if where:
+            classes, templates = self.open(where).classes, template_sets.listed(self.settings.templates)
+        else:
+            _, prompts, grid = self.prompts(run)
+            classes, templates = grid.classes, prompts.templates
+        return [*lint(classes), *lint_templates(templates, classes)]
 
 
 def _no_prompts(run: runs.Run) -> UsageError:

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
@@ -120,11 +120,8 @@ class Run:
     def work(self) -> Iterator[None]:
         """Marks the run as being worked on; the mark goes with the process, however that ends."""
         lock = FileLock(self.path / LOCK)
-        try:
-            lock.acquire(timeout=0)  # a second process may work here, too: files appear whole
-        except (OSError, Timeout):
-            yield
-            return
+        with suppress(OSError):  # Timeout is one: a second process may work here, too, since files appear whole
+            lock.acquire(timeout=0.2)  # longer than anybody needs to look whether it is held
         try:
             yield
         finally:

@@ -11,8 +11,8 @@ from promptlab.errors import UsageError
 from promptlab.events import Event, Listener, Noted, ignore
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
-from promptlab.prompts.lint import lint
-from promptlab.types import Classes, Dataset, Features, Material, Template, TextBank
+from promptlab.prompts.lint import lint, lint_templates
+from promptlab.types import Check, Classes, Dataset, Features, Material, Template, TextBank
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
@@ -74,16 +74,18 @@ class Stages(Catalogue):
         model = self.model_for(dataset)
         encoder = self.encoder(model) if model else None
         features, images = self.features(dataset, encoder)
-        bank, single, texts = dataset.bank, None, 0
+        bank, single, texts, found = dataset.bank, None, 0, list[Check]()
         if bank is None:
             assert encoder is not None  # `model_for` names a model whenever texts are to be encoded
-            bank, first = self.texts(dataset.classes, templates or template_sets.load(self.settings.templates), encoder)
+            said = templates or template_sets.load(self.settings.templates)
+            found = lint_templates(said, dataset.classes)
+            bank, first = self.texts(dataset.classes, said, encoder)
             single, second = self.texts(dataset.classes, [template_sets.template(ONE_TEMPLATE)], encoder)
             texts = first + second
         tune, judged = self._halves(features)
         skipped = tuple(s for part in features.values() for s in part.skipped)
-        found = tuple(lint(dataset.classes, bank))
-        return Material(dataset, tune, judged, bank, single, model, {"texts": texts, "images": images}, skipped, found)
+        found = [*lint(dataset.classes, bank), *found]
+        return Material(dataset, tune, judged, bank, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
 
     def _halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
         from promptlab.score.evaluate import halves

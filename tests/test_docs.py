@@ -45,6 +45,9 @@ def place(_own_place: None) -> Path:
     (here / "names.txt").write_text("beagle\ngas pump\nleopard\n")
     (here / "names.tsv").write_text("gas_pump\tpetrol pump\n")
     (here / "my.txt").write_text("a photo of {}.\n")
+    rows = [f"{path.relative_to(here)},{path.parent.name}" for path in sorted((here / "photos").rglob("*.jpg"))]
+    (here / "pictures.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    shutil.copytree(here / "photos", here / "heldout")
     x = rng.normal(size=(12, 384)).astype(np.float32)
     np.savez(here / "features.npz", features=x, labels=np.arange(12) % 3, names=np.array(["cat", "dog", "owl"]))
     return here
@@ -87,6 +90,42 @@ def test_the_readme_s_five_lines_run(place: Path) -> None:
     scope = {"image_features": torch.nn.functional.normalize(torch.randn(5, 384), dim=1)}
     exec(compile(five, "README.md", "exec"), scope)
     assert tuple(scope["logits"].shape) == (5, 3)
+
+
+def test_the_readme_s_other_python_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["run", "photos/", "--quiet", "--templates", "plain"], standalone_mode=False)
+    encoding, saved = (next(b for b in fenced("README.md", "python") if word in b) for word in ("create_model", "Lab().classify"))
+    scope: dict[str, object] = {}
+    exec(compile(encoding.replace('"ViT-B-32", "laion2b_s34b_b79k"', '"local-dir:folder"'), "README.md", "exec"), scope)
+    five = next(block for block in fenced("README.md", "python") if "safe_open" in block)
+    exec(compile(five, "README.md", "exec"), scope)
+    capsys.readouterr()
+    exec(compile(saved, "README.md", "exec"), scope)
+    assert len(capsys.readouterr().out.splitlines()) == 12
+
+
+def test_every_rule_is_in_the_help_and_in_the_method() -> None:
+    from promptlab.lab import Lab
+
+    page, said = (ROOT / "docs" / "method.md").read_text("utf-8"), cli.commands["score"].help or ""
+    for rule in Lab(plugins=False).rules:
+        assert f"`{rule}`" in page
+        assert re.search(rf"\b{rule}\b", said)
+
+
+def test_settings_with_few_values_name_them_all() -> None:
+    page, file = (ROOT / "docs" / "settings.md").read_text("utf-8"), config.template()
+    for values in config.CHOICES.values():
+        said = f"One of {', '.join(f'`{value}`' for value in values)}."
+        assert said in page
+        assert said in file
+
+
+def test_every_public_method_of_the_lab_is_documented() -> None:
+    from promptlab import Lab
+
+    page = (ROOT / "docs" / "lab.md").read_text("utf-8")
+    assert not [name for name in dir(Lab) if not name.startswith("_") and f"**`{name}" not in page]
 
 
 def test_the_readme_shows_a_whole_demo() -> None:

@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 
 
 @click.command()
-@click.argument("first", metavar="RUN")
-@click.argument("second", metavar="RUN|CLASSIFIER")
+@click.argument("first", metavar="RUN", type=completion.RUNS)
+@click.argument("second", metavar="RUN|CLASSIFIER", type=completion.RUNS_OR_FILES)
 @options.places
 @options.output
 def compare(first: str, second: str, as_json: bool, quiet: bool, **flags: Any) -> None:

@@ -4,14 +4,15 @@ from typing import Any
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 
 
 @click.command()
-@click.argument("data")
-@click.option("--model", help="An alias, NAME,TAG, NAME,FILE.safetensors, hf-hub:ORG/REPO or a model folder (default: mini).")
-@click.option("--templates", multiple=True, help="A template set or file; may be repeated (default: general).")
-@click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
+@click.argument("data", type=completion.DATA)
+@click.option(
+    "--model", type=completion.MODELS, help="An alias, NAME,TAG, NAME,FILE.safetensors, hf-hub:ORG/REPO or a model folder (default: mini)."
+)
+@options.texts
 @options.loading
 @options.places
 @options.output

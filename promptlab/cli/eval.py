@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 
 FLOORS = ("accuracy", "mean", "worst")
 
@@ -24,10 +24,10 @@ def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ..
 
 
 @click.command("eval")
-@click.argument("data")
+@click.argument("data", type=completion.DATA)
 @options.classifier
 @click.option("--fail-under", multiple=True, callback=_floor, metavar="NAME=SHARE", help="Exit with 1 below it: accuracy, mean, worst.")
-@click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
+@click.option("--classes", type=completion.FILES, help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
 @click.option("--k", type=click.IntRange(min=0), help="How many worst classes (default: min(10, a fifth of them)).")
 @options.loading
 @options.places
@@ -35,9 +35,12 @@ def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ..
 def judge(
     data: str, classifier: Path | None, run_name: str, fail_under: dict[str, float], as_json: bool, quiet: bool, **flags: Any
 ) -> None:
-    """Judge a classifier on all pictures of DATA; with --fail-under as a gate for CI.
+    """Judge a classifier on all pictures of DATA, best on pictures that no run has seen; with --fail-under as a gate for CI.
 
-    `promptlab eval photos/ --fail-under accuracy=0.8 --fail-under worst=0.2`
+    `promptlab eval heldout/ --fail-under accuracy=0.8 --fail-under worst=0.2`
+
+    accuracy is the share of pictures, mean the mean over classes, worst the mean over the k classes that do worst on these pictures.
+    Below a floor the exit code is 1 and the result is on stdout; data or a classifier that cannot be used is 1, too, with stdout empty.
     """
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import click
 
+from promptlab.cli import options
+
 
 @click.command()
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def init(force: bool) -> None:
+@options.output
+def init(force: bool, as_json: bool, quiet: bool) -> None:
     """Write a commented promptlab.toml with every setting into this folder."""
     from promptlab.cli import output
     from promptlab.config import FILE, template
@@ -21,4 +24,7 @@ def init(force: bool) -> None:
         path.write_text(template(), "utf-8")
     except OSError as error:
         raise UsageError(f"{str(path)!r} cannot be written: {error.strerror}.", "Go to a folder that you can write to.") from error
-    output.say(f"Wrote {safe(str(path))}. Flags and PROMPTLAB_... variables go before it.")
+    if as_json:
+        output.show_json({"wrote": str(path)})
+    else:
+        output.say(f"Wrote {safe(str(path))}. Flags and PROMPTLAB_... variables go before it.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from promptlab.cli import completion
 from promptlab.config import CHOICES
 
 if TYPE_CHECKING:
@@ -36,22 +37,35 @@ def output(command: F) -> F:
 def places(command: F) -> F:
     """--cache and --runs."""
     return _stacked(
-        click.option("--cache", metavar="FOLDER", help="Cache folder (default: the user's cache folder)."),
-        click.option("--runs", metavar="FOLDER", help="Where run folders go (default: ./runs)."),
+        click.option("--cache", type=completion.FOLDERS, help="Cache folder (default: the user's cache folder)."),
+        click.option("--runs", type=completion.FOLDERS, help="Where run folders go (default: ./runs)."),
     )(command)
 
 
 def material(command: F) -> F:
     """What is scored: data, model, templates."""
     return _stacked(
-        click.argument("data", required=False, default=""),
-        click.option("--run", "run_name", metavar="RUN", default="", help="Without DATA: go on with this run instead of the latest."),
-        click.option("--model", help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini)."),
-        click.option("--templates", multiple=True, help="A template set or file; may be repeated (default: general)."),
-        click.option("--classes", metavar="FILE", help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one."),
+        click.argument("data", required=False, default="", type=completion.DATA),
+        click.option(
+            "--run", "run_name", type=completion.RUNS, default="", help="Without DATA: go on with this run instead of the newest."
+        ),
+        click.option(
+            "--model", type=completion.MODELS, help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini)."
+        ),
+        texts,
         loading,
         click.option("--seed", type=click.IntRange(min=0), help="Of the halves and the resamples (default: 0)."),
         click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample."),
+    )(command)
+
+
+def texts(command: F) -> F:
+    """What is said of which classes."""
+    return _stacked(
+        click.option(
+            "--templates", multiple=True, type=completion.TEMPLATES, help="A template set or file; may be repeated (default: general)."
+        ),
+        click.option("--classes", type=completion.FILES, help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one."),
     )(command)
 
 
@@ -70,7 +84,9 @@ def loading(command: F) -> F:
 def method(command: F) -> F:
     """How the classifier is made."""
     return _stacked(
-        click.option("--weights", metavar="WAY", help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: shrunk)."),
+        click.option(
+            "--weights", type=completion.WAY, help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: shrunk)."
+        ),
         click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: the way's own)."),
         click.option("--scope", type=click.Choice(CHOICES["scope"]), help="Weights for all classes, or for each (default: the way's own)."),
         click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How families are joined (default: the way's own)."),
@@ -78,7 +94,7 @@ def method(command: F) -> F:
         click.option("--drop", metavar="mad:X", help="No weight below median + X MAD of the families' scores, e.g. mad:0.5."),
         click.option("--evidence", type=click.Choice(CHOICES["evidence"]), help="What shrunk is made from (default: both)."),
         click.option("--debias", type=click.Choice(CHOICES["debias"]), help="Offsets per class without labels (default: none)."),
-        click.option("--mix", metavar="FILE", help="FOLDER<TAB>SHARE: the class mix that offsets aim at (default: all alike)."),
+        click.option("--mix", type=completion.FILES, help="FOLDER<TAB>SHARE: the class mix that offsets aim at (default: all alike)."),
         click.option("--k", type=click.IntRange(min=0), help="How many worst classes to follow (default: min(10, a fifth of them))."),
     )(command)
 
@@ -87,8 +103,8 @@ def classifier(command: F) -> F:
     """Which classifier."""
     return _stacked(
         click.option("--classifier", type=click.Path(path_type=Path), help="The classifier file (default: that of the latest run)."),
-        click.option("--run", "run_name", metavar="RUN", default="", help="Use the classifier of this run."),
-        click.option("--model", help="The model, where the file does not know it."),
+        click.option("--run", "run_name", type=completion.RUNS, default="", help="Use the classifier of this run."),
+        click.option("--model", type=completion.MODELS, help="The model, where the file does not know it."),
     )(command)
 
 

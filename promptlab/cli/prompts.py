@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 
 if TYPE_CHECKING:
     from promptlab.events import Listener
@@ -30,7 +30,7 @@ class _Given(NamedTuple):
 
 
 @click.group()
-@click.option("--run", "run_name", metavar="RUN", default="", help="The run whose prompts are meant (default: the newest).")
+@click.option("--run", "run_name", type=completion.RUNS, default="", help="The run whose prompts are meant (default: the newest).")
 @options.places
 @click.pass_context
 def prompts(context: click.Context, /, run_name: str, **flags: Any) -> None:
@@ -78,7 +78,7 @@ def list_(given: _Given, as_json: bool, quiet: bool) -> None:
 
 
 @prompts.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", metavar="CLASS", type=completion.CLASSES)
 @options.output
 @click.pass_obj
 def show(given: _Given, class_: str, as_json: bool, quiet: bool) -> None:
@@ -97,7 +97,7 @@ def show(given: _Given, class_: str, as_json: bool, quiet: bool) -> None:
 
 
 @prompts.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", metavar="CLASS", type=completion.CLASSES)
 @options.loading
 @options.output
 @click.pass_obj
@@ -136,7 +136,7 @@ def remove(given: _Given, templates: tuple[str, ...], as_json: bool, quiet: bool
 
 
 @prompts.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", metavar="CLASS", type=completion.CLASSES)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @options.output
 @click.pass_obj
@@ -179,16 +179,17 @@ def reset(given: _Given, as_json: bool, quiet: bool) -> None:
 
 
 @prompts.command()
-@click.argument("data", default="")
+@click.argument("data", default="", type=completion.DATA)
+@options.texts
 @options.output
 @click.pass_obj
-def lint(given: _Given, data: str, as_json: bool, quiet: bool) -> None:
-    """What is likely wrong with the names of DATA, or of the run."""
+def lint(given: _Given, /, data: str, as_json: bool, quiet: bool, **flags: Any) -> None:
+    """What is likely wrong with names and templates, of DATA or of the run."""
     from promptlab.cli import output
     from promptlab.report.tables import checks
 
-    found = given.lab().lint(data, given.run)
+    found = given.lab(**flags).lint(data, given.run)
     if as_json:
         output.show_json([{"name": check.name, "text": check.text} for check in found])
     else:
-        output.show([checks(found, "Names")])
+        output.show([checks(found, "Names and templates")])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 
 if TYPE_CHECKING:
     from promptlab.runs import Run
@@ -51,7 +51,7 @@ def _list(root: Path, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("name", metavar="RUN", required=False, default="latest")
+@click.argument("name", metavar="RUN", required=False, default="latest", type=completion.RUNS)
 @options.output
 @click.pass_obj
 def show(root: Path, name: str, as_json: bool, quiet: bool) -> None:
@@ -73,7 +73,7 @@ def show(root: Path, name: str, as_json: bool, quiet: bool) -> None:
 
 
 @runs.command()
-@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+@click.argument("names", nargs=-1, required=True, metavar="RUN...", type=completion.RUNS)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.output
 @click.pass_obj

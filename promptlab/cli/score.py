@@ -4,13 +4,19 @@ from typing import Any
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 from promptlab.config import CHOICES
 
 
 @click.command()
 @options.material
-@click.option("--rule", "rules", multiple=True, help="RULE or RULE/REDUCER, e.g. cmm/worst-10, hit@5, accuracy/zeros; may be repeated.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    type=completion.RULE,
+    help="RULE or RULE/REDUCER, e.g. cmm/worst-10, hit@5, accuracy/zeros; may be repeated.",
+)
 @click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers (default: true where there are any, else ensemble).")
 @click.option("--worst", type=click.IntRange(min=1), default=10, show_default=True, help="How many classes to list.")
 @options.places
@@ -20,7 +26,8 @@ def score(
 ) -> None:
     """Score every prompt family and class of DATA on its tune half.
 
-    Rules: cmm, cmm-class, cmm-top, accuracy, hit@K. Reducers: overall, mean, worst-K, min, zeros.
+    Rules: accuracy, recall, f1, hit@K, cmm, cmm-class, cmm-top, loglik, similarity, entropy, confidence, predicted-sim. Reducers:
+    overall, mean, worst-K, min; of shares also hmean, zeros; of f1 macro, micro, weighted. `promptlab rules` says what they are.
     """
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening

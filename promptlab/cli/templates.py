@@ -2,11 +2,11 @@
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 
 
 @click.command()
-@click.argument("name", required=False, default="")
+@click.argument("name", required=False, default="", type=completion.TEMPLATES)
 @options.output
 def templates(name: str, as_json: bool, quiet: bool) -> None:
     """Template sets; with NAME (a set or a file) its templates."""

@@ -12,7 +12,7 @@ from promptlab.types import Array, Classes
 
 def from_folder(folder: str) -> str:
     """The words in a folder's name: `001.ak47` gives `ak47`, `04-car_side` gives `car side`; case stays, and so does `747`."""
-    words = re.sub(r"^\d+[._\- ]+(?=[^\W\d])", "", folder).replace("_", " ")
+    words = re.sub(r"^(?:\d+[._ ]|\d\d+-)[._\- ]*(?=[^\W\d])", "", folder).replace("_", " ")
     return " ".join(words.split()) or folder
 
 

@@ -118,13 +118,15 @@ def shipped() -> list[TemplateSet]:
 
 def load(wanted: Sequence[str]) -> tuple[Template, ...]:
     """The distinct templates of sets and files (.toml, .txt, .json), in order. Raises UsageError for what cannot be had."""
-    found: dict[str, Template] = {}
-    for name in wanted:
-        for made in one(name).templates:
-            found.setdefault(made.source, made)
+    found = {made.source: made for made in listed(wanted)}
     if not found:
         raise UsageError("No template was given.", "Name a set, e.g. --templates simple.")
     return tuple(found.values())
+
+
+def listed(wanted: Sequence[str]) -> tuple[Template, ...]:
+    """The templates of sets and files as they stand there, in order. Raises UsageError for what cannot be had."""
+    return tuple(made for name in wanted for made in one(name).templates)
 
 
 def one(name: str) -> TemplateSet:

@@ -122,3 +122,14 @@ def test_a_run_without_prompts_has_none_to_edit(promptlab: Call, npz: Npz) -> No
         said = promptlab("prompts", verb)
         assert said.code == 2
         assert "no prompts of its own" in said.err
+
+
+def test_lint_looks_at_names_and_templates_that_are_given(promptlab: Call, photos: Path) -> None:
+    Path("mine.txt").write_text("a {color} {}\nthe {}\nthe {}\n")
+    Path("names.tsv").write_text("red\tcrimson_tide\n")
+    said = promptlab("prompts", "lint", str(photos), "--templates", "mine.txt", "--classes", "names.tsv", "--json")
+    assert [check["name"] for check in said.json] == ["underscored-names", "braces-left", "equal-templates"]
+    found = promptlab("run", str(photos), "--templates", "mine.txt", "--json").json
+    assert "braces-left" in [check["name"] for check in found["health"]]
+    assert "braces-left" in promptlab("prompts", "lint").out
+    assert "braces-left" not in promptlab("prompts", "lint", "--templates", "plain").out

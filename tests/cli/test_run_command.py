@@ -136,7 +136,8 @@ def test_the_weights_in_the_classifier_are_those_of_the_result(everyday: Twice) 
     found = everyday.cold.json
     _, _, about = tensors(everyday, everyday.cold)
     wanted = [family["weight"] for family in found["families"]] if found["method"]["kept"] else [1 / 7] * 7
-    np.testing.assert_allclose(about["lineage"]["weights"], wanted)
+    weights = np.array(about["lineage"]["weights"])
+    np.testing.assert_allclose(weights if weights.ndim == 1 else weights.mean(1), wanted)
     assert about["lineage"]["families"] == [family["name"] for family in found["families"]]
 
 

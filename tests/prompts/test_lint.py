@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from promptlab.prompts.compose import compose
-from promptlab.prompts.lint import lint
-from promptlab.prompts.templates import template
+from promptlab.prompts.lint import lint, lint_templates
+from promptlab.prompts.templates import shipped, template
 from promptlab.types import Classes, TextBank
 
 
@@ -102,3 +102,35 @@ def test_long_lists_are_shortened_but_counted() -> None:
 
 def test_a_long_name_does_not_fill_the_screen() -> None:
     assert len(found("x_" * 3000)["underscored-names"]) < 300
+
+
+def of_templates(*texts: str, names: tuple[str, ...] = ("cat", "elephant")) -> dict[str, str]:
+    return {check.name: check.text for check in lint_templates([template(t) for t in texts], Classes.of(list(names)))}
+
+
+def test_templates_as_they_should_be_raise_nothing() -> None:
+    assert of_templates("a photo of {{ name | article }}.", "the {}", "{{ name | plural | upper }}", "my area {}", "an old {}") == {}
+
+
+@pytest.mark.parametrize("text", ["a {color} {}", "{} {", "} {}", "{{ name }} in {place}"])
+def test_braces_that_are_read_as_text_are_found(text: str) -> None:
+    assert of_templates(text)["braces-left"].startswith("1 template holds braces")
+
+
+def test_two_places_for_the_name_are_found() -> None:
+    assert of_templates("{} beside {}")["name-twice"].startswith("1 template has more than one place")
+
+
+@pytest.mark.parametrize(("text", "said"), [("a photo of a {}.", "a elephant"), ("An {}", "An cat"), ("a {{ class }}!", "a elephant")])
+def test_articles_that_do_not_fit_are_found(text: str, said: str) -> None:
+    assert said in of_templates(text)["wrong-article"]
+    assert "wrong-article" not in of_templates(text, names=("cat",) if said != "An cat" else ("owl",))
+
+
+def test_equal_lines_are_found() -> None:
+    assert of_templates("the {}", "the {c}", "my {}")["equal-templates"] == "1 template occurs more than once, to no effect: the {}."
+
+
+def test_shipped_sets_of_ours_are_clean() -> None:
+    for made in shipped():
+        assert made.origin == "open_clip" or lint_templates(made.templates, Classes.of(["cat", "elephant"])) == [], made.name
