@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
 
 
 @click.command()
-@click.argument("run", required=False, default="")
+@click.argument("run", required=False, default="", type=completion.RUNS)
 @click.option(
     "--thumbnails",
     type=click.IntRange(0, 6),
