@@ -179,7 +179,7 @@ CORPUS: dict[str, tuple[Callable[[], object], tuple[str, ...], int, tuple[str, .
     "a classifier without metadata": (lambda: save_file({"weight": np.eye(3)}, "c.safetensors"), JUDGE, 1, ("c.safetensors",)),
     "a classifier of another model": (classifier(ABOUT), JUDGE, 1, ("not made with the model",)),
     "a classifier of other classes": (
-        classifier(ABOUT | {"ids": ["a", "b", "c"], "encoder": ""}),
+        classifier(ABOUT | {"ids": ["a", "b", "c"], "names": [["a"], ["b"], ["c"]], "encoder": ""}),
         JUDGE,
         1,
         ("blue",),
