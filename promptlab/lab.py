@@ -159,7 +159,7 @@ class Lab(Sessions):
             material = lab.prepare(session.dataset, session.prompts.templates)
             keep = partial(lab._kept_row, loop.key(material), classes)
             rows = list(loop.study(wanted, lambda: loop.Bench(material, lab.rules, base), keep, lab._tell))
-            session.run.save_json("study.json", study_report.ordered(rows))
+            session.run.save_json(runs.STUDY, study_report.ordered(rows))
             session.run.save_text("study.csv", study_report.as_csv(rows))
             page = study_report.page(material.dataset.name, rows)
             lab._tell(Saved("study", str(session.run.save_text("study.md", page))))

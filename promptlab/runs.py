@@ -24,6 +24,7 @@ from promptlab.types import Array, Classes, Classifier, Combine
 
 CLASSIFIER = "classifier.safetensors"
 SCORES = "scores.json"
+STUDY = "study.json"
 LOCK = ".at-work"
 
 
@@ -33,6 +34,7 @@ class State(StrEnum):
     FINISHED = "finished"
     BUILT = "built"
     SCORED = "scored"
+    STUDIED = "studied"
     RUNNING = "running"
     UNFINISHED = "unfinished"
 
@@ -108,12 +110,12 @@ class Run:
 
     @property
     def state(self) -> State:
-        """`finished` (judged, with a report), `built` (a classifier alone), `scored` (scores alone), `running`, else `unfinished`."""
+        """`finished` (judged, with a report), `built` (a classifier alone), `scored`, `studied`, `running`, else `unfinished`."""
         if (self.path / "result.json").is_file() and self.result is not None:
             return State.FINISHED
         if self.at_work:
             return State.RUNNING
-        kept = {State.BUILT: CLASSIFIER, State.SCORED: SCORES}
+        kept = {State.BUILT: CLASSIFIER, State.SCORED: SCORES, State.STUDIED: STUDY}
         return next((state for state, name in kept.items() if (self.path / name).is_file()), State.UNFINISHED)
 
     @contextmanager

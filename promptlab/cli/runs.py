@@ -65,7 +65,7 @@ def show(root: Path, name: str, as_json: bool, quiet: bool) -> None:
     if as_json:
         output.show_json({"manifest": run.manifest, "state": run.state, "result": run.result})
         return
-    report = run.path / "report.md"
+    report = run.path / ("study.md" if run.state == "studied" else "report.md")
     if not report.is_file():
         raise UsageError(f"The run {run.name!r} has no report: it is {run.state}.", f"Go on with it: promptlab run --run {run.name}")
     # Whoever gave us the folder may have written the report, too.
@@ -102,7 +102,7 @@ def gc(root: Path, keep: int, yes: bool, as_json: bool, quiet: bool) -> None:
     from promptlab.display import many
 
     found = [(run, run.state) for run in folders.all_runs(root)]
-    whole = [run.path for run, state in found if state in ("finished", "built", "scored")][:keep]
+    whole = [run.path for run, state in found if state in ("finished", "built", "scored", "studied")][:keep]
     stay = {*whole, *(run.path for run, state in found if state == "running"), (root / "latest").resolve()}
     chosen = [run for run, _ in found if run.path.resolve() not in {path.resolve() for path in stay}]
     if chosen and not yes:
