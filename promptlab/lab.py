@@ -22,7 +22,7 @@ from promptlab.prompts.lint import lint, lint_templates
 from promptlab.report import html, summary
 from promptlab.report import study as study_report
 from promptlab.report.run import Report, report
-from promptlab.sessions import Sessions
+from promptlab.sessions import Plan, Sessions
 from promptlab.stages import is_labelled
 from promptlab.store import fingerprint, written
 from promptlab.types import (
@@ -203,23 +203,28 @@ class Lab(Sessions):
         found = evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device)
         return found, classifier, identity.holds(dataset, part.keys, classifier.lineage.get("spots", {}))
 
-    def compare(self, first: str, second: str) -> tuple["Duel", Classes]:
-        """Two runs, or a run and a classifier file, on the pictures that the first run was judged on."""
-        from promptlab.loops.judge import duel
+    def compare(self, first: str, second: str, where: str = "") -> tuple["Duel", Classes]:
+        """Two runs or classifier files on the eval half of a dataset; without one on that of the first, which must be a run then."""
+        from promptlab.loops.judge import duel, labels_for
 
-        root = Path(self.settings.runs)
-        if Path(first).is_file():
-            raise UsageError(f"The first must be a run, whose pictures both are judged on; {first!r} is a file.", "Name the run first.")
-        mine = runs.load_classifier(runs.with_classifier(root, first).classifier)
-        theirs = runs.load_classifier(Path(second) if Path(second).is_file() else runs.with_classifier(root, second).classifier)
+        if not where and Path(first).is_file():
+            raise UsageError(f"The first is no run but a file, {first!r}, so the pictures are unknown.", "Name them: --data photos/")
+        mine, theirs = self._classifier(first), self._classifier(second)
         if mine.encoder != theirs.encoder:
             raise MismatchError("The two classifiers were made with different models.", "Compare each on its own: promptlab eval.")
-        plan = self._planned("", first)
-        lab, s = plan.lab, plan.lab.settings
-        material = lab.prepare(lab.open(plan.where))
-        seen = identity.holds(material.dataset, material.judged.keys, theirs.lineage.get("spots", {}))
-        found = duel(mine, theirs, material.tune, material.judged, lab.rules, k=s.k, seed=s.seed, device=lab.device)
-        return replace(found, in_sample=seen or material.in_sample), mine.classes
+        plan = Plan(self, where, None, None) if where else self._planned("", first)
+        lab, s, dataset = plan.lab, plan.lab.settings, plan.lab.open(plan.where)
+        encoded = all(isinstance(part, Features) for part in dataset.splits.values())
+        features, _ = lab.features(dataset, None if encoded else lab._encoder_of(mine))
+        halves = lab.halves(features)
+        tune, judged = (replace(f, labels=labels_for(mine.classes, dataset.classes, f.labels)) for f in halves)
+        spots = [theirs.lineage.get("spots", {}), *([mine.lineage.get("spots", {})] if where else [])]
+        seen = any(identity.holds(dataset, judged.keys, spot) for spot in spots) or halves[0] is halves[1]
+        return replace(duel(mine, theirs, tune, judged, lab.rules, k=s.k, seed=s.seed, device=lab.device), in_sample=seen), mine.classes
+
+    def _classifier(self, name: str) -> Classifier:
+        """Of a file, or of a run."""
+        return runs.load_classifier(Path(name) if Path(name).is_file() else runs.with_classifier(Path(self.settings.runs), name).classifier)
 
     def report(self, run: str = "", thumbnails: int = 0, output: Path | None = None) -> Path:
         """report.html of a finished run again; thumbnails: how many of the most wrong pictures of each of the worst classes it shows."""

@@ -82,12 +82,13 @@ class Stages(Catalogue):
             bank, first = self.texts(dataset.classes, said, encoder)
             single, second = self.texts(dataset.classes, [template_sets.template(ONE_TEMPLATE)], encoder)
             texts = first + second
-        tune, judged = self._halves(features)
+        tune, judged = self.halves(features)
         skipped = tuple(s for part in features.values() for s in part.skipped)
         found = [*lint(dataset.classes, bank), *found]
         return Material(dataset, tune, judged, bank, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
 
-    def _halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
+    def halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
+        """Tune and eval: the data's own parts, else halves by the seed; twice the same object when transductive."""
         from promptlab.score.evaluate import halves
 
         if "all" not in features:
