@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
-from markupsafe import Markup
 
 from promptlab.display import safe
 from promptlab.report import plots
@@ -24,7 +23,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"safe_text": safe, "percent": percent, "signed": signed, "cosine": cosine, "span": _span, "bar": _bar}
+    environment.filters |= {"safe_text": safe, "percent": percent, "signed": signed, "cosine": cosine, "span": _span, "bar": plots.bar}
     return environment.get_template("report.html.j2")
 
 
@@ -48,8 +47,8 @@ def page(
         rows=rows,
         manifest=manifest,
         worst=worst,
-        slope=Markup(plots.slopes(slope)) if slope else "",  # plots escape what they show
-        accuracies=Markup(plots.sorted_accuracies(every)) if every else "",
+        slope=plots.slopes(slope) if slope else "",  # plots escape what they show
+        accuracies=plots.sorted_accuracies(every) if every else "",
         families=sorted(found["families"], key=lambda row: -row["weight"]),
         heaviest=max(row["weight"] for row in found["families"]),
         thumbnails=thumbnails or {},
@@ -59,7 +58,3 @@ def page(
 
 def _span(interval: Sequence[float] | None, sign: bool = False) -> str:
     return "" if interval is None else "[" + ", ".join(signed(v) if sign else percent(v) for v in interval) + "]"
-
-
-def _bar(share: float) -> Markup:
-    return Markup(plots.bar(share))
