@@ -63,6 +63,11 @@ class Encoder(Protocol):
         """Logits are cosine x scale: the model's `logit_scale.exp()`."""
         ...
 
+    @property
+    def logit_bias(self) -> float | None:
+        """What a sigmoid model adds to every logit; None for softmax models."""
+        ...
+
     def clean(self, text: str) -> str:
         """The text as the tokenizer sees it; texts that are equal after it have equal vectors."""
         ...

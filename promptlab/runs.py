@@ -267,20 +267,22 @@ def remove(run: Run) -> None:
 
 
 def save_classifier(path: Path, classifier: Classifier) -> None:
-    """Write weight (C, D), bias (C,) and JSON metadata as safetensors."""
+    """Write weight (C, D), bias (C,) and JSON metadata as safetensors; bias holds the constant of sigmoid models, too."""
     from safetensors.numpy import save
 
     about = {
         "format": 1,
         "encoder": classifier.encoder,
         "scale": classifier.scale,
+        "logit_bias": classifier.logit_bias,
         "combine": classifier.combine.value,
         "ids": classifier.classes.ids,
         "classes": classifier.classes.titles,
         "names": classifier.classes.names,
         "lineage": classifier.lineage,
     }
-    tensors = {"weight": np.ascontiguousarray(classifier.weight), "bias": np.ascontiguousarray(classifier.bias)}
+    bias = classifier.bias + np.float32(classifier.logit_bias or 0)  # whoever reads the file adds one bias, and has the logits
+    tensors = {"weight": np.ascontiguousarray(classifier.weight), "bias": np.ascontiguousarray(bias)}
     with written(path) as file:
         file.write(save(tensors, {"promptlab": json.dumps(about)}))
 
@@ -299,7 +301,11 @@ def load_classifier(path: Path) -> Classifier:
             raise ValueError(f"its scale is {scale:g}")
         if not isinstance(encoder, str) or not isinstance(lineage, dict):
             raise TypeError("`encoder` must be a word, and `lineage` an object")
-        return Classifier(weight, bias, scale, classes, encoder, Combine(about["combine"]), lineage)
+        constant = None if about.get("logit_bias") is None else float(about["logit_bias"])
+        if constant is not None and not math.isfinite(constant):
+            raise ValueError(f"its logit bias is {constant:g}")
+        bias = bias - np.float32(constant or 0)
+        return Classifier(weight, bias, scale, classes, encoder, Combine(about["combine"]), lineage, constant)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError, OverflowError, PromptlabError) as error:
         said = str(error).rstrip(".")
         raise DataError(f"{str(path)!r} is no classifier of promptlab: {said}.", "`promptlab build` writes one.") from error

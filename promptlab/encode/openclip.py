@@ -120,6 +120,18 @@ class OpenClipEncoder:
             raise EncoderError(f"The model {self.name!r} has the logit scale {found:g}; CLIP's is about 100.", "Its weights are damaged.")
         return found
 
+    @cached_property
+    def logit_bias(self) -> float | None:
+        key = f"bias of {self.fingerprint}"
+        found = self._cache.remembered("scales", key, self._loaded_bias, lambda value: value is None or _is_bias(value))
+        return None if found is None else float(found)
+
+    def _loaded_bias(self) -> float | None:
+        bias = getattr(self._loaded[0], "logit_bias", None)
+        if bias is not None and not _is_bias(float(bias.detach())):
+            raise EncoderError(f"The model {self.name!r} has a logit bias that is none; SigLIP's is about -10.", "Its weights are damaged.")
+        return None if bias is None else float(bias.detach())
+
     @property
     def context_length(self) -> int:
         return int(self._loaded[2].context_length)
@@ -181,6 +193,10 @@ class OpenClipEncoder:
 def _is_scale(value: Any) -> bool:
     """Whether a model can have this logit scale: CLIP's is at most 100, SigLIP's about 118."""
     return isinstance(value, float) and 0 < value <= HIGHEST_SCALE
+
+
+def _is_bias(value: Any) -> bool:
+    return isinstance(value, float) and abs(value) <= HIGHEST_SCALE
 
 
 def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:

@@ -102,7 +102,7 @@ def encode_grid(grid: PromptGrid, encoder: Encoder, cache: Cache, listen: Listen
         raise StoreError(f"The text cache {str(path)!r} is damaged: vectors are gone, or differ in length.", "Delete that file.")
     z = unit(np.stack([np.frombuffer(known[text][0], "<f4") for text in grid.texts]))
     too_long = tuple(text for text in grid.texts if known[text][1])
-    return TextBank(cells(z, grid), grid, encoder.fingerprint, encoder.scale, too_long, z), new
+    return TextBank(cells(z, grid), grid, encoder.fingerprint, encoder.scale, too_long, z, encoder.logit_bias), new
 
 
 def cells(z: Array, grid: PromptGrid) -> Array:

@@ -303,7 +303,12 @@ def guesses(found: Sequence[Guess], title: str = "") -> Table:
         )
         for guess in found
     )
-    return Table(title, ("picture", "looks most like (softmax %)", ">margin"), rows, "Margin: winner - runner-up, in cosine units.")
+    return Table(
+        title,
+        ("picture", "looks most like (share %)", ">margin"),
+        rows,
+        "Share: softmax over classes; of sigmoid models each class's own. Margin: winner - runner-up, in cosine units.",
+    )
 
 
 def run_list(found: Sequence[tuple[str, str, dict[str, Any], dict[str, Any] | None]]) -> Table:

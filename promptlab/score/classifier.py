@@ -20,7 +20,7 @@ def build(bank: TextBank, w: Array, combine: Combine) -> Classifier:
             total += weight[..., None] * rows
     weight_rows = (unit(total) if combine is Combine.EMBEDDING else total).astype(np.float32)
     zeros = np.zeros(len(weight_rows), np.float32)
-    return Classifier(weight_rows, zeros, bank.scale, bank.grid.classes, bank.encoder, combine)
+    return Classifier(weight_rows, zeros, bank.scale, bank.grid.classes, bank.encoder, combine, logit_bias=bank.logit_bias)
 
 
 def subset_rows(total: Array, z: Array) -> Array:
@@ -61,19 +61,24 @@ def classify(classifier: Classifier, features: Features, labels: Array | None, d
 
 
 def logits(classifier: Classifier, features: Features, device: str) -> Array:
-    """(N, C) f4: scale * x @ weight.T + bias."""
+    """(N, C) f4: scale * x @ weight.T + bias, without the constant of sigmoid models."""
     columns = columns_of(classifier, device)
     blocks = [c.similarity[:, 0].cpu() * classifier.scale for c in contests(features, columns, None, classifier.scale)]
     return torch.cat(blocks).numpy()
 
 
 def guesses(classifier: Classifier, features: Features, device: str, top: int) -> list[Guess]:
-    """One per image: the `top` classes by softmax share, and the margin of the winner over the runner-up in cosine units."""
+    """One per image: the `top` classes with their shares, of a softmax over classes, or for sigmoid models each class's own; and the margin
+    of the winner over the runner-up in cosine units."""
     found = []
     for key, row in zip(features.keys, logits(classifier, features, device), strict=True):
-        share = np.exp(row - row.max())
-        share /= share.sum()
+        share = _softmax(row) if classifier.logit_bias is None else 1 / (1 + np.exp(-(row + classifier.logit_bias)))
         order = np.argsort(-row, kind="stable")
         best = tuple((classifier.classes.titles[c], float(share[c])) for c in order[:top])
         found.append(Guess(key, best, float(row[order[0]] - row[order[1]]) / classifier.scale))
     return found
+
+
+def _softmax(row: Array) -> Array:
+    share = np.exp(row - row.max())
+    return np.asarray(share / share.sum())

@@ -179,6 +179,8 @@ class TextBank:
     """Texts longer than the encoder's context, which it cut."""
     texts: Array | None = None
     """(P, D) f4 unit: each text by itself; None where the data brought cells alone, each of one text."""
+    logit_bias: float | None = None
+    """What a sigmoid model adds to every logit; None for softmax models."""
 
     def __post_init__(self) -> None:
         k, c = len(self.grid.families), len(self.grid.classes)

@@ -83,6 +83,8 @@ class Classifier:
     """How the families were joined."""
     lineage: dict[str, Any] = field(default_factory=dict)
     """How it was made: families, weights, templates, dataset, versions. Plain JSON."""
+    logit_bias: float | None = None
+    """What a sigmoid model adds to every logit, beside `bias`; None for softmax models. It moves no winner, only shares."""
 
     def __post_init__(self) -> None:
         same_length("Classifier", rows=len(self.weight), biases=len(self.bias), classes=len(self.classes))

@@ -71,6 +71,7 @@ class Counting:
 
     precision = "fp32"
     scale = 100.0
+    logit_bias = None
     context_length = 10
 
     def __init__(self, name: str = "counting") -> None:

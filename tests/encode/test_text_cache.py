@@ -28,8 +28,7 @@ def test_the_second_time_nothing_is_encoded_and_all_is_equal_to_the_bit(mini: Op
 
 
 def test_a_warm_cache_loads_no_model(mini: OpenClipEncoder, mini_folder: Path, cache: Cache, grid: Grid) -> None:
-    encode_grid(grid(["cat", "dog"]), mini, cache, ignore)
-    cache.remembered("scales", mini.fingerprint, lambda: mini.scale)
+    encode_grid(grid(["cat", "dog"]), OpenClipEncoder(str(mini_folder), cache, mini.how), cache, ignore)
     fresh = OpenClipEncoder(str(mini_folder), cache, mini.how)
     bank, new = encode_grid(grid(["cat", "dog"]), fresh, cache, ignore)
     assert new == 0
