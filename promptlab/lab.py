@@ -227,8 +227,11 @@ class Lab(Sessions):
         return runs.load_classifier(Path(name) if Path(name).is_file() else runs.with_classifier(Path(self.settings.runs), name).classifier)
 
     def report(self, run: str = "", thumbnails: int = 0, output: Path | None = None) -> Path:
-        """report.html of a finished run again; thumbnails: how many of the most wrong pictures of each of the worst classes it shows."""
-        kept = runs.find(Path(self.settings.runs), run)
+        """report.html of a run again, by default the newest finished one; thumbnails: how many of the most wrong pictures of each of the
+        worst classes it shows."""
+        root = Path(self.settings.runs)
+        finished = None if run else next((one for one in runs.all_runs(root) if one.result is not None), None)
+        kept = finished or runs.find(root, run)
         found, classes = kept.result, kept.classes
         if found is None or classes is None:
             raise UsageError(f"The run {kept.name!r} has no result to report; it did not finish.", "Make one: promptlab run")

@@ -67,6 +67,6 @@ def study(data: str, run_name: str, csv_file: Path | None, most: int, as_json: b
     if as_json:
         output.show_json({"run": str(run.path), "chosen": report.chosen(rows)["name"], "rows": report.ordered(rows)})
         return
-    output.show([report.table(rows, most)], report.verdict(rows))
+    output.show([report.table(rows, most), report.health(rows)], report.verdict(rows))
     left = f"; {len(rows) - most} more rows are there" if len(rows) > most else ""
     output.say("", f"Study: {safe(str(run.path / 'study.md'))}, study.csv, study.json{left}")

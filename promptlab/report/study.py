@@ -103,9 +103,18 @@ def table(rows: Sequence[dict[str, Any]], most: int | None = None) -> Table:
     return Table(f"{len(rows)} combinations on {n} pictures, by fixed worst-{k}", heads, tuple(_cells(r, r is best) for r in shown), note)
 
 
+def health(rows: Sequence[dict[str, Any]]) -> Table:
+    """Checks that fired: in how many rows, and what the first of them says."""
+    found: dict[str, list[str]] = {}
+    for check in (check for row in rows for check in row["health"]):
+        found.setdefault(check["name"], []).append(check["text"])
+    lines = tuple((name, str(len(texts)), safe(texts[0], 400)) for name, texts in found.items())
+    return Table("Health", ("check", ">rows", "what it means, in the first"), lines or (("all clear", "0", "no check fired"),))
+
+
 def page(name: str, rows: Sequence[dict[str, Any]]) -> str:
     """The whole study as markdown."""
-    return markdown.report(f"promptlab study: {safe(name)}", verdict(rows), [table(rows)])
+    return markdown.report(f"promptlab study: {safe(name)}", verdict(rows), [table(rows), health(rows)])
 
 
 def _cells(one: dict[str, Any], best: bool) -> tuple[str, ...]:
