@@ -113,6 +113,8 @@ def weighting(
         raise UsageError(f"`{name}` counts classes at 0 %: a figure that is never a weight.", f"Use `{rule.partition('/')[0]}/worst-k`.")
     if kind in ("top", "forward", "uniform") and scope == Scope.CLASS:
         raise UsageError(f"`{name}` chooses families for all classes alike, so --scope class cannot be used.", "Leave --scope out.")
+    if kind in ("forward", "uniform") and drop:
+        raise UsageError(f"`{name}` has no scores to drop families by, so --drop cannot be used.", "Leave --drop out.")
     return Weighting(
         name,
         kind,

@@ -452,3 +452,9 @@ def test_a_rule_that_gives_a_family_no_score_is_refused() -> None:
     gone = type(board)(board.rule, "true", ("a",), np.array([np.nan]), board.per_class, board.count, "margin", False, board.ties)
     with pytest.raises(DataError, match="no score to 1 of 1 families"):
         standardised(gone, 1.0, Scope.GLOBAL)
+
+
+@pytest.mark.parametrize("name", ["uniform", "forward", "forward:recall"])
+def test_ways_without_scores_have_nothing_to_drop_by(name: str) -> None:
+    with pytest.raises(UsageError, match="--drop"):
+        weighting(name, RULES, 10, drop="mad:0.5")
