@@ -113,6 +113,23 @@ def test_labels_of_the_plots_keep_their_distance_and_order() -> None:
     assert plots.spread([5.0, 80.0], 10, 100) == [5.0, 80.0]
 
 
+@pytest.mark.parametrize("weights", ["uniform", "shrunk"])
+def test_a_worst_class_without_a_picture_on_eval_is_no_stumbling_block(tmp_path: Path, weights: str) -> None:
+    rng, c = np.random.default_rng(0), 12
+    centre = np.eye(c)
+    y = np.repeat(np.arange(c), 8)
+    x = centre[y] + 0.2 * rng.normal(size=(len(y), c))
+    x[y == 3] = centre[4]  # at 0 % on tune, and absent from eval
+    text = np.stack([centre, centre + 0.3 * rng.normal(size=centre.shape)])
+    names = np.array([f"class {i}" for i in range(c)])
+    kept = y != 3
+    np.savez(tmp_path / "gone.npz", val_x=x, val_y=y, test_x=x[kept], test_y=y[kept], text=text, names=names, families=np.array(["a", "b"]))
+    run = Lab(Settings.load({"weights": weights})).run(str(tmp_path / "gone.npz")).run
+    found = json.loads((run.path / "result.json").read_text("utf-8"))
+    assert found["baseline"]["worst"]["fixed_classes"][0] == "class 3"
+    assert "<td>class 3</td>" in (run.path / "report.html").read_text("utf-8")
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("width", [400, 1400])
 def test_a_browser_shows_it_without_a_word_of_complaint_and_nothing_sticks_out(tmp_path: Path, width: int) -> None:
