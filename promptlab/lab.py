@@ -168,7 +168,9 @@ class Lab(Sessions):
     def _kept_row(self, facts: str, classes: Classes, choice: "loop.Choice", attempt: Callable[[], "Tried"]) -> dict[str, Any]:
         """A row of a study, remembered by everything that it stands on."""
         mix = None if choice.mix is None else choice.mix.tolist()
-        key = fingerprint(facts, asdict(choice.how), choice.debias, mix, choice.k, choice.seed, runs.version("promptlab-clip"))
+        key = fingerprint(
+            facts, asdict(choice.how), choice.debias, mix, choice.k, choice.seed, runs.version("promptlab-clip"), study_report.FORMAT
+        )
         row: dict[str, Any] = self.cache.remembered("study", key, lambda: study_report.row(attempt(), classes))
         return row
 

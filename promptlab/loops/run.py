@@ -153,7 +153,7 @@ def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: L
 
     result = tried if kept else baseline
     difference = compare(baseline.evaluation, result.evaluation, choice.seed)
-    health = (*_health(weights, board, accuracy, choice, tune), *check_margins(before))
+    health = (*health_of(weights, board, accuracy, choice, tune), *check_margins(before))
     won = changes(baseline.evaluation, tried.evaluation)
     ranking = rank(first, tune, baseline.evaluation, rules, choice)
     return Outcome(baseline, result, tried, single, difference, weights, board, accuracy, kept, same, won, ranking, health)
@@ -190,7 +190,8 @@ def _one_template(material: Material) -> Classifier | None:
     return build(material.bank, alone, Combine.EMBEDDING) if alone.sum() == 1 else None
 
 
-def _health(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, choice: Choice, tune: Features) -> list[Check]:
+def health_of(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, choice: Choice, tune: Features) -> list[Check]:
+    """What makes these weights mean less than they seem to, on tune."""
     return [
         *check_weights(weights),
         *check_ranking(weights, accuracy),

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from promptlab.config import CHOICES
+from promptlab.config import CHOICES, LOWEST_TAU
 from promptlab.errors import UsageError, unknown_name
 from promptlab.events import Finished, Listener, Progressed, Started, ignore
-from promptlab.loops.run import Choice, make, named
+from promptlab.loops.run import Choice, health_of, make, named
 from promptlab.protocols import Rule
 from promptlab.score.classifier import uniform
 from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.evidence import Evidence, check_question
-from promptlab.score.health import check_labels, check_mix, check_ranking, check_weights
 from promptlab.score.weighting import BOTH, WAYS, find, weighting
 from promptlab.store import fingerprint
 from promptlab.types import Check, Classifier, Difference, Evaluation, LabelSource, Material, Weights
@@ -46,8 +45,8 @@ class Grid:
             for value in getattr(self, axis):
                 if value not in CHOICES[axis]:
                     raise unknown_name(f"value of `{axis}`", value, CHOICES[axis])
-        if bad := [tau for tau in self.tau if not 0 < tau < math.inf]:
-            raise UsageError(f"tau is {bad[0]}; a number above 0 was expected.")
+        if bad := [tau for tau in self.tau if not LOWEST_TAU <= tau < math.inf]:
+            raise UsageError(f"tau is {bad[0]}; a number above 0, of at least {LOWEST_TAU:g}, was expected.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +67,8 @@ class Tried:
     """Minus the baseline, on eval."""
     health: tuple[Check, ...]
     """Checks that fired."""
+    in_sample: bool
+    """Whether eval holds the pictures of tune."""
 
 
 def choices(grid: Grid, base: Choice, rules: Mapping[str, Rule], classes: int, labelled: bool) -> list[Choice]:
@@ -124,13 +125,10 @@ class Bench:
         chosen = self._judge(shown, tune=True, fixed=self.before.order)
         told = self._judge(made, tune=False, fixed=self.before.order)
         accuracy = None if tune.labels is None else self.evidence.board("accuracy", LabelSource.TRUE)
-        health = (
-            *check_weights(weights),
-            *check_ranking(weights, accuracy),
-            *check_labels(choice.how),
-            *check_mix(tune.labels, board.per_class.shape[1], choice.debias, choice.mix),
+        health = tuple(health_of(weights, board, accuracy, choice, tune))
+        return Tried(
+            named(choice), choice, weights, chosen, told, compare(self.baseline, told, self.base.seed), health, self.material.in_sample
         )
-        return Tried(named(choice), choice, weights, chosen, told, compare(self.baseline, told, self.base.seed), health)
 
 
 def study(

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Any
 from promptlab.analysis.changes import changes
 from promptlab.display import many
 from promptlab.report import summary
-from promptlab.report.tables import Table, change, class_changes, judged_cells, judged_heads, mcnemar, percent, worst_sets, worst_size
+from promptlab.report.tables import (
+    Table,
+    change,
+    class_changes,
+    cosine,
+    judged_cells,
+    judged_heads,
+    mcnemar,
+    percent,
+    worst_sets,
+    worst_size,
+)
 from promptlab.types import Classes
 
 if TYPE_CHECKING:
@@ -28,6 +39,11 @@ def verdict(duel: "Duel") -> str:
 
 def tables_of(duel: "Duel", classes: Classes) -> list[Table]:
     """Both rows, worst sets of every size, then the classes that were won and lost, with who took what was lost."""
+    if duel.first.outcomes.label is None:
+        few = tuple((name, cosine(e.cmm_top)) for name, e in (("first", duel.first), ("second", duel.second)))
+        return [
+            Table(f"Without labels, on {many(duel.first.n, 'picture')}", ("classifier", f">cmm-top of worst {worst_size(duel.first)}"), few)
+        ]
     rows = tuple((name, *judged_cells(e)) for name, e in (("first", duel.first), ("second", duel.second)))
     note = "Fixed: the worst classes of the first on its own tune half, followed in both."
     whole = Table(f"On {many(duel.first.n, 'picture')}", ("classifier", *judged_heads(duel.first)), rows, note)

@@ -39,9 +39,13 @@ def page(
     worst = sorted((row for row in classes if "worst" in row), key=lambda row: row["worst"])
     slope = [(safe(row["class"], 60), row["before"], row["after"]) for row in worst if "after" in row]
     every = [(safe(row["class"], 60), row["before"], row["after"], tuple(row["after_interval"])) for row in known]
-    rows = [(name, found[key]) for name, key in (("one template", "one_template"), ("baseline", "baseline")) if found[key]]
+    rows = [
+        (name, found[key], found["changed"][key])
+        for name, key in (("one template", "one_template"), ("baseline", "baseline"))
+        if found[key]
+    ]
     if found["method"]["tried"] != "uniform":
-        rows.append((found["method"]["tried"] + ("" if found["method"]["kept"] else " (tried)"), found["tried"]))
+        rows.append((found["method"]["tried"] + ("" if found["method"]["kept"] else " (tried)"), found["tried"], found["changed"]["tried"]))
     return _template().render(
         found=found,
         rows=rows,

@@ -13,6 +13,7 @@ from promptlab.types import Classes
 if TYPE_CHECKING:
     from promptlab.loops.study import Tried
 
+FORMAT = 2  # of a row: one that was kept in another is made again
 COLUMNS = ("name", "weights", "scope", "labels", "combine", "debias", "tau", "evidence")
 
 
@@ -28,6 +29,7 @@ def row(tried: "Tried", classes: Classes) -> dict[str, Any]:
         "debias": tried.choice.debias,
         "tau": how.tau,
         "evidence": how.evidence if how.way == "shrunk" else None,
+        "in_sample": tried.in_sample,
         "effective_families": tried.weights.effective,
         "tune": {"mean": tried.tune.mean, "worst": tried.tune.worst.fixed, "cmm_top": tried.tune.cmm_top},
         "eval": summary.evaluation(tried.evaluation, classes),
@@ -57,9 +59,9 @@ def chosen(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def clearly(one: dict[str, Any]) -> str:
-    """`better` or `worse` than the baseline where the paired interval of the fixed worst set says so; else empty."""
+    """`better` or `worse` than the baseline where the paired interval of the fixed worst set says so; else empty, in-sample always."""
     interval = one["difference"]["worst_interval"]
-    if interval is None or interval[0] <= 0 <= interval[1]:
+    if one["in_sample"] or interval is None or interval[0] <= 0 <= interval[1]:
         return ""
     return "better" if interval[0] > 0 else "worse"
 
@@ -69,10 +71,16 @@ def verdict(rows: Sequence[dict[str, Any]]) -> list[str]:
     best = chosen(rows)
     told, change = best["eval"], best["difference"]
     if told["accuracy"] is None:
-        return [f"Without labels nothing here says which is better. Highest cmm-top on tune: {safe(best['name'])}."]
+        where = "the pictures that all is told on: in-sample" if best["in_sample"] else "tune"
+        return [f"Without labels nothing here says which is better. Highest cmm-top on {where}: {safe(best['name'])}."]
     k = told["worst"]["k"]
     gain = f"{signed(change['worst'])} points{_span(change['worst_interval'], sign=True)}"
     share = percent(told["worst"]["fixed"])
+    if best["in_sample"]:
+        return [
+            f"In-sample: chosen and told on the same pictures, so nothing is marked. Highest: {safe(best['name'])}, "
+            f"fixed worst-{k} {share} %, against the baseline {gain}."
+        ]
     said = [f"Chosen on tune: {safe(best['name'])}. On eval its fixed worst-{k} is {share} %, against the baseline {gain}."]
     if clearly(best) == "worse":
         said.append("That interval lies below 0: on eval it is clearly worse, so nothing is marked best.")
@@ -100,7 +108,8 @@ def table(rows: Sequence[dict[str, Any]], most: int | None = None) -> Table:
         "Fixed: the baseline's worst classes on tune, followed here. Against baseline: paired difference in points, 95 % interval; "
         "> above 0, < below 0. *: chosen on tune; best: chosen, and above 0."
     )
-    return Table(f"{len(rows)} combinations on {n} pictures, by fixed worst-{k}", heads, tuple(_cells(r, r is best) for r in shown), note)
+    where = f"{n} pictures, in-sample: chosen and told on the same" if best["in_sample"] else f"{n} pictures"
+    return Table(f"{len(rows)} combinations on {where}, by fixed worst-{k}", heads, tuple(_cells(r, r is best) for r in shown), note)
 
 
 def health(rows: Sequence[dict[str, Any]]) -> Table:
@@ -143,18 +152,32 @@ def _span(interval: list[float] | None, sign: bool = False) -> str:
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     """One line a combination, shares as fractions. A cell that begins with = + - @ and is no number is quoted, so that no sheet runs it."""
     out = io.StringIO()
-    figures = ("accuracy", "accuracy_low", "accuracy_high", "mean", "zeros", "worst", "worst_low", "worst_high", "repicked")
-    changes = ("worst_difference", "worst_difference_low", "worst_difference_high", "mcnemar_p", "tune_mean", "tune_cmm_top")
+    facts = ("n", "in_sample", "k")
+    figures = ("accuracy", "accuracy_low", "accuracy_high", "mean", "zeros", "worst", "worst_low", "worst_high", "repicked", "cmm_top")
+    changes = (
+        "changed",
+        "accuracy_difference",
+        "accuracy_difference_low",
+        "accuracy_difference_high",
+        "worst_difference",
+        "worst_difference_low",
+        "worst_difference_high",
+        "mcnemar_p",
+        "tune_mean",
+        "tune_cmm_top",
+    )
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*COLUMNS, *figures, *changes, "clearly", "chosen"])
+    writer.writerow([*COLUMNS, *facts, *figures, *changes, "clearly", "chosen"])
     best = chosen(rows)
     for one in ordered(rows):
         told, change = one["eval"], one["difference"]
         writer.writerow(
             [
                 *(_cell(one[name]) for name in COLUMNS),
+                *(told["n"], "yes" if one["in_sample"] else "", told["worst"]["k"]),
                 *(told["accuracy"], *(told["interval"] or ("", "")), told["mean"], told["zeros"]),
-                *(told["worst"]["fixed"], *(told["worst"]["fixed_interval"] or ("", "")), told["worst"]["repicked"]),
+                *(told["worst"]["fixed"], *(told["worst"]["fixed_interval"] or ("", "")), told["worst"]["repicked"], told["cmm_top"]),
+                *(change["changed"], change["accuracy"], *(change["interval"] or ("", ""))),
                 *(change["worst"], *(change["worst_interval"] or ("", "")), change["mcnemar_p"]),
                 *(one["tune"]["mean"], one["tune"]["cmm_top"], clearly(one), "yes" if one is best else ""),
             ]

@@ -98,6 +98,9 @@ def class_rows(outcome: "Outcome", material: Material) -> list[dict[str, Any]]:
             row |= {"after": float(after.per_class[c]), "after_interval": _of_class(after, c), "margin": float(after.margin[c])}
             found = [{"class": classes.titles[t.predicted], "takes": t.count} for t in takers(labels, after.outcomes.winner, c)]
             row |= {"rivals": found} if found else {}
+        if labels is None:
+            row |= {"cmm_top_before": float(before.margin[c]), "cmm_top_after": float(after.margin[c])}
+            row |= {"gets": int((after.outcomes.winner == c).sum())}
         if c in worst:
             row |= {"worst": before.worst.fixed_classes.index(c) + 1, "wrong": _wrong(after, c, material)}
         rows.append(row)
@@ -118,6 +121,11 @@ def _wrong(e: Evaluation, c: int, material: Material) -> list[dict[str, Any]]:
     order = mine[np.argsort(e.outcomes.margin[mine], kind="stable")][:MOST_WRONG]
     keys, titles = material.judged.keys, material.dataset.classes.titles
     return [{"picture": keys[i], "taken_by": titles[e.outcomes.winner[i]], "margin": float(e.outcomes.margin[i])} for i in order]
+
+
+def changed_share(first: Evaluation, second: Evaluation) -> float:
+    """Share of images whose prediction differs."""
+    return float((first.outcomes.winner != second.outcomes.winner).mean())
 
 
 def changed(found: Changes, classes: Classes) -> dict[str, Any]:
@@ -155,6 +163,11 @@ def result(
         "tried": evaluation(outcome.tried.evaluation, classes),
         "result": evaluation(outcome.result.evaluation, classes),
         "difference": difference(outcome.difference),
+        "changed": {
+            name: changed_share(outcome.baseline.evaluation, row.evaluation)
+            for name, row in (("one_template", outcome.single), ("baseline", outcome.baseline), ("tried", outcome.tried))
+            if row is not None
+        },
         "families": [
             {
                 "name": name,

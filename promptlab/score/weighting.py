@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from promptlab.errors import UsageError, unknown_name
 from promptlab.events import ignore
-from promptlab.protocols import Rule
+from promptlab.protocols import Rule, Unit
 from promptlab.score import weights as formulas
 from promptlab.score.classifier import subset_rows
 from promptlab.score.contest import Columns
@@ -48,7 +48,13 @@ WAYS = {
         Way("cpe", "softmax of cmm/worst-k in logits: families that do well on the hardest classes", MARGIN),
         Way("zpe", "softmax of confidence, families joined as logits", CONFIDENCE, combine=Combine.LOGIT),
         Way("carprt", "class by class, softmax of predicted-sim", PREDICTED, LabelSource.SELF, Scope.CLASS),
-        Way("shrunk", "class by class, softmax of mean logits shrunk towards all classes'", SIMILARITY, LabelSource.ZPE, Scope.CLASS),
+        Way(
+            "shrunk",
+            "class by class, softmax of mean logit + margin, shrunk towards all classes'",
+            SIMILARITY,
+            LabelSource.ZPE,
+            Scope.CLASS,
+        ),
         Way("forward", "greedy choice of families while accuracy on tune rises; needs labels", "accuracy", LabelSource.TRUE),
     )
 }
@@ -152,9 +158,12 @@ def _drop(text: str) -> float | None:
 
 
 def find(how: Weighting, evidence: Evidence) -> tuple[Weights, Scoreboard]:
-    """Weights of the families, and the scores that stand behind them."""
-    board = evidence.board(how.rule, how.labels)
-    weights = _find(how, evidence, board)
+    """Weights of the families, and the scores that they were made from (without any, those that stand beside them)."""
+    if how.way == "shrunk":
+        weights, board = _shrunk(how, evidence)
+    else:
+        board = evidence.board(how.rule, how.labels)
+        weights = _find(how, evidence, board)
     if how.drop is not None and weights.score is not None:
         weights = formulas.dropped(weights, formulas.kept_by_mad(weights.score, how.drop, board.lower_is_better))
     return weights, board
@@ -170,8 +179,6 @@ def _find(how: Weighting, evidence: Evidence, board: Scoreboard) -> Weights:
             return formulas.zpe(board, how.tau, how.scope)
         case "carprt":
             return formulas.carprt(board, how.tau, how.scope)
-        case "shrunk":
-            return _shrunk(how, evidence)
         case "forward":
             return formulas.subset([k for k, _ in forward(how, evidence)], evidence.families)
         case "top":
@@ -180,12 +187,15 @@ def _find(how: Weighting, evidence: Evidence, board: Scoreboard) -> Weights:
             return formulas.standardised(board, how.tau, how.scope)
 
 
-def _shrunk(how: Weighting, evidence: Evidence) -> Weights:
+def _shrunk(how: Weighting, evidence: Evidence) -> tuple[Weights, Scoreboard]:
+    """The weights, and a board of their own evidence, in logits."""
     wanted = {"similarity": (SIMILARITY,), "margin": ("cmm",), BOTH: (SIMILARITY, "cmm")}[how.evidence]
-    boards = evidence.ask(wanted, how.labels)
-    logit = sum((b.per_class * (evidence.scale if b.unit == "margin" else 1.0) for b in boards.values()), np.zeros(()))
-    count = next(iter(boards.values())).count
-    return formulas.shrunk(logit, count, how.tau, how.scope, evidence.families)
+    boards = list(evidence.ask(wanted, how.labels).values())
+    logit = sum((b.per_class * (evidence.scale if b.unit == "margin" else 1.0) for b in boards), np.zeros(()))
+    weights = formulas.shrunk(logit, boards[0].count, how.tau, how.scope, evidence.families)
+    assert weights.score is not None  # shrunk weights always have one
+    said = {"similarity": "similarity", "margin": "margin", BOTH: "similarity + margin"}[how.evidence]
+    return weights, replace(boards[0], rule=said, unit=Unit.LOGIT, value=weights.score, per_class=logit)
 
 
 def forward(how: Weighting, evidence: Evidence) -> list[tuple[int, float]]:

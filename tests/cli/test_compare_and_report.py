@@ -65,3 +65,29 @@ def test_a_run_without_result_has_no_report(promptlab: Call, npz: Npz) -> None:
     said = promptlab("report")
     assert said.code == 2
     assert "promptlab run" in said.err
+
+
+def test_without_labels_a_comparison_tells_cmm_top(promptlab: Call, npz: Npz) -> None:
+    data = npz(labels=None)
+    first = promptlab("run", data, "--weights", "uniform", "--json").json
+    promptlab("run", data, "--weights", "carprt")
+    said = promptlab("compare", Path(first["run"]).name, "latest")
+    assert "cmm-top" in said.out
+    assert f"{first['baseline']['cmm_top']:+.4f}" in said.out
+
+
+def test_a_transductive_study_says_in_sample_and_marks_nothing(promptlab: Call, npz: Npz) -> None:
+    data = npz()
+    said = promptlab("study", data, "--transductive")
+    assert "In-sample" in said.out
+    assert "(best)" not in said.out
+    assert all(row["in_sample"] for row in promptlab("study", data, "--transductive", "--json").json["rows"])
+    assert not any(row["in_sample"] for row in promptlab("study", data, "--json").json["rows"])
+
+
+@pytest.mark.parametrize(("evidence", "rule"), [("both", "similarity + margin"), ("margin", "margin"), ("similarity", "similarity")])
+def test_the_score_beside_shrunk_weights_is_what_made_them(promptlab: Call, npz: Npz, evidence: str, rule: str) -> None:
+    found = promptlab("run", npz(), "--scope", "global", "--evidence", evidence, "--json").json
+    assert found["method"]["rule"] == rule
+    by_weight = sorted(found["families"], key=lambda row: row["weight"])
+    assert [row["score"] for row in by_weight] == sorted(row["score"] for row in found["families"])

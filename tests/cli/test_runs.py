@@ -113,6 +113,7 @@ def test_the_first_of_a_comparison_is_a_run(promptlab: Call, npz: Npz) -> None:
     run = Path(promptlab("run", npz(), "--json").json["run"])
     said = promptlab("compare", str(run / "classifier.safetensors"), "latest")
     assert said.code == 2
+    assert "The first is no run but a file" in said.err
     assert "--data" in said.err
 
 

@@ -268,6 +268,8 @@ def test_an_odd_file_is_skipped_with_a_reason(folder: Make, opened: Open, case: 
     ODD[case](root / "cat" / "b.jpg")
     found = pictures(opened(root))
     assert found.keys == ("cat/a.jpg", "cat/b.jpg")
+    if case == "folder":
+        assert [Path(key).name for key in some_pictures([str(root / "cat" / "b.jpg")]).keys] == ["a.jpg", "b.jpg"]
     named = [str(root / key) for key in found.keys if case != "folder"]  # a link to a folder that is named stands for what is in it
     for images in (found, *([some_pictures(named)] if named else [])):
         with pytest.raises((DataError, OSError)):

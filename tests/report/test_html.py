@@ -76,6 +76,17 @@ def test_names_from_outside_stay_words(tmp_path: Path, labelled: bool) -> None:
     assert "{{ 7 * 7 }}" in text or not labelled
 
 
+def test_without_labels_the_page_shows_what_labels_are_not_needed_for(tmp_path: Path) -> None:
+    path, found = report_of(tmp_path, labelled=False)
+    text = path.read_text("utf-8")
+    classes = json.loads((path.parent / "classes.json").read_text("utf-8"))
+    assert "taken by" not in text
+    assert sum(row["gets"] for row in classes) == found["data"]["eval"]
+    for row in (row for row in classes if "worst" in row):
+        assert f'{row["cmm_top_before"]:+.4f}</td><td class="n">{row["cmm_top_after"]:+.4f}</td><td class="n">{row["gets"]}</td>' in text
+    assert f"{100 * found['changed']['tried']:.1f}" in text
+
+
 def test_nothing_is_fetched_from_anywhere(tmp_path: Path) -> None:
     path, _ = report_of(tmp_path)
     text = path.read_text("utf-8")

@@ -35,6 +35,7 @@ def row(
         "debias": "none",
         "tau": 1.0,
         "evidence": None,
+        "in_sample": False,
         "health": [],
         "tune": {"mean": None if blind else tune[0], "worst": None if blind else tune[1], "cmm_top": cmm_top},
         "eval": {
@@ -49,6 +50,8 @@ def row(
         "difference": {
             "worst": None if interval is None else sum(interval) / 2,
             "worst_interval": interval and list(interval),
+            "accuracy": None if blind else 0.02,
+            "interval": None if blind else [-0.01, 0.05],
             "mcnemar_p": None if blind else 0.5,
             "changed": 0.1,
         },
@@ -155,6 +158,8 @@ def test_csv_holds_every_figure_as_it_is(rows: list[Row]) -> None:
         assert [float(line["worst_difference_low"]), float(line["worst_difference_high"])] == one["difference"]["worst_interval"]
         assert (float(line["tune_mean"]), float(line["accuracy"])) == (one["tune"]["mean"], one["eval"]["accuracy"])
         assert (line["clearly"], line["evidence"], None in line) == (clearly(one), "", False)
+        assert (line["n"], line["k"], line["in_sample"], float(line["cmm_top"])) == ("100", "10", "", one["eval"]["cmm_top"])
+        assert (line["accuracy_difference_low"], line["changed"]) == ("-0.01", "0.1")
     assert [line["chosen"] for line in lines].count("yes") == 1
 
 
