@@ -32,6 +32,7 @@ WAYS: tuple[dict[str, Any], ...] = (
     {"name": "cpe", "scope": "class"},
     {"name": "cpe", "labels": "self"},
     {"name": "cmm-top/worst-k"},
+    {"name": "cmm-top/worst-k", "scope": "class"},
     {"name": "zpe"},
     {"name": "zpe", "combine": "embedding"},
     {"name": "carprt"},
