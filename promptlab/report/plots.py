@@ -24,7 +24,7 @@ def spread(wanted: Sequence[float], least: float, bottom: float) -> list[float]:
 def slopes(rows: Sequence[tuple[str, float, float]]) -> str:
     """A slope chart of (name, before, after), shares of 1: each class a line, falling ones dashed."""
     height = max(200, LINE * len(rows) + 40)
-    top, bottom, left, right = 24.0, height - 12.0, 160.0, 260.0
+    top, bottom, left, right = 24.0, height - 12.0, 170.0, 250.0
     span = max([0.05, *(v for _, before, after in rows for v in (before, after))])
 
     def y(share: float) -> float:
@@ -41,10 +41,13 @@ def slopes(rows: Sequence[tuple[str, float, float]]) -> str:
         word = escape(name if len(name) <= 18 else name[:17] + "…")
         parts.append(
             f'<g class="{kind}"><title>{escape(name)}: {before:.1%} to {after:.1%}</title>'
-            f'<text x="{left - 12}" y="{label + 4:.1f}" text-anchor="end">{word} {100 * before:.0f}</text>'
+            f'<text x="{left - 22}" y="{label + 4:.1f}" text-anchor="end">{word} {100 * before:.0f}</text>'
             f'<line x1="{left}" y1="{y(before):.1f}" x2="{right}" y2="{y(after):.1f}"/>'
+            # Labels that had to give way are led back to their dot.
+            f'<line class="lead" x1="{left - 20}" y1="{label:.1f}" x2="{left - 3}" y2="{y(before):.1f}"/>'
+            f'<line class="lead" x1="{right + 3}" y1="{y(after):.1f}" x2="{right + 20}" y2="{end:.1f}"/>'
             f'<circle cx="{left}" cy="{y(before):.1f}" r="3"/><circle cx="{right}" cy="{y(after):.1f}" r="3"/>'
-            f'<text x="{right + 12}" y="{end + 4:.1f}">{100 * after:.0f} {word}</text></g>'
+            f'<text x="{right + 22}" y="{end + 4:.1f}">{100 * after:.0f} {word}</text></g>'
         )
     return _svg(420, height, "Accuracy of the worst classes before and after, in percent", parts)
 
