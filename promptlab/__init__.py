@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from promptlab.errors import PromptlabError
     from promptlab.hookspecs import hookimpl
     from promptlab.lab import Lab
-    from promptlab.protocols import DataOptions, ModelAlias, Rule
+    from promptlab.protocols import ChatAlias, DataOptions, Endpoint, ModelAlias, Rule
     from promptlab.types import Classes, Classifier, Dataset, Features, Images
 
 _PLACES = {
@@ -19,7 +19,9 @@ _PLACES = {
     "Settings": "config",
     "PromptlabError": "errors",
     "hookimpl": "hookspecs",
+    "ChatAlias": "protocols",
     "DataOptions": "protocols",
+    "Endpoint": "protocols",
     "ModelAlias": "protocols",
     "Rule": "protocols",
     "Classes": "types",
@@ -30,10 +32,12 @@ _PLACES = {
 }
 
 __all__ = [
+    "ChatAlias",
     "Classes",
     "Classifier",
     "DataOptions",
     "Dataset",
+    "Endpoint",
     "Features",
     "Images",
     "Lab",

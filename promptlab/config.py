@@ -55,6 +55,8 @@ class Settings:
     """`mad:0.5` gives no weight to families whose score is below median + 0.5 MAD; empty keeps all."""
     evidence: str = "both"
     """What `shrunk` is made from: `similarity`, `margin` (CMM), or `both`."""
+    describe_weight: float = 0.5
+    """The part of a class's vector that descriptions placed `beside` make."""
     debias: str = "none"
     """How per-class offsets are found: `none`, `prior` (one step), `balance`."""
     mix: str = ""
@@ -75,6 +77,22 @@ class Settings:
     """Load pickled weights too; safetensors alone otherwise."""
     offline: bool = False
     """Download nothing."""
+    llm: str = ""
+    """Who is asked for descriptions: an alias (`promptlab models --llm`), or the name of a model at `base_url`; empty: nobody."""
+    base_url: str = ""
+    """A server that speaks OpenAI's Chat Completions, e.g. `http://localhost:11434/v1`; empty: OpenAI's own."""
+    prices: tuple[str, ...] = ()
+    """`MODEL=IN/OUT`: US dollars for a million tokens of question and of reply; without, costs are unknown."""
+    max_cost: float = 0.0
+    """US dollars that one command may spend; 0 is no limit."""
+    llm_timeout: float = 60.0
+    """Seconds that one reply may take."""
+    llm_parallel: int = 4
+    """Questions asked at once."""
+    llm_rate: int = 0
+    """Requests in a minute; 0 is no limit."""
+    llm_tokens: int = 0
+    """Tokens of questions and replies in a minute; 0 is no limit."""
     cache: str = ""
     """The cache folder; empty: the user's cache folder."""
     runs: str = "runs"

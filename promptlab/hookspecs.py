@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pluggy
 
 from promptlab.events import Event
-from promptlab.protocols import DatasetSource, ModelAlias, Rule
+from promptlab.protocols import ChatAlias, DatasetSource, ModelAlias, Rule
 
 hookspec = pluggy.HookspecMarker("promptlab")
 hookimpl = pluggy.HookimplMarker("promptlab")
@@ -28,6 +28,12 @@ def promptlab_rules() -> Iterable[Rule]:  # type: ignore[empty-body]
 @hookspec
 def promptlab_encoders() -> Iterable[ModelAlias]:  # type: ignore[empty-body]
     """Short names for open_clip models, e.g. `ModelAlias("mini", "local-dir:/where/it/lies", "a small model")`."""
+
+
+@hookspec
+def promptlab_chats() -> Iterable[ChatAlias]:  # type: ignore[empty-body]
+    """Short names for language models: `ChatAlias("mine", open, "a server of ours")`, where `open(rest)` is a context manager that gives an
+    `Endpoint`. promptlab asks, checks, pays attention to limits and keeps the replies; a plugin only says where."""
 
 
 @hookspec

@@ -16,7 +16,7 @@ from promptlab.errors import DataError, PluginError, PromptlabError
 from promptlab.events import Event, Noted
 
 GROUP = "promptlab"
-HOOKS = ("promptlab_datasets", "promptlab_rules", "promptlab_encoders")
+HOOKS = ("promptlab_datasets", "promptlab_rules", "promptlab_encoders", "promptlab_chats")
 
 
 T = TypeVar("T")

@@ -1,7 +1,8 @@
 """What an outsider looks like: the shapes that plugins fill."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -44,6 +45,35 @@ class ModelAlias:
     """The word that the user types."""
     target: str
     """What it stands for, as `--model` takes it: `local-dir:FOLDER`, `NAME,TAG`, `NAME,FILE`."""
+    about: str = ""
+    """One line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a language model is asked: a server that speaks OpenAI's Chat Completions, or replies that were kept before."""
+
+    provider: str
+    """Who answers, part of every reply's key: the alias, or the server's host and port."""
+    model: str
+    """The model, as the server calls it."""
+    base_url: str = ""
+    """E.g. `http://127.0.0.1:8080/v1`; empty when only kept replies can be had."""
+    key: str = field(default="", repr=False)
+    """The API key; empty where none is needed. Never shown, never written."""
+    replies: str = ""
+    """A folder of replies that came with it; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatAlias:
+    """A short name for a language model."""
+
+    name: str
+    """The word that the user types: `--llm local`."""
+    open: Callable[[str], AbstractContextManager[Endpoint]]
+    """Makes the model ready and says where it is asked; what follows the name after a colon is given, else an empty word
+    (`--llm local:/models/some.gguf`). Leaving the context stops what it started."""
     about: str = ""
     """One line."""
 

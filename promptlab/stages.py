@@ -85,7 +85,7 @@ class Stages(Catalogue):
         tune, judged = self.halves(features)
         skipped = tuple(s for part in features.values() for s in part.skipped)
         found = [*lint(dataset.classes, bank), *found]
-        return Material(dataset, tune, judged, bank, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
+        return Material(dataset, tune, judged, bank, bank, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
 
     def halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
         """Tune and eval: the data's own parts, else halves by the seed; twice the same object when transductive."""

@@ -4,24 +4,9 @@ The alphabet, used in every docstring: N images · C classes · K prompt familie
 Cosines lie in [-1, 1]; logits are cosine x scale (+ bias); rows called *unit* have L2 norm 1.
 """
 
-from promptlab.types.data import (
-    Array,
-    Check,
-    Classes,
-    Combine,
-    Dataset,
-    Features,
-    Images,
-    LabelSource,
-    Material,
-    PromptGrid,
-    Rows,
-    Scope,
-    Shards,
-    Template,
-    TextBank,
-    unit,
-)
+from promptlab.types.arrays import Array, Rows, Shards, unit
+from promptlab.types.data import Check, Combine, Dataset, Features, Images, LabelSource, Material, Scope
+from promptlab.types.prompts import Classes, Description, Form, Place, PromptGrid, Template, TextBank
 from promptlab.types.results import (
     Agreement,
     Changes,
@@ -50,15 +35,18 @@ __all__ = [
     "Combine",
     "Confusion",
     "Dataset",
+    "Description",
     "Difference",
     "Evaluation",
     "Features",
+    "Form",
     "Guess",
     "Images",
     "Interval",
     "LabelSource",
     "Material",
     "Outcomes",
+    "Place",
     "PromptGrid",
     "Rows",
     "Scope",

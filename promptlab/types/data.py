@@ -1,16 +1,14 @@
-"""The values that go in: classes, prompts, pictures, and their vectors."""
+"""The values that go in: pictures, their vectors, and everything that the main loop needs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from promptlab.errors import DataError, MismatchError, unknown_name
-
-Array = NDArray[Any]
+from promptlab.errors import DataError, MismatchError
+from promptlab.types.arrays import Array, Rows, same_length, unit
+from promptlab.types.prompts import Classes, TextBank
 
 
 class LabelSource(StrEnum):
@@ -35,162 +33,6 @@ class Scope(StrEnum):
 
     GLOBAL = "global"
     CLASS = "class"
-
-
-def unit(x: Any) -> Any:
-    """Rows of `x` (..., D) with L2 norm 1, as numpy array or torch tensor, whichever came; zero rows stay zero.
-
-    The only place where rows are normalised. Half precision must be cast to fp32 before: bf16 "unit" rows have norm 0.9994.
-    """
-    return x / ((x * x).sum(-1, keepdims=True) ** 0.5).clip(min=1e-12)
-
-
-def same_length(what: str, **sizes: int) -> None:
-    """Raises MismatchError, naming the sizes, unless they are equal."""
-    if len(set(sizes.values())) > 1:
-        raise MismatchError(f"{what}: " + ", ".join(f"{n} {name}" for name, n in sizes.items()) + "; they must be equal.")
-
-
-class Rows(Protocol):
-    """What holds N rows of width D and gives back any of them as an array: a numpy array, or shards on disk."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> Any: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, rows: Any) -> Any: ...
-
-
-class Shards:
-    """N rows in several memory-mapped arrays, seen as one (N, D)."""
-
-    def __init__(self, parts: Sequence[Array]) -> None:
-        self._parts = parts
-        self._starts = np.cumsum([0, *map(len, parts)])
-        self.shape: tuple[int, ...] = (int(self._starts[-1]), parts[0].shape[1])
-        self.dtype = parts[0].dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: Any) -> Array:
-        """The rows of a slice or of an int array (n,), in that order, copied into memory."""
-        wanted = np.arange(len(self))[rows]
-        out = np.empty((len(wanted), self.shape[1]), self.dtype)
-        part = np.searchsorted(self._starts, wanted, "right") - 1
-        for p in np.unique(part):
-            here = part == p
-            out[here] = self._parts[p][wanted[here] - self._starts[p]]
-        return out
-
-
-@dataclass(frozen=True, slots=True)
-class Classes:
-    """C classes in label order. A label is an index into them; names may repeat, ids may not."""
-
-    ids: tuple[str, ...]
-    """(C,) what the data calls each class, e.g. the folder."""
-    names: tuple[tuple[str, ...], ...]
-    """(C,) the words for each class, at least one; the first is the one that tables show."""
-
-    def __post_init__(self) -> None:
-        same_length("Classes", ids=len(self.ids), names=len(self.names))
-        if len(set(self.ids)) != len(self.ids):
-            twice = sorted({i for i in self.ids if self.ids.count(i) > 1})
-            raise DataError(f"The class ids {', '.join(twice[:3])} occur more than once.", "Give every class an id of its own.")
-        empty = next((i for i, names in zip(self.ids, self.names, strict=True) if not names or not all(n.strip() for n in names)), None)
-        if empty is not None:
-            raise DataError(f"The class {empty!r} has an empty name.", "Give every class at least one word.")
-
-    @classmethod
-    def of(cls, names: Sequence[str]) -> Self:
-        """Classes whose ids are their names; a repeated name gets a number into its id."""
-        ids: dict[str, None] = {}
-        for name in names:
-            n, free = 1, name
-            while free in ids or (n > 1 and free in names):
-                n, free = n + 1, f"{name}#{n + 1}"
-            ids[free] = None
-        return cls(tuple(ids), tuple((name,) for name in names))
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def find(self, name: str) -> int:
-        """The index of the class with that id or name. Raises UsageError that lists the nearest."""
-        known = {**{t: c for c, t in enumerate(self.titles)}, **{i: c for c, i in enumerate(self.ids)}}
-        if name not in known:
-            raise unknown_name("class", name, known)
-        return known[name]
-
-    @property
-    def titles(self) -> tuple[str, ...]:
-        """(C,) one name per class, for tables."""
-        return tuple(names[0] for names in self.names)
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One sentence with a hole for the class name."""
-
-    name: str
-    """What tables call the family: the sentence with `{}` for the name."""
-    source: str
-    """Jinja2 with `{{ name }}`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PromptGrid:
-    """The K x C grid of cells; cell (k, c) holds the texts that family k says of class c, by index, never by class name."""
-
-    classes: Classes
-    """The C classes."""
-    families: tuple[str, ...]
-    """(K,) names of the families."""
-    texts: tuple[str, ...]
-    """(P,) the distinct texts."""
-    cell: Array
-    """(T, 3) int: family, class and text of each entry; every cell has at least one."""
-
-    def __post_init__(self) -> None:
-        k, c = len(self.families), len(self.classes)
-        if self.cell.ndim != 2 or self.cell.shape[1] != 3:
-            raise MismatchError(f"PromptGrid.cell has shape {self.cell.shape}; (T, 3) was expected.")
-        filled = np.zeros((k, c), bool)
-        filled[self.cell[:, 0], self.cell[:, 1]] = True
-        if not filled.all():
-            raise DataError(f"{int((~filled).sum())} of {k} x {c} cells have no text.", "Every family needs a text for every class.")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TextBank:
-    """The unit vectors of a grid's cells."""
-
-    z: Array
-    """(K, C, D) f4 unit: the renormalised mean of each cell's unit text vectors. Equal cells are equal to the bit."""
-    grid: PromptGrid
-    """What the vectors say."""
-    encoder: str
-    """Fingerprint of the encoder; empty when nobody knows it."""
-    scale: float
-    """Logits are cosine x scale."""
-    too_long: tuple[str, ...] = ()
-    """Texts longer than the encoder's context, which it cut."""
-    texts: Array | None = None
-    """(P, D) f4 unit: each text by itself; None where the data brought cells alone, each of one text."""
-    logit_bias: float | None = None
-    """What a sigmoid model adds to every logit; None for softmax models."""
-
-    def __post_init__(self) -> None:
-        k, c = len(self.grid.families), len(self.grid.classes)
-        if self.z.shape[:2] != (k, c):
-            raise MismatchError(f"TextBank.z has shape {self.z.shape}; ({k}, {c}, D) was expected.")
-
-    def texts_of(self, c: int) -> tuple[Array, Array, Array]:
-        """(families (n,), texts (n,), vectors (n, D)) of everything that is said of class c."""
-        families, _, texts = self.grid.cell[self.grid.cell[:, 1] == c].T
-        return families, texts, self.z[families, c] if self.texts is None else self.texts[texts]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -302,7 +144,9 @@ class Material:
     judged: Features
     """What is told; the same object as `tune` when that is in-sample."""
     bank: TextBank
-    """The families."""
+    """The families, with the descriptions that are in use."""
+    bare: TextBank
+    """The families without any description; the same object as `bank` when none is in use."""
     single: TextBank | None
     """One template beside them; None when there is none."""
     model: str

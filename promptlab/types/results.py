@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from promptlab.errors import MismatchError
-from promptlab.types.data import Array, Classes, Combine, same_length
+from promptlab.types.arrays import Array, same_length
+from promptlab.types.data import Combine
+from promptlab.types.prompts import Classes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -189,7 +189,7 @@ def planted(
 def material_of(tune: Features, judged: Features, bank: TextBank, single: TextBank | None = None) -> Material:
     """What the main loop needs, from parts."""
     data = Dataset("planted", bank.grid.classes, {"tune": tune, "eval": judged}, bank)
-    return Material(data, tune, judged, bank, single, "", {}, (), ())
+    return Material(data, tune, judged, bank, bank, single, "", {}, (), ())
 
 
 def choice_of(

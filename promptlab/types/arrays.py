@@ -1,0 +1,59 @@
+"""Arrays: rows of vectors, in memory or in shards on disk."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptlab.errors import MismatchError
+
+Array = NDArray[Any]
+
+
+def unit(x: Any) -> Any:
+    """Rows of `x` (..., D) with L2 norm 1, as numpy array or torch tensor, whichever came; zero rows stay zero.
+
+    The only place where rows are normalised. Half precision must be cast to fp32 before: bf16 "unit" rows have norm 0.9994.
+    """
+    return x / ((x * x).sum(-1, keepdims=True) ** 0.5).clip(min=1e-12)
+
+
+def same_length(what: str, **sizes: int) -> None:
+    """Raises MismatchError, naming the sizes, unless they are equal."""
+    if len(set(sizes.values())) > 1:
+        raise MismatchError(f"{what}: " + ", ".join(f"{n} {name}" for name, n in sizes.items()) + "; they must be equal.")
+
+
+class Rows(Protocol):
+    """What holds N rows of width D and gives back any of them as an array: a numpy array, or shards on disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any) -> Any: ...
+
+
+class Shards:
+    """N rows in several memory-mapped arrays, seen as one (N, D)."""
+
+    def __init__(self, parts: Sequence[Array]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+        self.shape: tuple[int, ...] = (int(self._starts[-1]), parts[0].shape[1])
+        self.dtype = parts[0].dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        """The rows of a slice or of an int array (n,), in that order, copied into memory."""
+        wanted = np.arange(len(self))[rows]
+        out = np.empty((len(wanted), self.shape[1]), self.dtype)
+        part = np.searchsorted(self._starts, wanted, "right") - 1
+        for p in np.unique(part):
+            here = part == p
+            out[here] = self._parts[p][wanted[here] - self._starts[p]]
+        return out
