@@ -106,8 +106,21 @@ def encode_grid(grid: PromptGrid, encoder: Encoder, cache: Cache, listen: Listen
 
 
 def cells(z: Array, grid: PromptGrid) -> Array:
-    """(K, C, D) f4 unit: the renormalised mean of each cell's unit text vectors z (P, D)."""
-    out = np.zeros((len(grid.families), len(grid.classes), z.shape[1]))
-    k, c, p = grid.cell.T
-    np.add.at(out, (k, c), unit(z.astype(np.float64))[p])
-    return np.asarray(unit(out), np.float32)
+    """(K, C, D) f4 unit: the renormalised mean of each cell's unit text vectors z (P, D). Where a cell has descriptions and bare texts, it is
+    the renormalised sum of the two means, by the class's share, so that eight bad descriptions cannot outweigh the bare text."""
+    rows = unit(z.astype(np.float64))
+    if grid.described is None or grid.share is None:
+        return np.asarray(unit(_sums(rows, grid, np.ones(len(grid.cell), bool))), np.float32)
+    bare, said = (_sums(rows, grid, part) for part in (~grid.described, grid.described))
+    plain, share = ~said.any((0, 2)), grid.share[:, None]
+    joined = (1 - share) * unit(bare) + share * unit(said)
+    joined[:, plain] = bare[:, plain]  # classes without descriptions stay as they were, to the bit
+    return np.asarray(unit(joined), np.float32)
+
+
+def _sums(rows: Array, grid: PromptGrid, part: Array) -> Array:
+    """(K, C, D) f8: the sum of each cell's text vectors, over some of the entries."""
+    out = np.zeros((len(grid.families), len(grid.classes), rows.shape[1]))
+    k, c, p = grid.cell[part].T
+    np.add.at(out, (k, c), rows[p])
+    return out

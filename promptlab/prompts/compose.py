@@ -3,13 +3,14 @@
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from promptlab.errors import DataError
+from promptlab.errors import DataError, UsageError, unknown_name
+from promptlab.prompts.english import article
 from promptlab.prompts.templates import render
-from promptlab.types import Classes, PromptGrid, Template
+from promptlab.types import Classes, Description, Form, Place, PromptGrid, Template
 
 # Tokenizers turn these words into their real start, end and padding: what comes after an end would be ignored. CLIP has the first, those of
 # SigLIP, RoBERTa and T5 the others.
@@ -33,13 +34,16 @@ def _as_read(text: str) -> str:
     return text
 
 
-def compose(classes: Classes, templates: Sequence[Template]) -> PromptGrid:
-    """The grid: one text per template and name. Equal texts are stored once; cells point to them by class index, never by name.
+def compose(classes: Classes, templates: Sequence[Template], descriptions: Sequence[Description] = (), weight: float = 0.5) -> PromptGrid:
+    """The grid: one text per template and name, and what the descriptions in use add (method, section 1). Equal texts are stored once; cells
+    point to them by class index, never by name.
 
-    Raises DataError when cleaning leaves nothing of a name, UsageError when a template fails.
+    weight: the part of a cell that descriptions placed `beside` make. Raises DataError when cleaning leaves nothing of a name, UsageError
+    when a template fails, or for descriptions that cannot be placed together or whose class is not there.
     """
+    said = _by_class(classes, descriptions)
     texts: dict[str, int] = {}
-    entries = []
+    entries = set[tuple[int, int, int, bool]]()
     for c, names in enumerate(classes.names):
         kept = list(dict.fromkeys(filter(None, map(clean, names))))
         if not kept:
@@ -48,5 +52,50 @@ def compose(classes: Classes, templates: Sequence[Template]) -> PromptGrid:
                 "Give it another name.",
             )
         for k, made in enumerate(templates):
-            entries += [(k, c, texts.setdefault(clean(render(made, name)), len(texts))) for name in kept]
-    return PromptGrid(classes, tuple(made.name for made in templates), tuple(texts), np.array(sorted(set(entries)), np.int64))
+            for described, text in _cell(made, kept, said.get(c, ())):
+                entries.add((k, c, texts.setdefault(text, len(texts)), described))
+    rows = sorted(entries)
+    cell, families = np.array([row[:3] for row in rows], np.int64), tuple(made.name for made in templates)
+    if not any(row[3] for row in rows):
+        return PromptGrid(classes, families, tuple(texts), cell)
+    share = np.array([weight if any(d.place is Place.BESIDE for d in said.get(c, ())) else 0.5 for c in range(len(classes))])
+    return PromptGrid(classes, families, tuple(texts), cell, np.array([row[3] for row in rows]), share)
+
+
+def _by_class(classes: Classes, descriptions: Sequence[Description]) -> dict[int, list[Description]]:
+    """{class: its descriptions in use}. Raises UsageError for a class that is not there, or two ways of joining them to the bare texts."""
+    index, found = {i: c for c, i in enumerate(classes.ids)}, dict[int, list[Description]]()
+    for one in descriptions:
+        if one.class_id not in index:
+            raise unknown_name("class", one.class_id, classes.ids)
+        if one.use and clean(one.text):
+            found.setdefault(index[one.class_id], []).append(one)
+    for c, those in found.items():
+        if {d.place for d in those} >= {Place.INSIDE, Place.BESIDE}:
+            raise UsageError(
+                f"The class {classes.ids[c]!r} has descriptions placed `inside` and others `beside`; one of the two was expected.",
+                "Change `place` in descriptions.jsonl, or set `use` to false.",
+            )
+    return found
+
+
+def _cell(made: Template, names: Sequence[str], descriptions: Sequence[Description]) -> Iterator[tuple[bool, str]]:
+    """(whether it is a description, text) of everything that one family says of one class."""
+    instead = [d for d in descriptions if d.place is Place.REPLACE]
+    called = [clean(d.text) for d in instead if d.form is Form.PHRASE] or (() if instead else names)
+    yield from ((False, clean(render(made, name))) for name in called)
+    yield from ((False, clean(d.text)) for d in instead if d.form is Form.SENTENCE)
+    for d in descriptions:
+        if d.place is Place.REPLACE:
+            continue
+        if d.form is Form.SENTENCE:
+            yield True, clean(d.text)
+        elif d.place is Place.BESIDE:
+            yield True, described(f"a photo of {article((called or names)[0])}", d.text)
+        else:
+            yield from ((True, described(clean(render(made, name)), d.text)) for name in called or names)
+
+
+def described(text: str, phrase: str) -> str:
+    """A prompt with a phrase: `a photo of a tench.` and `a green fish` make `a photo of a tench, a green fish.`"""
+    return f"{text.rstrip(' .')}, {clean(phrase).rstrip(' .')}."
