@@ -75,7 +75,7 @@ class Lab(Sessions):
             from promptlab.loops import run as loop  # torch: after the data is found, so that a wrong name is told at once
 
             choice = lab.choice(session.dataset)
-            material = lab.prepare(session.dataset, session.prompts.templates)
+            material = lab.prepare(session.dataset, session.prompts)
             outcome = loop.run(material, choice, lab.rules, lab._tell)
             health = (*material.lint, *outcome.health)
             lab._save_classifier(session.run, lab._with_lineage(outcome, material, choice))
@@ -101,8 +101,8 @@ class Lab(Sessions):
             labelled = is_labelled(session.dataset)
             source = LabelSource(labels) if labels else LabelSource.TRUE if labelled else LabelSource.ENSEMBLE
             check_question(names, lab.rules, source, labelled, len(session.dataset.classes))
-            material = lab.prepare(session.dataset, session.prompts.templates)
-            boards = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell).ask(names, source)
+            material = lab.prepare(session.dataset, session.prompts)
+            boards = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell, material.bare).ask(names, source)
             scores = {name: summary.board(board, session.dataset.classes) for name, board in boards.items()}
             lab._tell(Saved("scores", str(session.run.save_json(runs.SCORES, scores))))
         return boards, material
@@ -116,9 +116,9 @@ class Lab(Sessions):
         dataset = plan.lab.open(plan.where)
         if plan.prompts is not None:
             dataset = replace(dataset, classes=plan.prompts.apply(dataset.classes))
-        material = plan.lab.prepare(dataset, plan.prompts.templates if plan.prompts else ())
+        material = plan.lab.prepare(dataset, plan.prompts)
         source = LabelSource.ENSEMBLE if material.tune.labels is None else LabelSource.TRUE
-        labels = Evidence(material.tune, material.bank, self.rules, self.device, ignore).labels(source)
+        labels = Evidence(material.tune, material.bare, self.rules, self.device, ignore).labels(source)
         assert labels is not None  # both sources give one label to each picture
         return score_texts(material.tune, material.bank, labels, dataset.classes.find(class_), self.device), material
 
@@ -134,8 +134,9 @@ class Lab(Sessions):
             from promptlab.score.weighting import find
 
             choice = lab.choice(session.dataset)
-            material = lab.prepare(session.dataset, session.prompts.templates)
-            weights, _ = find(choice.how, Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell))
+            material = lab.prepare(session.dataset, session.prompts)
+            evidence = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell, material.bare)
+            weights, _ = find(choice.how, evidence)
             made = loop.make(material.tune, material.bank, weights, choice)
             classifier = replace(made, lineage=lab._lineage(material, weights, choice))
             lab._save_classifier(session.run, classifier)
@@ -155,8 +156,9 @@ class Lab(Sessions):
 
             base, classes = lab.choice(session.dataset), session.dataset.classes
             grid = loop.Grid(**(axes or {}))
-            wanted = loop.choices(grid, base, lab.rules, len(classes), is_labelled(session.dataset))
-            material = lab.prepare(session.dataset, session.prompts.templates)
+            described = any(one.use for one in session.prompts.descriptions)
+            wanted = loop.choices(grid, base, lab.rules, len(classes), is_labelled(session.dataset), described)
+            material = lab.prepare(session.dataset, session.prompts)
             keep = partial(lab._kept_row, loop.key(material), classes)
             rows = list(loop.study(wanted, lambda: loop.Bench(material, lab.rules, base), keep, lab._tell))
             session.run.save_json(runs.STUDY, study_report.ordered(rows))
@@ -169,7 +171,8 @@ class Lab(Sessions):
         """A row of a study, remembered by everything that it stands on."""
         mix = None if choice.mix is None else choice.mix.tolist()
         key = fingerprint(
-            facts, asdict(choice.how), choice.debias, mix, choice.k, choice.seed, runs.version("promptlab-clip"), study_report.FORMAT
+            *(facts, asdict(choice.how), choice.debias, mix, choice.k, choice.seed, choice.described),
+            *(runs.version("promptlab-clip"), study_report.FORMAT),
         )
         row: dict[str, Any] = self.cache.remembered("study", key, lambda: study_report.row(attempt(), classes))
         return row
@@ -267,7 +270,9 @@ class Lab(Sessions):
         assert plan.kept is not None
         if plan.prompts is None:
             raise _no_prompts(plan.kept)
-        return plan.kept, plan.prompts, compose(plan.prompts.apply(plan.lab.open(plan.where).classes), plan.prompts.templates)
+        classes = plan.prompts.apply(plan.lab.open(plan.where).classes)
+        weight = plan.lab.settings.describe_weight
+        return plan.kept, plan.prompts, compose(classes, plan.prompts.templates, plan.prompts.descriptions, weight)
 
     @staticmethod
     def save_prompts(run: runs.Run, prompts: Prompts) -> Path:

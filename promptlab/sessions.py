@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from promptlab import runs
 from promptlab.data import identity
+from promptlab.display import many
 from promptlab.errors import MismatchError, PromptlabError, UsageError
 from promptlab.events import Noted, Saved
-from promptlab.prompts import edits
+from promptlab.prompts import descriptions, edits
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.edits import Prompts
 from promptlab.stages import Stages
 from promptlab.store import fingerprint
-from promptlab.types import Classifier, Dataset, Material, Weights
+from promptlab.types import Classifier, Dataset, Material, PromptGrid, Weights
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
@@ -66,7 +67,8 @@ class Sessions(Stages):
         own = given or _prompts(kept)
         if own is not None and flagged:
             own = replace(own, templates=template_sets.load(settings.templates))
-        changed = given is not None or not settings.agrees(manifest["settings"])
+        edited = own is not None and kept.result is not None and kept.result.get("descriptions") != descriptions.mark(own.descriptions)
+        changed = given is not None or edited or not settings.agrees(manifest["settings"])
         draft = kept.path / edits.DRAFT
         if flagged and draft.is_file():
             self._tell(Noted("The prompts were edited: with --templates only their names are used. `promptlab prompts reset` drops edits."))
@@ -80,12 +82,14 @@ class Sessions(Stages):
         pictures = identity.content(dataset)
         prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
+        prompts, strange = descriptions.fitting(prompts, dataset.classes)
         same = plan.kept is not None and plan.kept.manifest.get("pictures", pictures) == pictures
         run = plan.kept if same and plan.kept is not None else self._new_run(plan.where, dataset, prompts, pictures)
         folder = str(run.path)
         self._recorders = (watch, run.log, lambda event: self._plugins.announce(event, folder))
         going_on = [Noted(f"Going on with the run {plan.before}.", "info")] * bool(plan.before)
         changed = [Noted("The data has changed since that run, so this is a new one.")] * (plan.kept is not None and not same)
+        changed += [Noted(f"Descriptions of {many(strange, 'class', 'classes')} that the data does not have are left out.")] * bool(strange)
         try:
             with run.work():
                 for note in (*going_on, *changed, *map(Noted, dataset.notes)):
@@ -106,6 +110,8 @@ class Sessions(Stages):
         made = runs.new(Path(self.settings.runs), dataset.name, about)
         if dataset.bank is None:
             made.save_text(edits.FILE, prompts.text())
+            if prompts.descriptions:
+                made.save_text(descriptions.FILE, descriptions.text(prompts.descriptions))
         return made
 
     def _encoder_of(self, classifier: Classifier) -> "OpenClipEncoder":
@@ -131,7 +137,7 @@ class Sessions(Stages):
         return {
             "model": material.model,
             "dataset": material.dataset.name,
-            "grid": fingerprint(list(material.bank.grid.texts), material.bank.grid.cell),
+            "grid": _grid(material.bank.grid),
             "families": list(weights.families),
             "weights": weights.w.tolist(),
             "how": choice.how.name,
@@ -146,6 +152,11 @@ class Sessions(Stages):
 
 
 def _prompts(run: runs.Run) -> Prompts | None:
-    """The prompts of a run, edited or not; None when its text vectors came with the data."""
+    """The prompts of a run, edited or not, and its descriptions; None when its text vectors came with the data."""
     path = edits.file_of(run.path)
-    return edits.load(path) if path.is_file() else None
+    return replace(edits.load(path), descriptions=descriptions.load(run.path)) if path.is_file() else None
+
+
+def _grid(grid: PromptGrid) -> str:
+    parts = [] if grid.described is None else [grid.described, grid.share]
+    return fingerprint(list(grid.texts), grid.cell, *parts)

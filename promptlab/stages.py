@@ -11,8 +11,9 @@ from promptlab.errors import UsageError
 from promptlab.events import Event, Listener, Noted, ignore
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
+from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint, lint_templates
-from promptlab.types import Check, Classes, Dataset, Features, Material, Template, TextBank
+from promptlab.types import Check, Classes, Dataset, Description, Features, Material, Template, TextBank
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
@@ -63,29 +64,37 @@ class Stages(Catalogue):
             self._tell(Noted(f"Left out: {many(len(skipped), 'picture')} that could not be read, e.g. {skipped[0][0]}: {skipped[0][1]}."))
         return out, new
 
-    def texts(self, classes: Classes, templates: Sequence[Template], encoder: "OpenClipEncoder") -> tuple[TextBank, int]:
-        """The text bank of templates, and how many texts were encoded anew."""
+    def texts(
+        self, classes: Classes, templates: Sequence[Template], encoder: "OpenClipEncoder", descriptions: Sequence[Description] = ()
+    ) -> tuple[TextBank, int]:
+        """The text bank of templates and descriptions, and how many texts were encoded anew."""
         from promptlab.encode.text import encode_grid
 
-        return encode_grid(compose(classes, templates), encoder, self.cache, self._tell)
+        grid = compose(classes, templates, descriptions, self.settings.describe_weight)
+        return encode_grid(grid, encoder, self.cache, self._tell)
 
-    def prepare(self, dataset: Dataset, templates: Sequence[Template] = ()) -> Material:
-        """Everything that the main loop needs, encoded or taken from the cache. Templates: those of the settings by default."""
+    def prepare(self, dataset: Dataset, prompts: Prompts | None = None) -> Material:
+        """Everything that the main loop needs, encoded or taken from the cache. Prompts: the templates of the settings by default."""
         model = self.model_for(dataset)
         encoder = self.encoder(model) if model else None
         features, images = self.features(dataset, encoder)
         bank, single, texts, found = dataset.bank, None, 0, list[Check]()
+        bare = bank
         if bank is None:
             assert encoder is not None  # `model_for` names a model whenever texts are to be encoded
-            said = templates or template_sets.load(self.settings.templates)
-            found = lint_templates(said, dataset.classes)
-            bank, first = self.texts(dataset.classes, said, encoder)
-            single, second = self.texts(dataset.classes, [template_sets.template(ONE_TEMPLATE)], encoder)
-            texts = first + second
+            said = prompts or Prompts(template_sets.load(self.settings.templates))
+            found = lint_templates(said.templates, dataset.classes)
+            bare, texts = self.texts(dataset.classes, said.templates, encoder)
+            single, more = self.texts(dataset.classes, [template_sets.template(ONE_TEMPLATE)], encoder)
+            bank, described = bare, 0
+            if any(one.use for one in said.descriptions):
+                bank, described = self.texts(dataset.classes, said.templates, encoder, said.descriptions)
+            texts += more + described
+        assert bare is not None  # made above, or with the data
         tune, judged = self.halves(features)
         skipped = tuple(s for part in features.values() for s in part.skipped)
         found = [*lint(dataset.classes, bank), *found]
-        return Material(dataset, tune, judged, bank, bank, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
+        return Material(dataset, tune, judged, bank, bare, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
 
     def halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
         """Tune and eval: the data's own parts, else halves by the seed; twice the same object when transductive."""

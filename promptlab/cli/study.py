@@ -14,6 +14,7 @@ AXES = {
     "combine": "auto, embedding, logit (default: embedding, logit).",
     "debias": "none, prior, balance (default: none, balance).",
     "tau": "Temperatures (default: 1).",
+    "descriptions": "with, without (default: both, where any are in use).",
     "evidence": "What shrunk is made from: similarity, margin, both (default: both).",
 }
 

@@ -106,8 +106,8 @@ def encode_grid(grid: PromptGrid, encoder: Encoder, cache: Cache, listen: Listen
 
 
 def cells(z: Array, grid: PromptGrid) -> Array:
-    """(K, C, D) f4 unit: the renormalised mean of each cell's unit text vectors z (P, D). Where a cell has descriptions and bare texts, it is
-    the renormalised sum of the two means, by the class's share, so that eight bad descriptions cannot outweigh the bare text."""
+    """(K, C, D) f4 unit: the renormalised mean of each cell's unit text vectors z (P, D). Where a cell has descriptions and bare texts, it
+    is the renormalised sum of the two means, by the class's share, so that eight bad descriptions cannot outweigh the bare text."""
     rows = unit(z.astype(np.float64))
     if grid.described is None or grid.share is None:
         return np.asarray(unit(_sums(rows, grid, np.ones(len(grid.cell), bool))), np.float32)

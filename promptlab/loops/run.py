@@ -56,6 +56,8 @@ class Choice:
     """Of the resamples."""
     device: str
     """Where the products run."""
+    described: bool = True
+    """Whether the descriptions in use take part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,7 @@ class Outcome:
     """What the main loop found."""
 
     baseline: Row
-    """Uniform weights, the same families."""
+    """Uniform weights, the same families, no descriptions."""
     result: Row
     """What is kept: the candidate, or the baseline when the candidate does not beat it on tune."""
     tried: Row
@@ -112,9 +114,9 @@ def make(tune: Features, bank: TextBank, weights: Weights, choice: Choice) -> Cl
     return replace(made, bias={"prior": prior, "balance": balance}[choice.debias](made, tune, choice.device, mix))
 
 
-def named(choice: Choice) -> str:
-    """How tables call what is made so."""
-    return title(choice.how) + (f" + {choice.debias}" if choice.debias != "none" else "")
+def named(choice: Choice, described: bool = False) -> str:
+    """How tables call what is made so, with descriptions or without."""
+    return " + ".join([title(choice.how), *["descriptions"] * described, *[choice.debias] * (choice.debias != "none")])
 
 
 def beats(candidate: Evaluation, baseline: Evaluation) -> bool:
@@ -130,11 +132,11 @@ def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: L
     tune, bank = material.tune, material.bank
     for one, other in itertools.combinations([p for p in (tune, material.judged, bank, material.single) if p is not None], 2):
         require_same_encoder(one, other)
-    evidence = Evidence(tune, bank, rules, choice.device, listen)
+    evidence = Evidence(tune, bank, rules, choice.device, listen, material.bare)
     weights, board = find(choice.how, evidence)
     accuracy = None if tune.labels is None else evidence.board("accuracy", LabelSource.TRUE)
     listen(Started("build", None, "classifiers"))
-    first, candidate = uniform(bank), make(tune, bank, weights, choice)
+    first, candidate = uniform(material.bare), make(tune, bank, weights, choice)
     listen(Finished("build", 2))
 
     listen(Started("evaluate", None, "classifiers"))
@@ -146,7 +148,7 @@ def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: L
     shown = candidate if tune.labels is not None else replace(candidate, bias=np.zeros_like(candidate.bias))
     kept = same or beats(judge(shown, tune, fixed=fixed), before)
     baseline = Row("baseline", first, judge(first, material.judged, fixed=fixed))
-    tried = Row(named(choice), candidate, judge(candidate, material.judged, fixed=fixed))
+    tried = Row(named(choice, bank is not material.bare), candidate, judge(candidate, material.judged, fixed=fixed))
     alone = _one_template(material)
     single = None if alone is None else Row("one template", alone, judge(alone, material.judged, fixed=fixed))
     listen(Finished("evaluate", 5))

@@ -39,12 +39,17 @@ class Grid:
     """Temperatures."""
     evidence: tuple[str, ...] = (BOTH,)
     """What `shrunk` is made from."""
+    descriptions: tuple[str, ...] = ("with", "without")
+    """`with`, `without`; one and the same where no description is in use."""
 
     def __post_init__(self) -> None:
         for axis in ("scope", "labels", "combine", "debias", "evidence"):
             for value in getattr(self, axis):
                 if value not in CHOICES[axis]:
                     raise unknown_name(f"value of `{axis}`", value, CHOICES[axis])
+        for value in self.descriptions:
+            if value not in ("with", "without"):
+                raise unknown_name("value of `descriptions`", value, ("with", "without"))
         if bad := [tau for tau in self.tau if not LOWEST_TAU <= tau < math.inf]:
             raise UsageError(f"tau is {bad[0]}; a number above 0, of at least {LOWEST_TAU:g}, was expected.")
 
@@ -69,14 +74,17 @@ class Tried:
     """Checks that fired."""
     in_sample: bool
     """Whether eval holds the pictures of tune."""
+    described: bool
+    """Whether descriptions take part."""
 
 
-def choices(grid: Grid, base: Choice, rules: Mapping[str, Rule], classes: int, labelled: bool) -> list[Choice]:
-    """Every combination of the grid once, those left out that cannot be: class scope of ways that choose families for all classes, offsets
-    on top of nothing else twice. Raises UsageError for a name that is unknown, or for labels that are not there."""
+def choices(grid: Grid, base: Choice, rules: Mapping[str, Rule], classes: int, labelled: bool, described: bool = False) -> list[Choice]:
+    """Every combination of the grid once, those left out that cannot be: class scope of ways that choose families for all
+    classes, offsets on top of nothing else twice; `described` tells whether any description is in use. Raises UsageError for a name that
+    is unknown, or for labels that are not there."""
     found: dict[str, Choice] = {}
-    for name, labels, evidence, combine, tau, debias in itertools.product(
-        grid.weights, grid.labels, grid.evidence, grid.combine, grid.tau, grid.debias
+    for name, labels, evidence, combine, tau, debias, said in itertools.product(
+        grid.weights, grid.labels, grid.evidence, grid.combine, grid.tau, grid.debias, grid.descriptions
     ):
         for scope in grid.scope:
             plain = name.startswith(("uniform", "top-", "forward"))
@@ -88,8 +96,8 @@ def choices(grid: Grid, base: Choice, rules: Mapping[str, Rule], classes: int, l
             if how.way != "shrunk":
                 how = replace(how, evidence=BOTH)
             check_question([], rules, how.labels, labelled, classes)
-            choice = replace(base, how=how, debias=debias)
-            found.setdefault(named(choice), choice)
+            choice = replace(base, how=how, debias=debias, described=said == "with")
+            found.setdefault(named(choice, described and choice.described), choice)
     return list(found.values())
 
 
@@ -97,7 +105,8 @@ def key(material: Material) -> str:
     """Changes when anything that a study stands on does: vectors, labels, halves, classes, texts."""
     halves = [part for f in (material.tune, material.judged) for part in (list(f.keys), f.x[:], f.labels if f.labels is not None else None)]
     bank = material.bank
-    return fingerprint(list(bank.grid.classes.titles), list(bank.grid.families), bank.z, bank.scale, *halves)
+    bare = () if material.bare is bank else (material.bare.z,)
+    return fingerprint(list(bank.grid.classes.titles), list(bank.grid.families), bank.z, bank.scale, *bare, *halves)
 
 
 class Bench:
@@ -105,8 +114,11 @@ class Bench:
 
     def __init__(self, material: Material, rules: Mapping[str, Rule], base: Choice) -> None:
         self.material, self.rules, self.base = material, rules, base
-        self.evidence = Evidence(material.tune, material.bank, rules, base.device, ignore)
-        first = uniform(material.bank)
+        bare = Evidence(material.tune, material.bare, rules, base.device, ignore)
+        same = material.bank is material.bare
+        described = bare if same else Evidence(material.tune, material.bank, rules, base.device, ignore, material.bare)
+        self.evidence = {True: described, False: bare}
+        first = uniform(material.bare)
         self.before = self._judge(first, tune=True, fixed=None)
         self.baseline = self._judge(first, tune=False, fixed=self.before.order)
 
@@ -117,17 +129,19 @@ class Bench:
 
     def attempt(self, choice: Choice) -> Tried:
         """The classifier of this choice, on both halves, against the baseline."""
-        tune, bank = self.material.tune, self.material.bank
-        weights, board = find(choice.how, self.evidence)
-        made = make(tune, bank, weights, choice)
+        tune, evidence = self.material.tune, self.evidence[choice.described]
+        weights, board = find(choice.how, evidence)
+        made = make(tune, evidence.bank, weights, choice)
         # Without labels offsets have no say in what is chosen: they raise cmm-top by construction.
         shown = made if tune.labels is not None else replace(made, bias=np.zeros_like(made.bias))
         chosen = self._judge(shown, tune=True, fixed=self.before.order)
         told = self._judge(made, tune=False, fixed=self.before.order)
-        accuracy = None if tune.labels is None else self.evidence.board("accuracy", LabelSource.TRUE)
+        accuracy = None if tune.labels is None else evidence.board("accuracy", LabelSource.TRUE)
         health = tuple(health_of(weights, board, accuracy, choice, tune))
+        described = evidence.bank is not self.material.bare
+        name = named(choice, described)
         return Tried(
-            named(choice), choice, weights, chosen, told, compare(self.baseline, told, self.base.seed), health, self.material.in_sample
+            name, choice, weights, chosen, told, compare(self.baseline, told, self.base.seed), health, self.material.in_sample, described
         )
 
 

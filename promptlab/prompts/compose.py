@@ -35,8 +35,8 @@ def _as_read(text: str) -> str:
 
 
 def compose(classes: Classes, templates: Sequence[Template], descriptions: Sequence[Description] = (), weight: float = 0.5) -> PromptGrid:
-    """The grid: one text per template and name, and what the descriptions in use add (method, section 1). Equal texts are stored once; cells
-    point to them by class index, never by name.
+    """The grid: one text per template and name, and what the descriptions in use add (method, section 1). Equal texts are stored once;
+    cells point to them by class index, never by name.
 
     weight: the part of a cell that descriptions placed `beside` make. Raises DataError when cleaning leaves nothing of a name, UsageError
     when a template fails, or for descriptions that cannot be placed together or whose class is not there.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptlab.errors import UsageError, unknown_name
 from promptlab.prompts.templates import template
-from promptlab.types import Classes, Template
+from promptlab.types import Classes, Description, Template
 
 FILE = "prompts.toml"  # what the run is, or was, made with
 DRAFT = "prompts-edited.toml"  # what a finished run's prompts were changed to; the next run takes them
@@ -27,6 +27,8 @@ class Prompts:
     """(K,) the families."""
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """{class id: names} that replace those of the data; empty when nothing was renamed."""
+    descriptions: tuple[Description, ...] = ()
+    """What is said of single classes beside the templates, in use or not."""
 
     def apply(self, classes: Classes) -> Classes:
         """The classes under these names. Raises UsageError for a class that is not there."""

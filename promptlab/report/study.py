@@ -13,8 +13,8 @@ from promptlab.types import Classes
 if TYPE_CHECKING:
     from promptlab.loops.study import Tried
 
-FORMAT = 2  # of a row: one that was kept in another is made again
-COLUMNS = ("name", "weights", "scope", "labels", "combine", "debias", "tau", "evidence")
+FORMAT = 3  # of a row: one that was kept in another is made again
+COLUMNS = ("name", "weights", "scope", "labels", "combine", "debias", "tau", "evidence", "descriptions")
 
 
 def row(tried: "Tried", classes: Classes) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def row(tried: "Tried", classes: Classes) -> dict[str, Any]:
         "debias": tried.choice.debias,
         "tau": how.tau,
         "evidence": how.evidence if how.way == "shrunk" else None,
+        "descriptions": "with" if tried.described else "without",
         "in_sample": tried.in_sample,
         "effective_families": tried.weights.effective,
         "tune": {"mean": tried.tune.mean, "worst": tried.tune.worst.fixed, "cmm_top": tried.tune.cmm_top},

@@ -14,10 +14,16 @@ from promptlab.types import Array, Combine, Features, LabelSource, Scoreboard, T
 
 
 class Evidence:
-    """Labels from every source and scores by every rule, on tune."""
+    """Labels from every source and scores by every rule, on tune.
 
-    def __init__(self, tune: Features, bank: TextBank, rules: Mapping[str, Rule], device: str, listen: Listener) -> None:
+    bare: the families without descriptions. Labels that are made are made from them, so that no description judges itself.
+    """
+
+    def __init__(
+        self, tune: Features, bank: TextBank, rules: Mapping[str, Rule], device: str, listen: Listener, bare: TextBank | None = None
+    ) -> None:
         require_same_encoder(tune, bank)
+        self._bare = None if bare is None or bare is bank else Evidence(tune, bare, rules, device, listen)
         self.tune, self.bank, self.rules, self.device, self.listen = tune, bank, rules, device, listen
         self.families, self.scale = bank.grid.families, bank.scale
         self._columns: Columns | None = None
@@ -34,6 +40,8 @@ class Evidence:
 
         One family has no others: its labels are those of `ensemble`.
         """
+        if self._bare is not None:
+            return self._bare.labels(source)
         if source not in self._labels:
             self._labels[source] = self._find_labels(source)
         return self._labels[source]
