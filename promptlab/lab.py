@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any
 from promptlab import runs
 from promptlab.data import identity
 from promptlab.data.imagefolder import some_pictures
+from promptlab.describing import Describer, Wanted
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Saved, ignore
-from promptlab.prompts import edits
+from promptlab.llm.question import Estimate, Question
+from promptlab.prompts import descriptions, edits
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint, lint_templates
+from promptlab.protocols import Endpoint
+from promptlab.report import enrich as enriching
 from promptlab.report import html, summary
 from promptlab.report import study as study_report
 from promptlab.report.run import Report, report
-from promptlab.sessions import Plan, Sessions
+from promptlab.sessions import Plan, Session
 from promptlab.stages import is_labelled
 from promptlab.store import fingerprint, written
 from promptlab.types import (
@@ -42,6 +46,7 @@ from promptlab.types import (
 
 if TYPE_CHECKING:
     from promptlab.loops import run as loop
+    from promptlab.loops.enrich import Ask
     from promptlab.loops.judge import Duel
     from promptlab.loops.study import Tried
 
@@ -62,7 +67,7 @@ class RunResult:
     """The sentences and tables."""
 
 
-class Lab(Sessions):
+class Lab(Describer):
     """promptlab from Python: `Lab().run("photos/")`. `plugins=False` leaves third-party plugins out."""
 
     # -- verbs --------------------------------------------------------------------------------------------------------------------
@@ -77,17 +82,58 @@ class Lab(Sessions):
             choice = lab.choice(session.dataset)
             material = lab.prepare(session.dataset, session.prompts)
             outcome = loop.run(material, choice, lab.rules, lab._tell)
-            health = (*material.lint, *outcome.health)
-            lab._save_classifier(session.run, lab._with_lineage(outcome, material, choice))
-            shown, seconds = report(outcome, material, health), session.watch.table()
-            found = summary.result(outcome, material, health, run=str(session.run.path), lead=shown.lead, seconds=seconds)
-            classes = summary.class_rows(outcome, material)
-            session.run.save_json("classes.json", classes)
-            session.run.save_text("report.md", shown.markdown)
-            lab._tell(Saved("report", str(session.run.save_text("report.html", html.page(found, classes, session.run.manifest)))))
-            session.run.save_json("result.json", found)  # last: a run with a result is whole
-            runs.point(session.run.path.parent)
-        return RunResult(session.run, outcome, material, found, shown)
+            return lab._concluded(session, material, choice, outcome, session.run.enrichment)
+
+    def _concluded(
+        self, session: Session, material: Material, choice: "loop.Choice", outcome: "loop.Outcome", enrichment: dict[str, Any] | None
+    ) -> RunResult:
+        """Everything that a finished run keeps."""
+        run, health = session.run, (*material.lint, *outcome.health)
+        self._save_classifier(run, self._with_lineage(outcome, material, choice))
+        shown, seconds = report(outcome, material, health, enrichment), session.watch.table()
+        found = summary.result(outcome, material, health, run=str(run.path), lead=shown.lead, seconds=seconds)
+        found |= {"descriptions": descriptions.mark(session.prompts.descriptions), "enrichment": enrichment}
+        classes = summary.class_rows(outcome, material)
+        run.save_json("classes.json", classes)
+        run.save_text("report.md", shown.markdown)
+        self._tell(Saved("report", str(run.save_text("report.html", html.page(found, classes, run.manifest)))))
+        run.save_json("result.json", found)  # last: a run with a result is whole
+        runs.point(run.path.parent)
+        return RunResult(run, outcome, material, found, shown)
+
+    def enrich(self, where: str = "", wanted: Wanted | None = None, run: str = "", choose: "Ask | None" = None) -> RunResult:
+        """Better words for the worst classes: asked for or brought, cleaned, kept where they help, judged with controls; then the whole loop.
+
+        choose: picks of a class's trials the one to keep, or None; by default what `wanted.keep` says.
+        """
+        plan, wanted = self._planned(where, run, new_when_changed=True), wanted or Wanted()
+        lab = plan.lab
+        about = lab._plain(wanted)
+        if plan.kept is not None and plan.kept.manifest.get("enrichment") != about:
+            plan = plan._replace(kept=None)
+        with lab._session(plan, enrichment=about) as session:
+            from promptlab.loops import enrich
+            from promptlab.loops import run as loop
+
+            made = lab._enriched(session, wanted, choose)
+            session = session._replace(prompts=replace(session.prompts, descriptions=made.descriptions))
+            session.run.save_text(descriptions.FILE, descriptions.text(made.descriptions))
+            material, choice = lab.prepare(session.dataset, session.prompts), made.ground.choice
+            outcome = loop.run(material, choice, lab.rules, lab._tell)
+            before, others = lab._banks(session, made)
+            found = enrich.compared(material, outcome, before, others, choice, lab.rules)
+            enrichment = enriching.found(made, found, session.dataset.classes, wanted)
+            session.run.save_json(runs.ENRICHMENT, enrichment)
+            return lab._concluded(session, material, choice, outcome, enrichment)
+
+    def would_ask(self, where: str = "", wanted: Wanted | None = None, run: str = "") -> tuple[list[Question], Endpoint, Estimate]:
+        """What enrichment would ask, whom, and what that would take; nothing is sent, and nothing is written."""
+        plan, wanted = self._planned(where, run), wanted or Wanted()
+        lab, dataset = plan.lab, plan.lab.open(plan.where)
+        prompts = plan.prompts or Prompts(template_sets.load(lab.settings.templates))
+        dataset = replace(dataset, classes=prompts.apply(dataset.classes))
+        asked = lab._questions(lab._ground(dataset, prompts, wanted).cases, dataset.classes, wanted)
+        return asked, *lab._estimate(asked)
 
     def score(self, where: str, names: Sequence[str], labels: str = "", run: str = "") -> tuple[dict[str, Scoreboard], Material]:
         """Scoreboards of all families on the tune half, kept in a run folder. Default labels: true ones where there are any."""

@@ -25,6 +25,7 @@ from promptlab.types import Array, Classes, Classifier, Combine
 CLASSIFIER = "classifier.safetensors"
 SCORES = "scores.json"
 STUDY = "study.json"
+ENRICHMENT = "enrichment.json"
 LOCK = ".at-work"
 
 
@@ -102,6 +103,12 @@ class Run:
         """What the run found of each class; None when it did not finish."""
         found = read_json(self.path / "classes.json")
         return found if isinstance(found, list) else None
+
+    @property
+    def enrichment(self) -> dict[str, Any] | None:
+        """What its enrichment came to; None when there was none."""
+        found = read_json(self.path / ENRICHMENT)
+        return found if isinstance(found, dict) else None
 
     @property
     def classifier(self) -> Path:

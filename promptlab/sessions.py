@@ -76,15 +76,16 @@ class Sessions(Stages):
         return Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged else draft, kept.name)
 
     @contextmanager
-    def _session(self, plan: Plan[Any]) -> Iterator[Session]:
-        """The opened dataset and its run folder, a new one where the data has changed; until the end every event is recorded there."""
+    def _session(self, plan: Plan[Any], **about: Any) -> Iterator[Session]:
+        """The opened dataset and its run folder, a new one where the data has changed; until the end every event is recorded there.
+        about: what else a new run's manifest says."""
         watch, dataset = runs.Stopwatch(), self.open(plan.where)
         pictures = identity.content(dataset)
         prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
         prompts, strange = descriptions.fitting(prompts, dataset.classes)
         same = plan.kept is not None and plan.kept.manifest.get("pictures", pictures) == pictures
-        run = plan.kept if same and plan.kept is not None else self._new_run(plan.where, dataset, prompts, pictures)
+        run = plan.kept if same and plan.kept is not None else self._new_run(plan.where, dataset, prompts, {"pictures": pictures, **about})
         folder = str(run.path)
         self._recorders = (watch, run.log, lambda event: self._plugins.announce(event, folder))
         going_on = [Noted(f"Going on with the run {plan.before}.", "info")] * bool(plan.before)
@@ -104,9 +105,9 @@ class Sessions(Stages):
         finally:
             self._recorders = ()
 
-    def _new_run(self, where: str, dataset: Dataset, prompts: Prompts, pictures: str) -> runs.Run:
+    def _new_run(self, where: str, dataset: Dataset, prompts: Prompts, more: dict[str, Any]) -> runs.Run:
         place = str(Path(where).resolve()) if Path(where).exists() else where
-        about = {"promptlab": runs.version("promptlab-clip"), "data": place, "pictures": pictures, "settings": self.settings.plain()}
+        about = {"promptlab": runs.version("promptlab-clip"), "data": place, "settings": self.settings.plain(), **more}
         made = runs.new(Path(self.settings.runs), dataset.name, about)
         if dataset.bank is None:
             made.save_text(edits.FILE, prompts.text())

@@ -6,12 +6,20 @@ classifier with the bundles kept so far; weights and labels are held. The worst 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from promptlab.analysis.changes import changes
+from promptlab.events import ignore
+from promptlab.loops.run import Choice, Outcome, Row, make, named
+from promptlab.protocols import Rule
+from promptlab.score.evaluate import compare, evaluate
+from promptlab.score.evidence import Evidence
 from promptlab.score.swaps import Change, Swaps
-from promptlab.types import Array, Description, Place
+from promptlab.score.weighting import find
+from promptlab.types import Array, Changes, Description, Difference, Features, Material, Place, TextBank
+
+NAMES = "better names"
 
 Rows = Callable[[Sequence[Description]], Array]
 
@@ -45,6 +53,13 @@ class Trial:
     """Why it is not good enough; empty when it is."""
     kept: bool = False
     """Whether it was kept."""
+
+    @property
+    def verdict(self) -> str:
+        """What it came to on tune, in words."""
+        place, accuracy = self.bundle.place.value, self.change.accuracy
+        figures = f"margin {self.change.value:+.5f}" + ("" if accuracy is None else f", accuracy {100 * accuracy:+.2f} points")
+        return f"kept, {place}: {figures}" if self.kept else f"not kept, {place}: {self.fault} ({figures})"
 
 
 Ask = Callable[[Sequence[Trial]], Trial | None]
@@ -140,19 +155,85 @@ def _as_of(class_id: str, bundle: Bundle) -> Bundle:
     return Bundle(turned(bundle.descriptions), tuple(map(turned, bundle.bars)))
 
 
-def worded(bundles: Mapping[int, Sequence[Bundle]], words: Callable[[int, Description], str]) -> dict[int, list[Bundle]]:
-    """The same bundles with other texts: `words` says the n-th text of a bundle anew."""
+def worded(bundles: Mapping[int, Sequence[Bundle]], words: Callable[[int, str], str]) -> dict[int, list[Bundle]]:
+    """The same bundles with other texts: `words(n, text)` says the n-th text of a bundle anew."""
 
     def told(said: Sequence[Description]) -> tuple[Description, ...]:
-        return tuple(replace(one, text=words(n, one)) for n, one in enumerate(said))
+        return tuple(replace(one, text=words(n, one.text)) for n, one in enumerate(said))
 
     return {c: [Bundle(told(bundle.descriptions), bundle.bars) for bundle in those] for c, those in bundles.items()}
 
 
-def told(trial: Trial) -> dict[str, Any]:
-    """A trial as plain JSON."""
-    change = trial.change
-    spans = {"margin_interval": change.interval, "accuracy_interval": change.accuracy_interval}
-    finite = {name: None if span is None or not np.isfinite(span.low) else [span.low, span.high] for name, span in spans.items()}
-    said = {"place": trial.bundle.place.value, "texts": [one.text for one in trial.bundle.descriptions], "kept": trial.kept}
-    return {**said, "reason": trial.fault, "margin": change.value, "accuracy": change.accuracy, **finite}
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What the keep step made of everything that was said."""
+
+    settled: tuple[Description, ...]
+    """What is in use afterwards."""
+    named: tuple[Description, ...]
+    """What was in use before the descriptions: better names, and what other classes had."""
+    trials: tuple[Trial, ...]
+    """Every bundle that was tried, names first."""
+    controls: Mapping[str, tuple[Description, ...]]
+    """{control: what is in use when its bundles stand in for the real ones}."""
+
+
+def enrich(
+    tune: Features,
+    order: Sequence[int],
+    held: Sequence[Description],
+    names: Mapping[int, Sequence[Bundle]],
+    bundles: Mapping[int, Sequence[Bundle]],
+    controls: Mapping[str, Mapping[int, Sequence[Bundle]]],
+    rows: Rows,
+    choose: Ask,
+) -> Found:
+    """Names first, then descriptions, then each control in their stead, all through the same keep step."""
+    swaps = Swaps(tune, rows(held), tune.labels)
+    named, first = keep(swaps, order, names, held, rows, choose)
+    settled, second = keep(swaps, order, bundles, named, rows, choose)
+    others: dict[str, tuple[Description, ...]] = {}
+    for control, those in controls.items():
+        same = choose if choose is whatever else better  # nobody is asked about controls
+        others[control] = tuple(keep(Swaps(tune, rows(named), tune.labels), order, those, named, rows, same)[0])
+    return Found(tuple(settled), tuple(named), (*first, *second), others)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Descriptions against none, and against what is no description, on eval."""
+
+    before: Row
+    """The same way of weighing, without what enrichment brought."""
+    named: Row | None
+    """With better names alone; None when none was kept."""
+    after: Row
+    """With all that was kept."""
+    controls: tuple[Row, ...]
+    """With random words, and with other classes' descriptions, in place of the real ones."""
+    gain: Difference
+    """After minus before."""
+    against: tuple[Difference, ...]
+    """After minus each control."""
+    changes: Changes | None
+    """What was won and lost against before: the collateral. None without labels."""
+
+
+def compared(
+    material: Material, outcome: Outcome, before: TextBank, others: Mapping[str, TextBank], choice: Choice, rules: Mapping[str, Rule]
+) -> Comparison:
+    """What enrichment brought, on eval. before: the bank without it; others: those of better names (`better names`) and of controls."""
+    rows = {name: _row(name, bank, material, outcome, choice, rules) for name, bank in {named(choice): before, **others}.items()}
+    first, after = rows.pop(named(choice)), outcome.tried
+    alone = rows.pop(NAMES, None)
+    gain, *against = (compare(one.evaluation, after.evaluation, choice.seed) for one in (first, *rows.values()))
+    collateral = changes(first.evaluation, after.evaluation)
+    return Comparison(first, alone, after, tuple(rows.values()), gain, tuple(against), collateral)
+
+
+def _row(name: str, bank: TextBank, material: Material, outcome: Outcome, choice: Choice, rules: Mapping[str, Rule]) -> Row:
+    weights, _ = find(choice.how, Evidence(material.tune, bank, rules, choice.device, ignore, material.bare))
+    made = make(material.tune, bank, weights, choice)
+    fixed = outcome.baseline.evaluation.order
+    told = evaluate(made, material.judged, rules, fixed=fixed, k=choice.k or None, seed=choice.seed, device=choice.device)
+    return Row(name, made, told)

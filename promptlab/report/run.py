@@ -1,12 +1,12 @@
 """The report of a run: sentences and tables, and the facts of its data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from promptlab.display import many, safe
-from promptlab.report import markdown, tables
+from promptlab.report import enrich, markdown, tables
 from promptlab.types import Check, Material
 
 if TYPE_CHECKING:
@@ -45,20 +45,24 @@ def data(material: Material) -> dict[str, Any]:
     }
 
 
-def report(outcome: "Outcome", material: Material, health: Sequence[Check]) -> Report:
-    """The report of what the main loop found."""
+def report(
+    outcome: "Outcome", material: Material, health: Sequence[Check], enrichment: Mapping[str, Any] | None = None
+) -> Report:
+    """The report of what the main loop found, and of the enrichment before it."""
     name, classes = material.dataset.name, material.dataset.classes
-    lead = (*_about(outcome, material), tables.verdict(outcome))
+    more = [] if enrichment is None else enrich.tables(enrichment)
+    said = [] if enrichment is None else [*enrich.cost(enrichment["asked"]), *enrich.verdict(enrichment)]
+    lead = (*_about(outcome, material), tables.verdict(outcome), *said)
     before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes))
     few, every = (tables.families(outcome, most) for most in (8, None))
     after = tables.checks(health)
-    whole = [*before]
+    whole = [*before, *more]
     if outcome.difference.sizes:
         whole.append(tables.worst_sets(outcome.baseline.evaluation, outcome.result.evaluation, outcome.difference))
     if outcome.changes is not None and (outcome.changes.won or outcome.changes.lost):
         whole.append(tables.class_changes(outcome.changes, classes, 24))
     whole += [every, *([tables.ranking(outcome.ranking)] if outcome.ranking else []), after]
-    return Report(lead, (*before, few, after), markdown.report(f"promptlab: {safe(name)}", lead, whole))
+    return Report(lead, (*before, *more, few, after), markdown.report(f"promptlab: {safe(name)}", lead, whole))
 
 
 def _about(outcome: "Outcome", material: Material) -> list[str]:

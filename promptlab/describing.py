@@ -1,0 +1,343 @@
+"""Enrichment over run folders: which classes, what is asked about them, what becomes of the replies. Over sessions, under the lab's verbs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from promptlab.errors import UsageError, unknown_name
+from promptlab.events import Noted
+from promptlab.llm.question import Estimate, Failure, Limits, Question, Reply
+from promptlab.prompts import describe, descriptions, questions, renames
+from promptlab.prompts.babble import Babble
+from promptlab.prompts.compose import described
+from promptlab.prompts.edits import Prompts
+from promptlab.protocols import Endpoint
+from promptlab.sessions import Session, Sessions
+from promptlab.types import Array, Classes, Classifier, Dataset, Description, Form, Material, Place, TextBank, Weights
+
+if TYPE_CHECKING:
+    from promptlab.encode.openclip import OpenClipEncoder
+    from promptlab.loops import enrich as loop
+    from promptlab.loops import run as main
+
+PLACES = ("auto", *Place)
+KEEPS = ("better", "all", "ask")
+BARS = 4  # bundles of random words that a bundle must beat where there are no labels
+BAR_TEXTS = 2  # texts in each of them
+
+
+NAME_SOURCES = ("lint", "synonyms")
+BY_HAND = ("", "file")
+
+
+def _draw(name: str, n: int) -> str:
+    return name if n == 0 else f"{name} {n + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What enrichment is asked to do. Raises UsageError for a value that means nothing."""
+
+    worst: int = 10
+    """How many of the worst classes."""
+    classes: tuple[str, ...] = ()
+    """These classes instead, by id or name; empty: the worst."""
+    pack: str = "contrast"
+    """The question pack, by name or file."""
+    count: int = 4
+    """How many texts to ask for."""
+    rivals: int = 3
+    """How many rivals the question names."""
+    place: str = "auto"
+    """`inside`, `replace`, `beside`; `auto` tries the first two."""
+    keep: str = "better"
+    """`better` keeps what helps, `all` keeps everything, `ask` asks."""
+    descriptions: str = ""
+    """A file of descriptions; then no language model is asked."""
+    synonyms: str = ""
+    """A file of other names."""
+    renames: bool = True
+    """Whether better names are tried first."""
+    control_draws: int = 1
+    """How many times random words are drawn."""
+
+    def __post_init__(self) -> None:
+        for what, value, known in (("place", self.place, PLACES), ("keep", self.keep, KEEPS)):
+            if value not in known:
+                raise unknown_name(f"value of `{what}`", value, known)
+        if min(self.worst, self.count, self.control_draws) < 1 or self.rivals < 0:
+            raise UsageError("worst, count and control draws are numbers from 1, rivals from 0.")
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where descriptions are tried."""
+        return (Place.INSIDE, Place.REPLACE) if self.place == "auto" else (Place(self.place),)
+
+
+class Case(NamedTuple):
+    """A class that is to be described."""
+
+    c: int
+    rivals: tuple[int, ...]  # strongest first
+
+
+class Said(NamedTuple):
+    """What was said of one class."""
+
+    texts: tuple[tuple[str, Form, str], ...] = ()  # (text, form, source)
+    reply: Reply | Failure | None = None
+    dropped: tuple[tuple[str, str], ...] = ()  # (text, why)
+    noted: tuple[tuple[str, str], ...] = ()  # (text, what about it)
+
+
+class Ground(NamedTuple):
+    """What enrichment stands on: the classifier without it, and who does badly under it."""
+
+    material: Material  # without descriptions
+    choice: "main.Choice"
+    weights: Weights  # held while descriptions are judged
+    before: Classifier
+    cases: tuple[Case, ...]  # worst first
+
+
+class Enrichment(NamedTuple):
+    """What was said, and what became of it."""
+
+    ground: Ground
+    said: dict[int, Said]
+    endpoint: Endpoint | None  # who was asked; None for a file or nobody
+    found: "loop.Found"
+    held: tuple[Description, ...]  # what other classes had, in use
+    unused: tuple[Description, ...]  # what other classes had, not in use
+
+    @property
+    def descriptions(self) -> tuple[Description, ...]:
+        """What the run keeps: all that is in use, and of each class without any use of its texts, the texts of the best trial, unused."""
+        used = [replace(one, verdict=self._verdict(one)) if one not in self.held else one for one in self.found.settled]
+        mine = {one.class_id for one in used if one.source not in NAME_SOURCES}
+        rejected = {}
+        for trial in sorted(self.found.trials, key=lambda trial: trial.change.value):
+            first = trial.bundle.descriptions[0]
+            if first.class_id not in mine and first.source not in NAME_SOURCES:
+                rejected[first.class_id] = [replace(one, use=False, verdict=trial.verdict) for one in trial.bundle.descriptions]
+        return (*used, *(one for those in rejected.values() for one in those), *self.unused)
+
+    def _verdict(self, one: Description) -> str:
+        trial = next((t for t in self.found.trials if t.kept and one in t.bundle.descriptions), None)
+        return "" if trial is None else trial.verdict
+
+
+class Describer(Sessions):
+    """Picks classes, asks about them, and makes bundles of what is said."""
+
+    def _ground(self, dataset: Dataset, prompts: Prompts, wanted: Wanted) -> Ground:
+        """The classifier of prompts without descriptions, and its worst classes. Raises UsageError for texts that came as vectors."""
+        from promptlab.analysis.rivals import rivals
+        from promptlab.loops import run as main
+        from promptlab.score.evaluate import evaluate
+        from promptlab.score.evidence import Evidence
+        from promptlab.score.swaps import Swaps
+        from promptlab.score.weighting import find
+
+        if dataset.bank is not None:
+            raise UsageError(f"The text vectors of {dataset.name!r} came with the data, so nothing can be said anew.")
+        classes, choice = dataset.classes, self.choice(dataset)
+        material = self.prepare(dataset, replace(prompts, descriptions=()))
+        tune = material.tune
+        weights, _ = find(choice.how, Evidence(tune, material.bank, self.rules, self.device, self._tell))
+        before = main.make(tune, material.bank, weights, choice)
+        judged = evaluate(before, tune, self.rules, fixed=None, k=choice.k or None, seed=choice.seed, device=self.device)
+        given = [classes.find(name) for name in wanted.classes]
+        picked = sorted(set(given), key=judged.order.index) if given else judged.order[: wanted.worst]
+        now = Swaps(tune, before.weight, tune.labels).now
+        found = (
+            Case(c, tuple(rivals(c, wanted.rivals, now.image[now.of == c], judged.outcomes.winner, before.weight, classes))) for c in picked
+        )
+        return Ground(material, choice, weights, before, tuple(found))
+
+    def _questions(self, cases: Sequence[Case], classes: Classes, wanted: Wanted) -> list[Question]:
+        """One question a class."""
+        pack, titles = questions.one(wanted.pack), classes.titles
+        made = []
+        for case in cases:
+            rivals = [titles[j] for j in case.rivals]
+            siblings = [*rivals, *(title for j, title in enumerate(titles) if j != case.c and j not in case.rivals)]
+            system, text = questions.render(pack, titles[case.c], rivals=rivals, siblings=siblings, count=wanted.count)
+            fault = partial(describe.fault, pack=pack)
+            made.append(Question(titles[case.c], system, text, pack.schema, pack.max_tokens, pack.temperature, fault))
+        return made
+
+    @contextmanager
+    def _endpoint(self) -> Iterator[Endpoint]:
+        """Where the language model of the settings is asked. Raises UsageError when there is none, or no key for its host."""
+        from promptlab.plugins import guarded
+
+        name, _, rest = self.settings.llm.partition(":")
+        if not name:
+            raise UsageError("No language model was named.", "Name one with --llm, or bring descriptions: --descriptions FILE.")
+        if name in self.chats:
+            alias, plugin = self.chats[name]
+            opened = guarded(plugin, "open", lambda: alias.open(rest))
+            with opened as endpoint:
+                yield endpoint
+        else:
+            yield self.server()
+
+    def limits(self, endpoint: Endpoint) -> Limits:
+        """The limits of the settings for one language model."""
+        from promptlab.llm.budget import price_of
+
+        s = self.settings
+        price = price_of(s.prices, endpoint.model)
+        return Limits(s.llm_timeout, s.llm_parallel, s.llm_rate, s.llm_tokens, s.max_cost, price, s.offline)
+
+    def _answers(self, asked: Sequence[Question]) -> tuple[Endpoint, list[Reply | Failure]]:
+        """What the language model says; what it said before comes from the cache."""
+        from promptlab.llm.chat import ask
+
+        with self._endpoint() as endpoint:
+            return endpoint, ask(asked, endpoint, self.replies(endpoint), self.limits(endpoint), self._tell)
+
+    def _estimate(self, asked: Sequence[Question]) -> tuple[Endpoint, Estimate]:
+        """What asking would take; nothing is sent."""
+        from promptlab.llm.chat import estimate
+
+        with self._endpoint() as endpoint:
+            return endpoint, estimate(asked, endpoint, self.replies(endpoint), self.limits(endpoint))
+
+    # -- from words to bundles ----------------------------------------------------------------------------------------------------
+
+    def _said(
+        self, ground: Ground, classes: Classes, wanted: Wanted, encoder: "OpenClipEncoder"
+    ) -> tuple[dict[int, Said], Endpoint | None]:
+        """{class: what was said of it}, cleaned; and who was asked, None for a file or nobody."""
+        cases = {case.c: case for case in ground.cases}
+        if wanted.descriptions:
+            brought, strange = descriptions.brought(wanted.descriptions, classes)
+            if strange:
+                self._tell(
+                    Noted(f"{wanted.descriptions!r} describes {len(strange)} classes that the data does not have, e.g. {strange[0]!r}.")
+                )
+            return {c: self._cleaned(cases[c], brought[c], "file", classes, encoder) for c in cases if c in brought}, None
+        if not self.settings.llm:
+            return {}, None
+        pack = questions.one(wanted.pack)
+        endpoint, answers = self._answers(self._questions(ground.cases, classes, wanted))
+        found = {}
+        for c, answer in zip(cases, answers, strict=True):
+            if isinstance(answer, Failure):
+                found[c] = Said((), answer)
+            else:
+                texts = [(one, pack.form) for one in describe.read(answer.text, pack)]
+                found[c] = self._cleaned(cases[c], texts, pack.id, classes, encoder)._replace(reply=answer)
+        return found, endpoint
+
+    @staticmethod
+    def _cleaned(case: Case, texts: Sequence[tuple[str, Form]], source: str, classes: Classes, encoder: "OpenClipEncoder") -> Said:
+        """Usable texts, and what became of the others."""
+        own, rivals = classes.names[case.c], [name for j in case.rivals for name in classes.names[j]]
+        others = [name for j, names in enumerate(classes.names) if j != case.c and j not in case.rivals for name in names]
+        longest = f"a black and white photo of a {max(own, key=len)}"
+        kept, dropped, noted = list[tuple[str, Form, str]](), list[tuple[str, str]](), list[tuple[str, str]]()
+        for form in Form:
+            mine = [text for text, its in texts if its is form]
+            room = (lambda text: described(longest, text)) if form is Form.PHRASE else None
+            made = describe.clean(mine, form, own=own, rivals=rivals, others=others, encoder=encoder, room=room)
+            kept += [(text, form, source) for text in made.texts]
+            dropped += made.dropped
+            noted += [*((before, f"shortened to {after!r}") for before, after in made.shortened)]
+            noted += [*((text, f"names another class, {other!r}") for text, other in made.names_others)]
+        return Said(tuple(kept), None, tuple(dropped), tuple(noted))
+
+    @staticmethod
+    def _with_ours(said: Said, class_id: str, session: Session) -> Said:
+        """What was said, with what somebody wrote into the run by hand: it is judged anew, and never lost."""
+        known = {text for text, _, _ in said.texts}
+        ours = [d for d in session.prompts.descriptions if d.class_id == class_id and d.source in BY_HAND and d.text not in known]
+        return said._replace(texts=(*said.texts, *((d.text, d.form, d.source) for d in ours)))
+
+    def _names(self, ground: Ground, classes: Classes, wanted: Wanted) -> dict[int, list["loop.Bundle"]]:
+        """{class: bundles of better names}, each in place of its name."""
+        from promptlab.loops.enrich import Bundle
+
+        others = renames.synonyms(wanted.synonyms, classes) if wanted.synonyms else {}
+        found: dict[int, list[Bundle]] = {}
+        for case in ground.cases if wanted.renames or others else ():
+            sets = renames.candidates(classes.names[case.c], others.get(case.c, ()), wanted.renames)
+            source = "synonyms" if case.c in others else "lint"
+            for names in sets:
+                said = (Description(classes.ids[case.c], name, Form.PHRASE, Place.REPLACE, True, source) for name in names)
+                found.setdefault(case.c, []).append(Bundle(tuple(said)))
+        return found
+
+    def _bundles(
+        self, said: Mapping[int, Said], classes: Classes, wanted: Wanted, bars: Sequence[Babble]
+    ) -> dict[int, list["loop.Bundle"]]:
+        """{class: what was said of it, in every place that is tried}; with a bundle of random words to beat from each of `bars`."""
+        from promptlab.loops.enrich import Bundle
+
+        found: dict[int, list[Bundle]] = {}
+        for c, one in said.items():
+            reply, model = (one.reply.key, one.reply.model) if isinstance(one.reply, Reply) else ("", "")
+            for place in wanted.places if one.texts else ():
+                made = tuple(
+                    Description(classes.ids[c], text, form, place, True, source, *((model, reply) if source not in BY_HAND else ()))
+                    for text, form, source in one.texts
+                )
+                lower = (tuple(replace(d, text=babble(n, d.text)) for n, d in enumerate(made[:BAR_TEXTS])) for babble in bars)
+                found.setdefault(c, []).append(Bundle(made, tuple(lower)))
+        return found
+
+    def _spoken(self, ground: Ground, session: Session, encoder: "OpenClipEncoder") -> Callable[[Sequence[Description]], Array]:
+        """(C, D) rows of the classifier with some descriptions, its weights held."""
+        from promptlab.score.classifier import build
+
+        def rows(said: Sequence[Description]) -> Array:
+            bank, _ = self.texts(session.dataset.classes, session.prompts.templates, encoder, said)
+            return build(bank, ground.weights.w, ground.choice.how.combine).weight
+
+        return rows
+
+    def _enriched(self, session: Session, wanted: Wanted, choose: "loop.Ask | None") -> "Enrichment":
+        """What is said of the worst classes, and what of it is kept. Nothing is judged on eval here."""
+        from promptlab.loops import enrich as loop
+
+        classes, ground = session.dataset.classes, self._ground(session.dataset, session.prompts, wanted)
+        encoder = self.encoder(ground.material.model)
+        said, endpoint = self._said(ground, classes, wanted, encoder)
+        said = {case.c: self._with_ours(said.get(case.c, Said()), classes.ids[case.c], session) for case in ground.cases}
+        labelled = ground.material.tune.labels is not None
+        seed = self.settings.seed
+        bars = [] if labelled else [Babble(seed + 1000 + n, encoder.tokens) for n in range(BARS)]
+        bundles = self._bundles(said, classes, wanted, bars)
+        controls = {_draw("random words", n): loop.worded(bundles, Babble(seed + n, encoder.tokens)) for n in range(wanted.control_draws)}
+        picked = {classes.ids[case.c] for case in ground.cases}
+        held = [one for one in session.prompts.descriptions if one.use and one.class_id not in picked]
+        found = loop.enrich(
+            ground.material.tune,
+            [case.c for case in ground.cases],
+            held,
+            self._names(ground, classes, wanted),
+            bundles,
+            (controls | {"swapped": swapped} if (swapped := loop.swapped(bundles, seed)) else controls) if bundles else {},
+            self._spoken(ground, session, encoder),
+            choose or (loop.whatever if wanted.keep == "all" else loop.better),
+        )
+        unused = [one for one in session.prompts.descriptions if not one.use and one.class_id not in picked]
+        return Enrichment(ground, said, endpoint, found, tuple(held), tuple(unused))
+
+    def _banks(self, session: Session, made: "Enrichment") -> tuple[TextBank, dict[str, TextBank]]:
+        """The bank without what enrichment brought; those of better names alone, where any were kept, and of each control."""
+        from promptlab.loops.enrich import NAMES
+
+        encoder = self.encoder(made.ground.material.model)
+        sets = {"": made.held, **({NAMES: made.found.named} if made.found.named != made.held else {}), **made.found.controls}
+        banks = {name: self.texts(session.dataset.classes, session.prompts.templates, encoder, said)[0] for name, said in sets.items()}
+        return banks.pop(""), banks
+
+    def _plain(self, wanted: Wanted) -> dict[str, Any]:
+        """What a run keeps of what was wanted, and of who was asked."""
+        asked = "" if wanted.descriptions else self.settings.llm
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(wanted).items()} | {"llm": asked}
