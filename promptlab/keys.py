@@ -130,12 +130,14 @@ def forget(host: str) -> None:
 
 def _kept() -> dict[str, str]:
     path = place()
+    if not path.exists():
+        return {}
     found = read_json(path)
-    if found is None and path.exists():
+    if not isinstance(found, dict) or not all(isinstance(secret, str) for secret in found.values()):
         raise UsageError(f"{str(path)!r} is damaged.", "Delete it, and set the keys again with `promptlab keys set HOST`.")
-    if path.exists() and os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise UsageError(f"{str(path)!r} can be read by other users.", f"Run: chmod 600 {path}")
-    return {host: secret for host, secret in found.items() if isinstance(secret, str)} if isinstance(found, dict) else {}
+    return found
 
 
 def _in_environment() -> list[Key]:
