@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import hashlib
 import inspect
 import itertools
 import json
@@ -21,6 +22,10 @@ FILE = "promptlab.toml"
 WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 # A project file from a stranger must not redirect what is written outside of the project.
 NOT_FROM_FILE = ("cache", "allow_pickle_weights")
+# Nor send questions, and the key that goes with them, to a server of its own choice.
+NEEDS_TRUST = ("base_url", "llm")
+TRUSTED = "trusted.json"
+NO_SETTINGS = ("PROMPTLAB_CONFIG", "PROMPTLAB_API_KEY")  # ours, and no settings
 OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights")
 LOWEST_TAU = 1e-6  # below, weights are one family's alone; far below, they are no numbers
 CHOICES = {
@@ -149,9 +154,14 @@ class Settings:
         return Path(os.path.expanduser(self.cache)) if self.cache else Path(platformdirs.user_cache_dir("promptlab"))
 
 
+def config_folder() -> Path:
+    """The folder of what is the user's own, whatever the project: keys, and which project files are trusted."""
+    return Path(os.path.expanduser(os.environ.get("PROMPTLAB_CONFIG", "")) or platformdirs.user_config_dir("promptlab"))
+
+
 def strange_variables() -> dict[str, str]:
     """{environment variable that begins like ours but is none: the nearest of ours, or nothing}."""
-    known = [f"PROMPTLAB_{name.upper()}" for name in defaults()]
+    known = [*(f"PROMPTLAB_{name.upper()}" for name in defaults()), *NO_SETTINGS]
     strange = sorted(name for name in os.environ if name.startswith("PROMPTLAB_") and name not in known)
     return {name: next(iter(difflib.get_close_matches(name, known, n=1)), "") for name in strange}
 
@@ -191,13 +201,34 @@ def _settable() -> list[Any]:
     return [f for f in fields(Settings) if f.name != "origin"]
 
 
+def contents(file: Path) -> tuple[dict[str, Any], str]:
+    """(what a project file sets, sha256 of the very bytes that were read). Raises UsageError when it cannot be read."""
+    try:
+        read = file.read_bytes()
+        return tomllib.loads(read.decode("utf-8")), hashlib.sha256(read).hexdigest()
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no TOML, no UTF-8, or a number of 5,000 digits
+        raise UsageError(f"{str(file)!r} cannot be read: {error}.") from error
+
+
+def is_trusted(file: Path, sha256: str) -> bool:
+    """Whether the user trusts a project file with this content: `promptlab trust` wrote it down."""
+    try:
+        kept = json.loads((config_folder() / TRUSTED).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(kept, dict) and kept.get(str(file.resolve())) == sha256
+
+
 def _from_file(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
-    try:
-        found = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: no TOML, no UTF-8, or a number of 5,000 digits
-        raise UsageError(f"{str(file)!r} cannot be read: {error}.") from error
+    found, sha256 = contents(file)
+    asked = [f"`{name}`" for name in NEEDS_TRUST if found.get(name)]
+    if asked and not is_trusted(file, sha256):
+        raise UsageError(
+            f"{str(file)!r} sets {' and '.join(asked)}, and you have not said that you trust it as it is now.",
+            "Look at it, then run `promptlab trust` in its folder; flags and PROMPTLAB_... variables need no trust.",
+        )
     for name in found:
         if name in NOT_FROM_FILE:
             raise UsageError(

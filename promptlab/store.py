@@ -101,7 +101,28 @@ def slug(text: str, longest: int = 40) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest] or "data"
 
 
-KINDS = ("features", "text", "hashes", "scales", "names", "study")  # what the cache holds; anything else in its folder is not ours
+@contextmanager
+def locked(file: Path, waiting: Callable[[int], None]) -> Iterator[None]:
+    """Only one process, and one thread, at a time holds the lock `file`.
+
+    While it waits it calls `waiting` twice a second, with how many times it did so before; what that raises ends the wait.
+    """
+    with explained(file.parent):
+        private_folder(file.parent)
+        lock = FileLock(file)
+        for times in itertools.count():
+            try:
+                lock.acquire(timeout=0.5 if times else 0)
+                break
+            except Timeout:
+                waiting(times)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+KINDS = ("features", "text", "hashes", "scales", "names", "study", "llm")  # what the cache holds; anything else in its folder is not ours
 
 
 class Cache:
@@ -117,23 +138,9 @@ class Cache:
 
     @contextmanager
     def lock(self, place: Path, waiting: Callable[[int], None]) -> Iterator[None]:
-        """Only one process at a time works on `place`; a second one finds what the first has made.
-
-        While it waits it calls `waiting` twice a second, with how many times it did so before; what that raises ends the wait.
-        """
-        with explained(place):
-            private_folder(place)
-            lock = FileLock(place / ".lock")
-            for times in itertools.count():
-                try:
-                    lock.acquire(timeout=0.5 if times else 0)
-                    break
-                except Timeout:
-                    waiting(times)
-        try:
+        """Only one process at a time works on the folder `place`; a second one finds what the first has made. See `locked`."""
+        with locked(place / ".lock", waiting):
             yield
-        finally:
-            lock.release()
 
     def features(self, encoder: str, precision: str, dataset: str, split: str) -> Path:
         """The folder of one split's shards."""
@@ -142,6 +149,10 @@ class Cache:
     def texts(self, encoder: str) -> Path:
         """The file of one encoder's text vectors."""
         return self._place("text", encoder[:16], "texts.sqlite")
+
+    def replies(self) -> Path:
+        """The folder of what language models replied, one folder a provider."""
+        return self._place("llm")
 
     def remembered(self, topic: str, key: str, make: Callable[[], Any], fits: Callable[[Any], bool] = lambda value: True) -> Any:
         """A JSON value that `make` computed once for this key; computed again when what was kept does not fit."""

@@ -14,13 +14,14 @@ MINI = Path(__file__).parents[1] / "plugins" / "promptlab-demo" / "promptlab_dem
 
 @pytest.fixture(autouse=True)
 def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the developer's settings, cache or runs: each works in a folder of its own."""
-    for name in [n for n in os.environ if n.startswith("PROMPTLAB_")]:
+    """No test sees the developer's settings, keys, cache or runs: each works in a folder of its own."""
+    for name in [n for n in os.environ if n.startswith(("PROMPTLAB_", "OPENAI_"))]:
         monkeypatch.delenv(name)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PROMPTLAB_CONFIG", str(tmp_path / "config"))
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ PACKAGES = ("promptlab-clip", "promptlab-demo", "torch", "open_clip_torch", "num
 @options.places
 @options.output
 def doctor(as_json: bool, quiet: bool, **flags: Any) -> None:
-    """Versions, device, folders, plugins, and every setting with the place it came from."""
+    """Versions, device, folders, plugins, whose API keys there are, and every setting with the place it came from."""
     import platform
 
-    from promptlab import runs
+    from promptlab import keys, runs
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
@@ -35,12 +35,15 @@ def doctor(as_json: bool, quiet: bool, **flags: Any) -> None:
             "datasets": ", ".join(lab.sources),
         }
     settings = {name: [str(value), lab.settings.origin.get(name, "default")] for name, value in lab.settings.plain().items()}
+    hosts = tuple((key.host, key.source) for key in keys.listed())
     if as_json:
-        output.show_json({**found, "settings": {n: {"value": v, "from": place} for n, (v, place) in settings.items()}})
+        owned = [{"host": host, "from": place} for host, place in hosts]
+        output.show_json({**found, "keys": owned, "settings": {n: {"value": v, "from": place} for n, (v, place) in settings.items()}})
         return
     output.show(
         [
             Table("This machine", ("what", "value"), tuple((n, safe(v)) for n, v in found.items())),
+            Table("API keys", ("host", "from"), tuple((safe(host), safe(place)) for host, place in hosts) or (("none", ""),)),
             Table("Settings", ("setting", "value", "from"), tuple((n, safe(v), safe(place)) for n, (v, place) in settings.items())),
         ]
     )

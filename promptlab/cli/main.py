@@ -17,6 +17,7 @@ from promptlab.cli import (
     encode,
     eval,
     init,
+    keys,
     models,
     plugins,
     prompts,
@@ -27,6 +28,7 @@ from promptlab.cli import (
     score,
     study,
     templates,
+    trust,
 )
 
 
@@ -44,7 +46,7 @@ def cli() -> None:
 COMMANDS: tuple[click.Command, ...] = (
     *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, report.report),
     *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, rules.rules, plugins.plugins),
-    *(cache.cache, init.init, doctor.doctor),
+    *(cache.cache, init.init, trust.trust, keys.keys, doctor.doctor),
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -44,7 +44,8 @@ class Said(NamedTuple):
 
 def called(*arguments: str, folder: Path, cache: Path) -> Said:
     """The installed script, in a folder and with a cache of its own, its output piped."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTLAB_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PROMPTLAB_", "OPENAI_"))}
+    environment |= {"PROMPTLAB_CONFIG": str(cache.parent / "config")}
     done = subprocess.run(
         [SCRIPT, *arguments],
         cwd=folder,

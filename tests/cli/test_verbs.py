@@ -45,6 +45,8 @@ LISTS = {
     "plugins list": list,
     "doctor": dict,
     "cache": dict,
+    "keys": list,
+    "keys list": list,
 }
 
 
