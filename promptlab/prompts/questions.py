@@ -42,7 +42,6 @@ LONGEST_NAME = 100
 RIVALS, SIBLINGS, MOST_ASKED = 5, 40, 50
 WORDS = ("name", "rivals", "siblings", "count")
 ALLOWED = (*templates.ALLOWED, nodes.If, nodes.For)
-EXAMPLE = ("teapot", ("kettle", "coffee pot"), ("kettle", "coffee pot", "cup", "bowl"), 6)  # a class, rivals, siblings, count
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +128,11 @@ def render(pack: Pack, name: str, *, rivals: Sequence[str], siblings: Sequence[s
     if len(text) > LONGEST_TEXT:
         raise UsageError(f"The question of {pack.origin!r} grows longer than {LONGEST_TEXT} characters.")
     return pack.system.strip(), text.strip()
+
+
+def example(pack: Pack) -> tuple[str, str]:
+    """(what the model is told first, the question) for a class that nobody has in mind. Raises UsageError as `render` does."""
+    return render(pack, "crane", rivals=("heron", "stork"), siblings=("heron", "stork", "duck", "rowing boat"), count=6)
 
 
 def _cleaned(name: str) -> str:
