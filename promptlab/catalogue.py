@@ -1,4 +1,4 @@
-"""What there is: data sources, models, rules and templates, built in or from plugins, found by name."""
+"""What there is: data sources, models, rules, templates and questions, built in or from plugins, found by name."""
 
 import os
 from functools import cached_property
@@ -8,7 +8,9 @@ from promptlab.config import Settings
 from promptlab.errors import DataError, MismatchError, UsageError, unknown_name
 from promptlab.events import Listener, ignore
 from promptlab.plugins import Plugins, guarded
+from promptlab.prompts import questions as packs
 from promptlab.prompts import templates as template_sets
+from promptlab.prompts.questions import Pack
 from promptlab.prompts.templates import TemplateSet
 from promptlab.protocols import DataOptions, DatasetSource, ModelAlias, Rule
 from promptlab.store import Cache
@@ -56,6 +58,16 @@ class Catalogue:
     def templates(name: str = "") -> list[TemplateSet]:
         """The template sets that can be asked for by name; with a name or a file, that one alone."""
         return [template_sets.one(name)] if name else template_sets.shipped()
+
+    @staticmethod
+    def questions(name: str = "") -> list[Pack]:
+        """The question packs that can be asked for by name; with a name or a file, that one alone."""
+        return [packs.one(name)] if name else packs.shipped()
+
+    @staticmethod
+    def example_question(pack: Pack) -> tuple[str, str]:
+        """(what the model is told first, the question) of a pack for an example class."""
+        return packs.example(pack)
 
     @staticmethod
     def published(search: str) -> list[tuple[str, str]]:

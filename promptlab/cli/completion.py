@@ -82,11 +82,18 @@ def _templates(context: click.Context) -> list[str]:
     return [found.name for found in Lab.templates()]
 
 
+def _packs(context: click.Context) -> list[str]:
+    from promptlab.lab import Lab
+
+    return [found.name for found in Lab.questions()]
+
+
 FILES = Offered("file", kind="file")
 FOLDERS = Offered("folder", kind="dir")
 DATA = Offered("data", _datasets, kind="file")
 MODELS = Offered("model", _models, kind="file")
 TEMPLATES = Offered("set|file", _templates, kind="file")
+PACKS = Offered("pack|file", _packs, kind="file")
 RUNS = Offered("run", _runs)
 RUNS_OR_FILES = Offered("run|file", _runs, kind="file")
 CLASSES = Offered("class", _classes)

@@ -21,6 +21,7 @@ from promptlab.cli import (
     models,
     plugins,
     prompts,
+    questions,
     report,
     rules,
     run,
@@ -45,8 +46,8 @@ def cli() -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, report.report),
-    *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, rules.rules, plugins.plugins),
-    *(cache.cache, init.init, trust.trust, keys.keys, doctor.doctor),
+    *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, questions.questions),
+    *(rules.rules, plugins.plugins, cache.cache, init.init, trust.trust, keys.keys, doctor.doctor),
 )
 for command in COMMANDS:
     cli.add_command(command)
