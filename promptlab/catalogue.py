@@ -12,7 +12,7 @@ from promptlab.prompts import questions as packs
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.questions import Pack
 from promptlab.prompts.templates import TemplateSet
-from promptlab.protocols import DataOptions, DatasetSource, ModelAlias, Rule
+from promptlab.protocols import ChatAlias, DataOptions, DatasetSource, ModelAlias, Rule
 from promptlab.store import Cache
 from promptlab.types import Dataset, Features
 
@@ -41,6 +41,11 @@ class Catalogue:
     def models(self) -> dict[str, tuple[ModelAlias, str]]:
         """{alias: (model, plugin)}."""
         return self._plugins.collect("promptlab_encoders", [])
+
+    @cached_property
+    def chats(self) -> dict[str, tuple[ChatAlias, str]]:
+        """{alias: (language model, plugin)}."""
+        return self._plugins.collect("promptlab_chats", [])
 
     @cached_property
     def rules(self) -> dict[str, Rule]:

@@ -1,15 +1,17 @@
-"""Enrichment over run folders: which classes, what is asked about them, what becomes of the replies. Over sessions, under the lab's verbs."""
+"""Enrichment over run folders: which classes, what is asked about them, what becomes of it. Over sessions, under the lab's verbs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlab.errors import UsageError, unknown_name
 from promptlab.events import Noted
+from promptlab.llm.cache import Replies
 from promptlab.llm.question import Estimate, Failure, Limits, Question, Reply
-from promptlab.prompts import describe, descriptions, questions, renames
+from promptlab.prompts import describe, descriptions, questions, renames, replies
 from promptlab.prompts.babble import Babble
 from promptlab.prompts.compose import described
 from promptlab.prompts.edits import Prompts
@@ -165,7 +167,7 @@ class Describer(Sessions):
             rivals = [titles[j] for j in case.rivals]
             siblings = [*rivals, *(title for j, title in enumerate(titles) if j != case.c and j not in case.rivals)]
             system, text = questions.render(pack, titles[case.c], rivals=rivals, siblings=siblings, count=wanted.count)
-            fault = partial(describe.fault, pack=pack)
+            fault = partial(replies.fault, pack=pack)
             made.append(Question(titles[case.c], system, text, pack.schema, pack.max_tokens, pack.temperature, fault))
         return made
 
@@ -183,7 +185,28 @@ class Describer(Sessions):
             with opened as endpoint:
                 yield endpoint
         else:
-            yield self.server()
+            yield self._server()
+
+    def _server(self) -> Endpoint:
+        """The server of the settings, with the key of its host. Raises UsageError when there is none, or no server."""
+        from promptlab import keys
+
+        s = self.settings
+        host, (key, _) = keys.host_of(s.base_url or keys.OPENAI_URL), keys.key_for(s.base_url)
+        if not s.base_url and not key:
+            raise (
+                unknown_name("language model", s.llm, self.chats)
+                if s.llm.isidentifier()
+                else UsageError(
+                    f"There is no key for {host}, where {s.llm!r} would be asked.",
+                    f"Set one: promptlab keys set {host}; or name another server with --base-url, e.g. http://localhost:11434/v1.",
+                )
+            )
+        return Endpoint(host, s.llm, s.base_url or keys.OPENAI_URL, key)
+
+    def _replies(self, endpoint: Endpoint) -> Replies:
+        """The replies that are kept, and those that came with the endpoint."""
+        return Replies(self.cache.replies(), [Path(endpoint.replies)] if endpoint.replies else [])
 
     def limits(self, endpoint: Endpoint) -> Limits:
         """The limits of the settings for one language model."""
@@ -198,14 +221,14 @@ class Describer(Sessions):
         from promptlab.llm.chat import ask
 
         with self._endpoint() as endpoint:
-            return endpoint, ask(asked, endpoint, self.replies(endpoint), self.limits(endpoint), self._tell)
+            return endpoint, ask(asked, endpoint, self._replies(endpoint), self.limits(endpoint), self._tell)
 
     def _estimate(self, asked: Sequence[Question]) -> tuple[Endpoint, Estimate]:
         """What asking would take; nothing is sent."""
         from promptlab.llm.chat import estimate
 
         with self._endpoint() as endpoint:
-            return endpoint, estimate(asked, endpoint, self.replies(endpoint), self.limits(endpoint))
+            return endpoint, estimate(asked, endpoint, self._replies(endpoint), self.limits(endpoint))
 
     # -- from words to bundles ----------------------------------------------------------------------------------------------------
 
@@ -230,7 +253,7 @@ class Describer(Sessions):
             if isinstance(answer, Failure):
                 found[c] = Said((), answer)
             else:
-                texts = [(one, pack.form) for one in describe.read(answer.text, pack)]
+                texts = [(one, pack.form) for one in replies.read(answer.text, pack)]
                 found[c] = self._cleaned(cases[c], texts, pack.id, classes, encoder)._replace(reply=answer)
         return found, endpoint
 

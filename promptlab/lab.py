@@ -102,7 +102,7 @@ class Lab(Describer):
         return RunResult(run, outcome, material, found, shown)
 
     def enrich(self, where: str = "", wanted: Wanted | None = None, run: str = "", choose: "Ask | None" = None) -> RunResult:
-        """Better words for the worst classes: asked for or brought, cleaned, kept where they help, judged with controls; then the whole loop.
+        """Better words for the worst classes: asked for or brought, kept where they help, judged with controls; then the whole loop.
 
         choose: picks of a class's trials the one to keep, or None; by default what `wanted.keep` says.
         """

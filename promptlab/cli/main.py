@@ -15,6 +15,7 @@ from promptlab.cli import (
     diagnostics,
     doctor,
     encode,
+    enrich,
     eval,
     init,
     keys,
@@ -46,6 +47,7 @@ def cli() -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, report.report),
+    enrich.enrich,
     *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, questions.questions),
     *(rules.rules, plugins.plugins, cache.cache, init.init, trust.trust, keys.keys, doctor.doctor),
 )

@@ -55,11 +55,26 @@ class Trial:
     """Whether it was kept."""
 
     @property
+    def class_id(self) -> str:
+        """The class, by id."""
+        return self.bundle.descriptions[0].class_id
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What was said."""
+        return tuple(one.text for one in self.bundle.descriptions)
+
+    @property
+    def figures(self) -> str:
+        """What it does on tune to the means over all classes."""
+        accuracy = "" if self.change.accuracy is None else f", accuracy {100 * self.change.accuracy:+.2f} points"
+        return f"margin {self.change.value:+.5f}{accuracy}"
+
+    @property
     def verdict(self) -> str:
-        """What it came to on tune, in words."""
-        place, accuracy = self.bundle.place.value, self.change.accuracy
-        figures = f"margin {self.change.value:+.5f}" + ("" if accuracy is None else f", accuracy {100 * accuracy:+.2f} points")
-        return f"kept, {place}: {figures}" if self.kept else f"not kept, {place}: {self.fault} ({figures})"
+        """What it came to, in words."""
+        where = self.bundle.place.value
+        return f"kept, {where}: {self.figures}" if self.kept else f"not kept, {where}: {self.fault or 'not wanted'} ({self.figures})"
 
 
 Ask = Callable[[Sequence[Trial]], Trial | None]

@@ -46,7 +46,7 @@ def synonyms(path: str, classes: Classes) -> dict[int, list[str]]:
 
 
 def candidates(own: Sequence[str], others: Sequence[str], mend: bool = True) -> list[tuple[str, ...]]:
-    """Sets of names to try in place of a class's own: each proposal (`mend`) and each synonym alone, then all synonyms with the own names."""
+    """Sets of names to try in place of a class's own: each proposal (`mend`), each synonym, then all synonyms with the own names."""
     alone = dict.fromkeys([*(proposals(own[0]) if mend else ()), *others])
     together = [tuple(dict.fromkeys([*own, *others]))] if others else []
     return [*((name,) for name in alone if (name,) != tuple(own)), *together]

@@ -25,7 +25,7 @@ def trial(one: "Trial") -> dict[str, Any]:
     margin, accuracy = (_ends(span) for span in (made.interval, made.accuracy_interval))
     said = {
         "place": one.bundle.place.value,
-        "texts": [d.text for d in one.bundle.descriptions],
+        "texts": list(one.texts),
         "source": one.bundle.descriptions[0].source,
     }
     figures = {"margin": made.value, "margin_interval": margin, "accuracy": made.accuracy, "accuracy_interval": accuracy}

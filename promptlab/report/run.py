@@ -45,9 +45,7 @@ def data(material: Material) -> dict[str, Any]:
     }
 
 
-def report(
-    outcome: "Outcome", material: Material, health: Sequence[Check], enrichment: Mapping[str, Any] | None = None
-) -> Report:
+def report(outcome: "Outcome", material: Material, health: Sequence[Check], enrichment: Mapping[str, Any] | None = None) -> Report:
     """The report of what the main loop found, and of the enrichment before it."""
     name, classes = material.dataset.name, material.dataset.classes
     more = [] if enrichment is None else enrich.tables(enrichment)
