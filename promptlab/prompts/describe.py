@@ -42,7 +42,7 @@ MARKUP = re.compile(r"\*+|`+|~~+|__+|^(?:#+|>+)\s+")
 CODE = re.compile(r"[{}<>=\\|＜＞｜]|\w\(\)|&#?\w+;|\"\s*[:,]|\[\"|\bjson\b", re.I)
 ADDRESS = re.compile(r"\w://|\bwww\.|\w@\w|\w\.(?:com|org|net|io|html?|jpe?g|png|gif)\b", re.I)
 TALK = re.compile(
-    r"(?:sure|certainly|of course|absolutely|okay|ok|great)[!,.:]|(?:here (?:are|is)|here['’]s|(?:listed )?below (?:are|is)|the following)\b"
+    r"(?:sure|certainly|of course|absolutely|okay|ok|great)[!,.:]|(?:here (?:are|is)|here['’]s|below (?:are|is)|the following)\b"
     r"|(?:let me know|please|note that|in this (?:example|case|reply)|these (?:phrases|names|words)|the (?:phrases|json|answer|reply))\b"
     r"|(?:if )?(?:i|you|your|we|my)['’ ]",
     re.I,
@@ -51,7 +51,8 @@ LABEL = re.compile(r"[^\W\d_]{1,20}(?:[ -][^\W\d_]{1,20}){0,2}:\s+")
 HAVING = re.compile(r"(?:(?:usually|often|typically|also)\s+)?(?:(?:which|that|who)\s+)?(?:with|has|have|having|featuring)\s+", re.I)
 PHOTO = r"(?:an?|the|this)\s+(?:[\w-]{1,20}\s+){0,2}(?:photo|photograph|picture|image)s?\s+(?:of|shows?|showing)\s+"
 ARTICLE = r"(?:(?:an?|the|this|these|most|some|all|many)\s+)?"
-IS = r"(?:(?:can|may|will|usually|often|typically|generally|always|also)\s+){0,3}(?:has|have|had|is|are|be|features?|shows?|displays?|looks? like)"
+OFTEN = r"(?:(?:can|may|will|usually|often|typically|generally|always|also)\s+){0,3}"
+IS = rf"{OFTEN}(?:has|have|had|is|are|be|features?|shows?|displays?|looks? like)"
 CLAUSE = re.compile(r"[,;.]\s|\s(?:and|with)\s")
 
 
