@@ -69,6 +69,30 @@ def serving(*acts: Act) -> Iterator[Faults]:
         thread.join()
 
 
+@contextmanager
+def listening(hello: bytes) -> Iterator[int]:
+    """The port of a server below HTTP: it drips these bytes, then says nothing more."""
+    ending = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            connection, _ = place.accept()
+            with connection:
+                for byte in hello:
+                    ending.wait(DRIPS)
+                    connection.send(bytes([byte]))
+                ending.wait(30)
+
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield place.getsockname()[1]
+        finally:
+            ending.set()
+            thread.join(5)
+
+
 class Handler(BaseHTTPRequestHandler):
     server: Faults
 

@@ -9,7 +9,7 @@ from promptlab.llm.question import Failure, Reply
 
 from . import faults
 from .conftest import Asked, Hourglass, questions
-from .faults import GOOD, raw, reply, serving, status
+from .faults import GOOD, listening, raw, reply, serving, status
 
 FAST = 5.0  # seconds for any of these, with a time-out of 0.4
 
@@ -159,6 +159,16 @@ def test_a_server_that_does_not_answer_is_left_alone_after_three_questions(asked
         outcomes = asked(server, questions(20), retries=0)
         assert len(server.received) == 3
     assert sum("does not answer, so the questions that were left were not sent" in str(found) for found in outcomes) == 17
+
+
+@pytest.mark.parametrize("hello", [b"", b"\x16\x03\x03\x40\x00" + bytes(200)], ids=["silent", "dripping"])
+def test_a_handshake_without_end_is_ended(asked: Asked, hello: bytes) -> None:
+    with listening(hello) as port:
+        began = time.monotonic()
+        found = one(asked(f"https://127.0.0.1:{port}/v1", timeout=0.4, retries=0))
+        assert time.monotonic() - began < FAST
+    assert isinstance(found, Failure)
+    assert "did not answer within 0.4 s" in found.reason
 
 
 def test_nobody_listens(asked: Asked) -> None:
