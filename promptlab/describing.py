@@ -15,6 +15,7 @@ from promptlab.prompts import describe, descriptions, questions, renames, replie
 from promptlab.prompts.babble import Babble
 from promptlab.prompts.compose import described
 from promptlab.prompts.edits import Prompts
+from promptlab.prompts.renames import SOURCES as NAME_SOURCES
 from promptlab.protocols import Endpoint
 from promptlab.sessions import Session, Sessions
 from promptlab.types import Array, Classes, Classifier, Dataset, Description, Form, Material, Place, TextBank, Weights
@@ -28,10 +29,6 @@ PLACES = ("auto", *Place)
 KEEPS = ("better", "all", "ask")
 BARS = 4  # bundles of random words that a bundle must beat where there are no labels
 BAR_TEXTS = 2  # texts in each of them
-
-
-NAME_SOURCES = ("lint", "synonyms")
-BY_HAND = ("", "file")
 
 
 def _draw(name: str, n: int) -> str:
@@ -88,7 +85,8 @@ class Case(NamedTuple):
 class Said(NamedTuple):
     """What was said of one class."""
 
-    texts: tuple[tuple[str, Form, str], ...] = ()  # (text, form, source)
+    texts: tuple[tuple[str, Form], ...] = ()
+    source: str = ""
     reply: Reply | Failure | None = None
     dropped: tuple[tuple[str, str], ...] = ()  # (text, why)
     noted: tuple[tuple[str, str], ...] = ()  # (text, what about it)
@@ -116,15 +114,18 @@ class Enrichment(NamedTuple):
 
     @property
     def descriptions(self) -> tuple[Description, ...]:
-        """What the run keeps: all that is in use, and of each class without any use of its texts, the texts of the best trial, unused."""
+        """What the run keeps: all that is in use; of each other class the texts of its best trial, unused; and all that a person wrote."""
         used = [replace(one, verdict=self._verdict(one)) if one not in self.held else one for one in self.found.settled]
-        mine = {one.class_id for one in used if one.source not in NAME_SOURCES}
-        rejected = {}
-        for trial in sorted(self.found.trials, key=lambda trial: trial.change.value):
-            first = trial.bundle.descriptions[0]
-            if first.class_id not in mine and first.source not in NAME_SOURCES:
-                rejected[first.class_id] = [replace(one, use=False, verdict=trial.verdict) for one in trial.bundle.descriptions]
-        return (*used, *(one for those in rejected.values() for one in those), *self.unused)
+        served = {one.class_id for one in used if one.source not in NAME_SOURCES}
+        known, others = {(one.class_id, one.text) for one in used}, list[Description]()
+        for trial in sorted(self.found.trials, key=lambda trial: -trial.change.value):
+            for one in trial.bundle.descriptions:
+                wanted = one.source not in NAME_SOURCES and trial.class_id not in served
+                if (wanted or not one.source) and (one.class_id, one.text) not in known:
+                    known.add((one.class_id, one.text))
+                    others.append(replace(one, use=False, verdict=trial.verdict))
+            served |= {trial.class_id} if trial.bundle.descriptions[0].source not in NAME_SOURCES else set()
+        return (*used, *others, *self.unused)
 
     def _verdict(self, one: Description) -> str:
         trial = next((t for t in self.found.trials if t.kept and one in t.bundle.descriptions), None)
@@ -251,7 +252,7 @@ class Describer(Sessions):
         found = {}
         for c, answer in zip(cases, answers, strict=True):
             if isinstance(answer, Failure):
-                found[c] = Said((), answer)
+                found[c] = Said(reply=answer)
             else:
                 texts = [(one, pack.form) for one in replies.read(answer.text, pack)]
                 found[c] = self._cleaned(cases[c], texts, pack.id, classes, encoder)._replace(reply=answer)
@@ -263,23 +264,16 @@ class Describer(Sessions):
         own, rivals = classes.names[case.c], [name for j in case.rivals for name in classes.names[j]]
         others = [name for j, names in enumerate(classes.names) if j != case.c and j not in case.rivals for name in names]
         longest = f"a black and white photo of a {max(own, key=len)}"
-        kept, dropped, noted = list[tuple[str, Form, str]](), list[tuple[str, str]](), list[tuple[str, str]]()
+        kept, dropped, noted = list[tuple[str, Form]](), list[tuple[str, str]](), list[tuple[str, str]]()
         for form in Form:
             mine = [text for text, its in texts if its is form]
             room = (lambda text: described(longest, text)) if form is Form.PHRASE else None
             made = describe.clean(mine, form, own=own, rivals=rivals, others=others, encoder=encoder, room=room)
-            kept += [(text, form, source) for text in made.texts]
+            kept += [(text, form) for text in made.texts]
             dropped += made.dropped
             noted += [*((before, f"shortened to {after!r}") for before, after in made.shortened)]
             noted += [*((text, f"names another class, {other!r}") for text, other in made.names_others)]
-        return Said(tuple(kept), None, tuple(dropped), tuple(noted))
-
-    @staticmethod
-    def _with_ours(said: Said, class_id: str, session: Session) -> Said:
-        """What was said, with what somebody wrote into the run by hand: it is judged anew, and never lost."""
-        known = {text for text, _, _ in said.texts}
-        ours = [d for d in session.prompts.descriptions if d.class_id == class_id and d.source in BY_HAND and d.text not in known]
-        return said._replace(texts=(*said.texts, *((d.text, d.form, d.source) for d in ours)))
+        return Said(tuple(kept), source, None, tuple(dropped), tuple(noted))
 
     def _names(self, ground: Ground, classes: Classes, wanted: Wanted) -> dict[int, list["loop.Bundle"]]:
         """{class: bundles of better names}, each in place of its name."""
@@ -296,30 +290,43 @@ class Describer(Sessions):
         return found
 
     def _bundles(
-        self, said: Mapping[int, Said], classes: Classes, wanted: Wanted, bars: Sequence[Babble]
+        self, said: Mapping[int, Said], session: Session, wanted: Wanted, bars: Sequence[Babble]
     ) -> dict[int, list["loop.Bundle"]]:
-        """{class: what was said of it, in every place that is tried}; with a bundle of random words to beat from each of `bars`."""
+        """{class: what the run says of it already, which may be better, and what was said now, in every place that is tried}; each with a
+        bundle of random words to beat from each of `bars`."""
         from promptlab.loops.enrich import Bundle
 
-        found: dict[int, list[Bundle]] = {}
+        classes, found = session.dataset.classes, dict[int, dict[tuple[Description, ...], None]]()
         for c, one in said.items():
+            there = [d for d in session.prompts.descriptions if d.use and d.class_id == classes.ids[c] and d.source not in NAME_SOURCES]
+            sets = [tuple(replace(d, verdict="") for d in there if d.place is place) for place in Place]
             reply, model = (one.reply.key, one.reply.model) if isinstance(one.reply, Reply) else ("", "")
-            for place in wanted.places if one.texts else ():
-                made = tuple(
-                    Description(classes.ids[c], text, form, place, True, source, *((model, reply) if source not in BY_HAND else ()))
-                    for text, form, source in one.texts
-                )
-                lower = (tuple(replace(d, text=babble(n, d.text)) for n, d in enumerate(made[:BAR_TEXTS])) for babble in bars)
-                found.setdefault(c, []).append(Bundle(made, tuple(lower)))
-        return found
+            sets += [
+                tuple(Description(classes.ids[c], text, form, place, True, one.source, model, reply) for text, form in one.texts)
+                for place in wanted.places
+            ]
+            found[c] = dict.fromkeys(filter(None, sets))
+
+        def bundle(made: tuple[Description, ...]) -> Bundle:
+            lower = (tuple(replace(d, text=babble(n, d.text)) for n, d in enumerate(made[:BAR_TEXTS])) for babble in bars)
+            return Bundle(made, tuple(lower))
+
+        return {c: [bundle(made) for made in sets] for c, sets in found.items() if sets}
 
     def _spoken(self, ground: Ground, session: Session, encoder: "OpenClipEncoder") -> Callable[[Sequence[Description]], Array]:
-        """(C, D) rows of the classifier with some descriptions, its weights held."""
+        """(C, D) rows of the classifier with some descriptions, its weights held. Only classes that are described are composed anew."""
         from promptlab.score.classifier import build
 
+        classes, w = session.dataset.classes, ground.weights.w
+
         def rows(said: Sequence[Description]) -> Array:
-            bank, _ = self.texts(session.dataset.classes, session.prompts.templates, encoder, said)
-            return build(bank, ground.weights.w, ground.choice.how.combine).weight
+            made, theirs = ground.before.weight.copy(), {one.class_id for one in said}
+            where = [c for c, class_id in enumerate(classes.ids) if class_id in theirs]
+            if where:
+                few = Classes(tuple(classes.ids[c] for c in where), tuple(classes.names[c] for c in where))
+                bank, _ = self.texts(few, session.prompts.templates, encoder, said)
+                made[where] = build(bank, w if w.ndim == 1 else w[:, where], ground.choice.how.combine).weight
+            return made
 
         return rows
 
@@ -330,11 +337,11 @@ class Describer(Sessions):
         classes, ground = session.dataset.classes, self._ground(session.dataset, session.prompts, wanted)
         encoder = self.encoder(ground.material.model)
         said, endpoint = self._said(ground, classes, wanted, encoder)
-        said = {case.c: self._with_ours(said.get(case.c, Said()), classes.ids[case.c], session) for case in ground.cases}
+        said = {case.c: said.get(case.c, Said()) for case in ground.cases}
         labelled = ground.material.tune.labels is not None
         seed = self.settings.seed
         bars = [] if labelled else [Babble(seed + 1000 + n, encoder.tokens) for n in range(BARS)]
-        bundles = self._bundles(said, classes, wanted, bars)
+        bundles = self._bundles(said, session, wanted, bars)
         controls = {_draw("random words", n): loop.worded(bundles, Babble(seed + n, encoder.tokens)) for n in range(wanted.control_draws)}
         picked = {classes.ids[case.c] for case in ground.cases}
         held = [one for one in session.prompts.descriptions if one.use and one.class_id not in picked]
@@ -348,7 +355,8 @@ class Describer(Sessions):
             self._spoken(ground, session, encoder),
             choose or (loop.whatever if wanted.keep == "all" else loop.better),
         )
-        unused = [one for one in session.prompts.descriptions if not one.use and one.class_id not in picked]
+        # What a person wrote stays in the file, whatever becomes of it.
+        unused = [one for one in session.prompts.descriptions if not one.use and (one.class_id not in picked or not one.source)]
         return Enrichment(ground, said, endpoint, found, tuple(held), tuple(unused))
 
     def _banks(self, session: Session, made: "Enrichment") -> tuple[TextBank, dict[str, TextBank]]:

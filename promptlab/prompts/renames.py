@@ -8,6 +8,7 @@ from promptlab.errors import UsageError
 from promptlab.prompts.english import looks_plural, singular
 from promptlab.types import Classes
 
+SOURCES = ("lint", "synonyms")  # who says a name
 BRACKETS = re.compile(r"^(.*?)\s*\(([^()]*)\)\s*(.*)$")
 
 

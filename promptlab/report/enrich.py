@@ -7,6 +7,7 @@ import numpy as np
 
 from promptlab.display import many, safe
 from promptlab.llm.question import Failure, Reply
+from promptlab.prompts.renames import SOURCES as NAME_SOURCES
 from promptlab.report import summary
 from promptlab.report.tables import Table, change, cosine, percent, signed, span
 from promptlab.types import Classes, Interval
@@ -61,8 +62,9 @@ def _row(kind: str, row: "Row", found: "Comparison", classes: Classes) -> dict[s
 
 def verdict(found: Mapping[str, Any]) -> list[str]:
     """What enrichment comes to, in plain words."""
-    kept = [one for one in found["classes"] if one["kept"]]
-    said = [f"Of {many(len(found['classes']), 'class', 'classes')}, {len(kept)} got better words that were kept."]
+    kept = [one for row in found["classes"] for one in row["trials"] if one["kept"]]
+    names = sum(one["source"] in NAME_SOURCES for one in kept)
+    said = [f"Of {many(len(found['classes']), 'class', 'classes')}, {names} got a better name and {len(kept) - names} descriptions."]
     if not kept:
         return [*said, "Nothing that was tried helps clearly on tune, so the classifier is as it was."]
     gain, rows = found["gain"], {row["kind"]: row for row in found["rows"]}
@@ -71,6 +73,8 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
     k = rows["after"]["worst"]["k"]
     worst = change(f"fixed worst-{k}", gain["worst"], _interval(gain["worst_interval"]))
     said.append(f"{worst}; {change('accuracy', gain['accuracy'], _interval(gain['interval']))}.")
+    if len(kept) == names:
+        return said
     level = [one["control"] for one in found["against"] if not any(_above(one[name]) for name in ("worst_interval", "interval"))]
     said += [ENSEMBLING.format(" or ".join(level))] if level else []
     if found["against"] and not level:

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from promptlab.display import safe
-from promptlab.report import plots
+from promptlab.report import enrich, plots
 from promptlab.report.tables import cosine, percent, signed
 from promptlab.shipped import folder
 
@@ -57,6 +57,7 @@ def page(
         heaviest=max(row["weight"] for row in found["families"]),
         thumbnails=thumbnails or {},
         most=MOST_CHANGES,
+        enrichment=enrich.tables(found["enrichment"]) if found.get("enrichment") else (),  # of words that are safe to show
     )
 
 
