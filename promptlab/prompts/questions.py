@@ -21,7 +21,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -196,14 +196,15 @@ def _check_question(system: str, ask: str) -> None:
     refused = next((what for node in tree.find_all(nodes.Node) if (what := _refused(node))), "")
     if refused:
         raise UsageError(f"`ask` uses {refused}, which questions may not.", f"Allowed: {', '.join(WORDS)}, if, for, and filters.")
-    for kind, used, known in (
-        ("filter", {node.name for node in tree.find_all(nodes.Filter)}, _environment().filters),
-        ("word for questions", _undeclared(tree), WORDS),
-    ):
-        if used - set(known):
-            raise unknown_name(kind, min(used - set(known)), known)
+    _check_known("filter", {node.name for node in tree.find_all(nodes.Filter)}, _environment().filters)
+    _check_known("word for questions", _undeclared(tree), WORDS)
     if not any(node.name == "name" for node in tree.find_all(nodes.Name)):
         raise UsageError("`ask` has no place for the class name.", "Write {{ name }} where the name goes.")
+
+
+def _check_known(kind: str, used: set[str], known: Iterable[str]) -> None:
+    if used - set(known):
+        raise unknown_name(kind, min(used - set(known)), known)
 
 
 def _undeclared(tree: nodes.Template) -> set[str]:

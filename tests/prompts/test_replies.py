@@ -2,6 +2,8 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptlab.prompts.questions import one, render
 from promptlab.prompts.replies import MOST_CHARACTERS, MOST_TEXTS, fault, read
@@ -109,6 +111,12 @@ def test_a_word_of_the_example_alone_is_no_echo() -> None:
 def test_only_so_much_is_looked_at() -> None:
     assert len(read(json.dumps([f"phrase {i}" for i in range(500)]), PHRASES)) == MOST_TEXTS
     assert read("a red comb\n" + " " * MOST_CHARACTERS + "\nwhite feathers", PHRASES) == ["a red comb"]
+
+
+@given(text=st.lists(st.one_of(st.text(max_size=20), st.sampled_from(list(GOOD.values()))), max_size=4).map("".join))
+def test_any_reply_gives_texts_or_a_reason(text: str) -> None:
+    why = fault(text, PHRASES)
+    assert why or all(t.strip() and any(ch.isalnum() for ch in t) for t in read(text, PHRASES))
 
 
 HOSTILE = [
