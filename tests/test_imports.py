@@ -9,7 +9,16 @@ import pytest
 import promptlab
 
 HEAVY = ("torch", "open_clip", "torchvision", "timm", "textual", "openai", "scipy", "sklearn", "skimage")
-COMMANDS = (["--help"], ["run", "--help"], ["runs"], ["datasets"], ["models"], ["templates"])
+COMMANDS = (
+    ["--help"],
+    ["run", "--help"],
+    ["runs"],
+    ["datasets"],
+    ["models"],
+    ["templates"],
+    ["questions"],
+    ["questions", "show", "contrast"],
+)
 CODE = """
 import json, sys
 from promptlab.cli.main import cli

@@ -21,7 +21,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -191,19 +191,28 @@ def _check_question(system: str, ask: str) -> None:
             raise UsageError(f"`{key}` has {len(text)} characters; at most {LONGEST_SOURCE} are allowed.")
     try:
         tree = _environment().parse(ask)
-        unknown = sorted(meta.find_undeclared_variables(tree) - set(WORDS))
     except (TemplateSyntaxError, RecursionError) as error:
         raise UsageError(f"`ask` cannot be read: {error}.") from error
-    if unknown:
-        raise unknown_name("word for questions", unknown[0], WORDS)
-    filters = [node for node in tree.find_all(nodes.Filter) if node.name not in _environment().filters]
-    if filters:
-        raise unknown_name("filter", filters[0].name, _environment().filters)
     refused = next((what for node in tree.find_all(nodes.Node) if (what := _refused(node))), "")
     if refused:
         raise UsageError(f"`ask` uses {refused}, which questions may not.", f"Allowed: {', '.join(WORDS)}, if, for, and filters.")
+    _check_known("filter", {node.name for node in tree.find_all(nodes.Filter)}, _environment().filters)
+    _check_known("word for questions", _undeclared(tree), WORDS)
     if not any(node.name == "name" for node in tree.find_all(nodes.Name)):
         raise UsageError("`ask` has no place for the class name.", "Write {{ name }} where the name goes.")
+
+
+def _check_known(kind: str, used: set[str], known: Iterable[str]) -> None:
+    if used - set(known):
+        raise unknown_name(kind, min(used - set(known)), known)
+
+
+def _undeclared(tree: nodes.Template) -> set[str]:
+    """The words that a question uses and does not make itself."""
+    try:
+        return meta.find_undeclared_variables(tree)
+    except (TemplateSyntaxError, RecursionError) as error:
+        raise UsageError(f"`ask` cannot be read: {error}.") from error
 
 
 def _refused(node: nodes.Node) -> str:

@@ -31,6 +31,7 @@ def offered(*words: str) -> tuple[set[str], set[str]]:
         (("eval", ""), "everyday"),
         (("run", "--templates", "open"), "openai-80"),
         (("templates", "si"), "simple"),
+        (("questions", "show", "con"), "contrast"),
         (("run", "--model", "m"), "mini"),
     ],
     ids=" ".join,

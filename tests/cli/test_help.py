@@ -20,7 +20,7 @@ def test_a_bare_command_prints_its_help_as_it_is(promptlab: Call, words: tuple[s
     assert said.out == promptlab(*words, "--help").out
 
 
-@pytest.mark.parametrize("words", ["plugins", "runs"])
+@pytest.mark.parametrize("words", ["plugins", "runs", "questions"])
 def test_a_bare_group_of_things_lists_them(promptlab: Call, words: str) -> None:
     assert promptlab(words, "--json").json == promptlab(words, "list", "--json").json
     assert promptlab(words).out == promptlab(words, "list").out
