@@ -20,6 +20,7 @@ FILE = "keys.json"
 OPENAI = "api.openai.com"
 OPENAI_URL = f"https://{OPENAI}/v1"
 HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?")
+FIT = re.compile(r"[\x21-\x7e]+")  # what a header can carry
 PORTS = {"https": 443, "http": 80}
 SHORTEST_SHOWN = 12  # of a shorter key, four characters are too many to show
 
@@ -82,8 +83,12 @@ def is_loopback(host: str) -> bool:
 
 
 def check_way(base_url: str, key: str) -> None:
-    """Raises UsageError where a key would travel readable for everybody on the way."""
+    """Raises UsageError where a key would travel readable for everybody on the way, or could not travel at all."""
     host = host_of(base_url)
+    if key and not FIT.fullmatch(key):
+        raise UsageError(
+            f"The key for {host} has spaces or other characters that no key has.", "`promptlab keys list` shows where it lies."
+        )
     if key and urlsplit(base_url).scheme == "http" and not is_loopback(host):
         raise UsageError(
             f"The key for {host} would go over plain http, where others can read it.",
@@ -114,7 +119,7 @@ def place() -> Path:
 
 def keep(host: str, secret: str) -> Key:
     """Keeps a key for a host, in place of one that was there. Raises UsageError for what is no key."""
-    if not secret or not re.fullmatch(r"[\x21-\x7e]+", secret):
+    if not FIT.fullmatch(secret):
         raise UsageError("That is no key: it is empty, or has spaces or other characters that no key has.")
     write_json(place(), {**_kept(), host_named(host): secret})
     return Key(host_named(host), str(place()), secret)

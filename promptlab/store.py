@@ -109,7 +109,7 @@ def locked(file: Path, waiting: Callable[[int], None]) -> Iterator[None]:
     """
     with explained(file.parent):
         private_folder(file.parent)
-        lock = FileLock(file)
+        lock = FileLock(file, mode=0o600)
         for times in itertools.count():
             try:
                 lock.acquire(timeout=0.5 if times else 0)

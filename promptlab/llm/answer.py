@@ -9,6 +9,7 @@ from promptlab.llm.budget import MOST_TOKENS
 
 THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.S)
 FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.S)
+PLACE = re.compile(r"^(?:/|[A-Za-z]:\\).*[/\\]")  # some servers call a model by its file; where that lies is nobody's business
 REASONING = ("reasoning", "reasoning_content")  # two servers, two names
 
 
@@ -65,7 +66,7 @@ def read(body: str, kind: str) -> Answer:
         reasoning=next((value for name in REASONING if isinstance(value := message.get(name), str)), ""),
         refusal=_word(message.get("refusal")),
         finish=_word(choice.get("finish_reason")),
-        model=_word(found.get("model"))[:200],
+        model=PLACE.sub("", _word(found.get("model")))[:200],
         tokens_in=_count(counts.get("prompt_tokens")),
         tokens_out=_count(counts.get("completion_tokens")),
     )

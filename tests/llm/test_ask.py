@@ -18,7 +18,7 @@ from promptlab.llm.chat import ask, estimate
 from promptlab.llm.question import Limits, Reply
 
 from .conftest import Asked, endpoint, question, questions
-from .faults import Handler, Received, completion, reply, serving
+from .faults import Handler, Received, completion, raw, reply, serving
 
 SECRET = "sk-secret-0123456789"
 
@@ -53,6 +53,24 @@ def test_progress_is_told_from_the_calling_thread(asked: Asked) -> None:
     counts = [event.done for event in events if isinstance(event, Progressed)]
     assert counts == sorted(counts)
     assert counts[-1] == 4
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"),
+    [
+        ("/home/me/models/tiny.gguf", "tiny.gguf"),
+        ("C:\\models\\tiny.gguf", "tiny.gguf"),
+        ("org/tiny", "org/tiny"),
+        (None, "tiny"),
+        (7, "tiny"),
+    ],
+)
+def test_a_model_is_kept_as_the_server_names_it_without_its_folder(asked: Asked, named: object, kept: str) -> None:
+    body = json.dumps({**json.loads(completion()), "model": named}).encode()
+    with serving(raw(body)) as server:
+        found = asked(server)[0]
+    assert isinstance(found, Reply)
+    assert found.model == kept
 
 
 def test_what_is_kept_asks_nothing(asked: Asked) -> None:

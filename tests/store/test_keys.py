@@ -60,6 +60,15 @@ def test_a_key_does_not_travel_readable() -> None:
     assert keys.key_for("http://localhost:8080/v1")[0] == SECRET
 
 
+def test_a_variable_with_what_no_header_can_carry_is_told_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f" {SECRET}\nX-Evil: yes")
+    with pytest.raises(UsageError, match="characters that no key has") as error:
+        keys.key_for("")
+    assert SECRET not in error.value.message
+    monkeypatch.setenv("OPENAI_API_KEY", f"{SECRET}\n")
+    assert keys.key_for("") == (SECRET, "OPENAI_API_KEY")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="other systems keep rights elsewhere")
 def test_the_file_is_the_owner_s_alone() -> None:
     keys.keep("api.openai.com", SECRET)
