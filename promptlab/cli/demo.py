@@ -16,13 +16,15 @@ PHOTOGRAPHS = {
 FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
 LEAD = (
     "promptlab demo: the whole loop on 2,020 everyday pictures (Caltech-101, as features) with the embedded model `mini`.",
-    "`mini` is small and is not CLIP: what you see is how promptlab works, not how CLIP behaves.",
+    "`mini` is small and is not CLIP: what you see is how promptlab works, not how CLIP behaves. The phrases for the worst classes were",
+    "written by a language model, Claude, from the class names alone; they come with the demo, so nothing is asked.",
     "",
 )
 NEXT = (
     "",
     "Try next:",
     "  promptlab run photos/                  your own: each sub-folder is a class",
+    "  promptlab enrich everyday --llm local  ask the small language model of promptlab-local instead",
     "  promptlab run everyday --debias none   the same pictures, weights alone",
     "  promptlab score everyday --rule cmm    which prompts and classes do badly",
     "  promptlab classify PICTURE...          with the classifier just built",
@@ -35,25 +37,26 @@ NEXT = (
 def demo(as_json: bool, quiet: bool, **flags: Any) -> None:
     """The whole loop on pictures and a model that come with promptlab: no network, no GPU, no key.
 
-    Weighs the families (shrunk) and balances the classes (fair here: each has 20 pictures), judges on the half that nothing was
-    tuned on, then classifies a few photographs.
+    Weighs the families (shrunk), balances the classes (fair here: each has 20 pictures), tries better names and phrases for the 20 worst
+    classes, judges on the half that nothing was tuned on, then classifies a few photographs.
     """
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
+    from promptlab.describing import Wanted
     from promptlab.display import safe
     from promptlab.errors import UsageError
     from promptlab.lab import Lab
     from promptlab.report import summary, tables
 
     with listening(quiet) as listen:
-        lab = Lab(Settings.load({**flags, "debias": "balance"}), listen)
+        lab = Lab(Settings.load({**flags, "debias": "balance", "llm": "demo"}), listen)
         if "everyday" not in lab.sources:
             raise UsageError(
                 "The demo's data and model are not installed.",
                 "Install the package promptlab-demo (in a checkout: plugins/promptlab-demo).",
             )
-        found = lab.run("everyday")
+        found = lab.enrich("everyday", Wanted(worst=20, pack="features", count=3))
         photographs = _photographs()
         guesses = lab.classify([str(p) for p in photographs], found.run.classifier) if photographs else []
     if as_json:

@@ -94,12 +94,20 @@ def cost(asked: Mapping[str, Any] | None) -> list[str]:
     """Who was asked, and what it took; nothing when nobody was."""
     if asked is None:
         return []
-    tokens = "unknown" if asked["tokens_in"] is None else f"{asked['tokens_in']:,} + {asked['tokens_out'] or 0:,}"
-    money = "unknown (set `prices`)" if asked["cost"] is None else f"${asked['cost']:.4f}"
-    kept = f", {asked['kept']} of them kept from before" if asked["kept"] else ""
+    kept = (
+        ""
+        if not asked["kept"]
+        else ", all of them answered before"
+        if asked["kept"] == asked["questions"]
+        else f", {asked['kept']} of them answered before"
+    )
     who = f"{safe(asked['model'])} ({safe(asked['provider'])})"
     said = f"Asked {who}, pack {safe(asked['pack'])}: {many(asked['questions'], 'question')}{kept}; "
-    return [said + f"{many(asked['requests'], 'request')} now; tokens in + out of all: {tokens}; cost: {money}."]
+    if not asked["requests"]:
+        return [said + "nothing was sent now."]
+    tokens = "unknown" if asked["tokens_in"] is None else f"{asked['tokens_in']:,} in, {asked['tokens_out'] or 0:,} out"
+    money = "unknown (no price is set)" if asked["cost"] is None else f"${asked['cost']:.4f}"
+    return [said + f"{many(asked['requests'], 'request')} now; tokens of all replies: {tokens}; cost: {money}."]
 
 
 def tables(found: Mapping[str, Any]) -> list[Table]:
@@ -142,12 +150,11 @@ def _classes(found: Mapping[str, Any]) -> Table:
             *((percent(one["before"]), percent(one["after"])) if labelled else ()),
             safe(one["verdict"], 160),
             safe("; ".join(one["texts"]), 160),
-            ", ".join(safe(name, 30) for name in one["rivals"][:3]),
         )
         for one in found["classes"]
     )
     figures = (">before %", ">after %") if labelled else ()
-    return Table("Enriched classes, worst first", ("class", *figures, "verdict on tune", "in use", "rivals"), rows)
+    return Table("Enriched classes, worst first", ("class", *figures, "verdict on tune", "in use"), rows)
 
 
 def _collateral(found: Mapping[str, Any]) -> Table:

@@ -1,11 +1,12 @@
-"""The embedded default of promptlab: the model `mini` and the dataset `everyday`. A plugin like any other."""
+"""The embedded default of promptlab: the model `mini`, the dataset `everyday`, words for its classes. A plugin like any other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from promptlab import Classes, DataOptions, Dataset, Features, ModelAlias, PromptlabError, hookimpl
+from promptlab import ChatAlias, Classes, DataOptions, Dataset, Endpoint, Features, ModelAlias, PromptlabError, hookimpl
 
 HERE = Path(__file__).parent
 
@@ -32,6 +33,19 @@ class Everyday:
             keys = tuple(map(str, file["keys"]))
             features = Features(file["features"], keys, file["labels"].astype(np.int64), "all", str(file["fingerprint"]))
         return Dataset("everyday", Classes(ids, tuple((name,) for name in names)), {"all": features}, encoder="mini")
+
+
+@contextmanager
+def _replies(rest: str) -> Iterator[Endpoint]:
+    """The replies that came with the demo; nobody can be asked anew."""
+    yield Endpoint("demo", "Claude", replies=str(HERE / "replies"))
+
+
+@hookimpl
+def promptlab_chats() -> Iterable[ChatAlias]:
+    """The alias `demo`."""
+    about = "kept replies for everyday (--pack features --count 3), written by Claude from the class names alone; no server"
+    return [ChatAlias("demo", _replies, about)]
 
 
 @hookimpl
