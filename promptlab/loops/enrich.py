@@ -144,7 +144,7 @@ def shortfall(change: Change) -> str:
     """Why a change is not good enough; empty when it is. The mean margin over all classes must rise clearly, and where there are labels the
     mean accuracy must rise by more than its standard error: margins alone rise with random words, too (docs/design/keep.md)."""
     if change.value <= 0:
-        return "the mean margin of all classes falls"
+        return "the mean margin of all classes does not rise"
     if not change.interval.low > 0:
         return "no clear rise of the mean margin"
     if change.accuracy is None or change.accuracy_interval is None:
