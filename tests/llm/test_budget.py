@@ -129,6 +129,13 @@ def test_requests_that_broke_after_they_were_sent_count_by_their_estimate(asked:
     assert found.tokens_in is None
 
 
+def test_requests_that_failed_inside_the_server_count_by_their_estimate(asked: Asked) -> None:
+    with serving(status(500), reply()) as server:
+        found = asked(server, price=PRICE)[0]
+    q = question()
+    assert found.cost == pytest.approx(cost_of(tokens_of(q.messages(), q.schema) + q.max_tokens + 50, 0, PRICE))
+
+
 def test_requests_that_were_turned_away_cost_nothing(asked: Asked) -> None:
     with serving(status(429), reply()) as server:
         found = asked(server, price=(1000.0, 1000.0))[0]
