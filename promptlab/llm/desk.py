@@ -198,7 +198,7 @@ class _Talk:
                 try:
                     answer = self._sent(request, form)
                 except RefusedError as error:
-                    other = form.after(error.message, request.quiet) if error.status in COMPLAINTS else None
+                    other = form.after(error.complaint, request.quiet) if error.status in COMPLAINTS else None
                     if other is None:
                         raise
                     form = other

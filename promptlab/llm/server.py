@@ -20,9 +20,10 @@ SENT = ("host", "content-length", "content-type", "user-agent", "x-stainless-raw
 class RefusedError(Exception):
     """An HTTP status other than 200."""
 
-    def __init__(self, status: int, message: str, headers: Mapping[str, str], code: str = "") -> None:
+    def __init__(self, status: int, message: str, complaint: str, code: str, headers: Mapping[str, str]) -> None:
         super().__init__(message)
-        self.status, self.message, self.headers, self.code = status, message, headers, code
+        self.status, self.headers, self.code = status, headers, code
+        self.message, self.complaint = message, complaint  # what can be shown of it, and all of it
 
 
 class BrokenError(Exception):
@@ -99,7 +100,7 @@ class Server:
 
     def _refused(self, status: int, body: str, headers: Mapping[str, str]) -> RefusedError:
         message, code = complaint(body)
-        return RefusedError(status, self.safe(message), headers, code)
+        return RefusedError(status, self.safe(message), message, code, headers)
 
     def _broken(self, error: Exception, watch: "_Watch") -> BrokenError:
         import httpx2

@@ -1,23 +1,25 @@
 """Never more is spent than the limit, and what requests in flight took beyond their estimates."""
 
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlab.errors import UsageError
-from promptlab.llm.budget import Budget, cost_of, price_of, tokens_of
+from promptlab.llm.budget import Budget, Reserved, cost_of, price_of, tokens_of
 from promptlab.llm.question import Failure, Limits, Reply
 
 from . import faults
 from .conftest import Asked, question, questions
-from .faults import reply, serving, status
+from .faults import Act, reply, serving, status
 
 NEVER = threading.Event()
+PRICE = (1000.0, 1000.0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     requests=st.lists(st.tuples(st.integers(1, 500), st.integers(1, 500), st.floats(0, 3)), min_size=1, max_size=40),
     most=st.floats(0.0001, 0.01),
@@ -36,6 +38,7 @@ def test_the_limit_holds_but_for_the_errors_of_what_is_in_flight(requests: list[
             reserved = budget.reserve(asked_in, asked_out, NEVER)
             if reserved is None:
                 return
+            time.sleep(0.0003)
             used = budget.settle(reserved, int(asked_in * factor), int(asked_out * factor))
             assert used is not None
             with lock:
@@ -64,6 +67,48 @@ def test_asking_stops_at_the_limit(asked: Asked, parallel: int) -> None:
     assert len(refused) + sum(isinstance(found, Reply) for found in outcomes) == n
 
 
+def exact() -> tuple[Act, float]:
+    """A server that takes just what is estimated, and US dollars for that."""
+    q = question("What does thing 0 look like?")
+    tokens = tokens_of(q.messages(), q.schema)
+    usage = {"prompt_tokens": tokens, "completion_tokens": q.max_tokens}
+    return reply(usage=usage, seconds=0.05), cost_of(tokens, q.max_tokens, PRICE)
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_where_estimates_hold_nothing_is_overspent(asked: Asked, parallel: int) -> None:
+    act, each = exact()
+    with serving(act) as server:
+        outcomes = asked(server, questions(8), parallel=parallel, price=PRICE, max_cost=2.5 * each)
+        assert len(server.received) == 2
+    assert sum(found.cost or 0.0 for found in outcomes) == pytest.approx(2 * each)
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_a_limit_that_suffices_stops_nobody(asked: Asked, parallel: int) -> None:
+    act, each = exact()
+    with serving(act) as server:
+        outcomes = asked(server, questions(10), parallel=parallel, price=PRICE, max_cost=10.01 * each)
+    assert all(isinstance(found, Reply) for found in outcomes)
+
+
+def test_who_does_not_fit_waits_for_what_others_leave() -> None:
+    budget = Budget(Limits(max_cost=1.0, price=(1_000_000.0, 0.0)))  # a dollar a token
+    first = budget.reserve(1, 0, NEVER)
+    assert first is not None
+    found: list[Reserved | None] = []
+    second = threading.Thread(target=lambda: found.append(budget.reserve(1, 0, NEVER)))
+    second.start()
+    second.join(0.1)
+    assert second.is_alive()
+    budget.settle(first, 0, 0)
+    second.join(5)
+    assert found == [Reserved(1, 0, 1.0)]
+    budget.settle(found[0] or first, 1, 0)
+    assert budget.reserve(1, 0, NEVER) is None
+    assert budget.spent == 1.0
+
+
 @pytest.mark.parametrize("parallel", [1, 4])
 def test_a_server_that_takes_ten_times_what_it_may_overshoots_by_what_was_in_flight(asked: Asked, parallel: int) -> None:
     price, usage = (1000.0, 1000.0), {"prompt_tokens": 1000, "completion_tokens": 1000}
@@ -82,6 +127,13 @@ def test_requests_that_broke_after_they_were_sent_count_by_their_estimate(asked:
     q = question()
     assert found.cost == pytest.approx(2 * cost_of(tokens_of(q.messages(), q.schema), q.max_tokens, (1000.0, 1000.0)))
     assert found.tokens_in is None
+
+
+def test_requests_that_failed_inside_the_server_count_by_their_estimate(asked: Asked) -> None:
+    with serving(status(500), reply()) as server:
+        found = asked(server, price=PRICE)[0]
+    q = question()
+    assert found.cost == pytest.approx(cost_of(tokens_of(q.messages(), q.schema) + q.max_tokens + 50, 0, PRICE))
 
 
 def test_requests_that_were_turned_away_cost_nothing(asked: Asked) -> None:

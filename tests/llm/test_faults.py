@@ -161,6 +161,13 @@ def test_a_server_that_does_not_answer_is_left_alone_after_three_questions(asked
     assert sum("does not answer, so the questions that were left were not sent" in str(found) for found in outcomes) == 17
 
 
+def test_a_server_that_answers_now_and_then_is_not_given_up(asked: Asked) -> None:
+    with serving(*[faults.reset, faults.reset, reply()] * 3) as server:
+        outcomes = asked(server, questions(9), retries=0)
+        assert len(server.received) == 9
+    assert [isinstance(found, Reply) for found in outcomes] == [False, False, True] * 3
+
+
 @pytest.mark.parametrize("hello", [b"", b"\x16\x03\x03\x40\x00" + bytes(200)], ids=["silent", "dripping"])
 def test_a_handshake_without_end_is_ended(asked: Asked, hello: bytes) -> None:
     with listening(hello) as port:

@@ -42,6 +42,22 @@ def test_complaints_come_under_several_statuses(asked: Asked, code: int) -> None
         assert [received.body["response_format"]["type"] for received in server.received] == ["json_schema", "json_object"]
 
 
+ERRORS = [
+    b'{"error": {"message": "not supported", "param": "response_format", "code": "unsupported"}}',
+    b'{"error": "response_format is not supported"}',
+    b'{"detail": [{"loc": ["body", "response_format"], "msg": "extra fields not permitted"}]}',
+    b'{"object": "error", "message": "' + b"word " * 100 + b'json_schema"}',
+    b"Unknown field response_format",
+]
+
+
+@pytest.mark.parametrize("body", ERRORS, ids=["param", "text", "list", "long", "no JSON"])
+def test_complaints_come_in_several_shapes(asked: Asked, body: bytes) -> None:
+    with serving(lambda handler, received: handler.say(400, body), reply()) as server:
+        assert isinstance(asked(server)[0], Reply)
+        assert len(server.received) == 2
+
+
 def test_a_server_that_takes_everything_is_sent_the_strict_schema(asked: Asked) -> None:
     with serving() as server:
         asked(server)
