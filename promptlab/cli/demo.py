@@ -16,8 +16,8 @@ PHOTOGRAPHS = {
 FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
 LEAD = (
     "promptlab demo: the whole loop on 2,020 everyday pictures (Caltech-101, as features) with the embedded model `mini`.",
-    "`mini` is small and is not CLIP: what you see is how promptlab works, not how CLIP behaves. The phrases for the worst classes were",
-    "written by a language model, Claude, from the class names alone; they come with the demo, so nothing is asked.",
+    "`mini` is small and is not CLIP: what you see is how promptlab works, not how CLIP behaves.",
+    "Claude, a language model, wrote the phrases from the class names alone. They come with the demo: nothing is asked.",
     "",
 )
 NEXT = (

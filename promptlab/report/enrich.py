@@ -148,13 +148,21 @@ def _classes(found: Mapping[str, Any]) -> Table:
         (
             safe(one["class"], 40),
             *((percent(one["before"]), percent(one["after"])) if labelled else ()),
-            safe(one["verdict"], 160),
+            safe(_short(one), 160),
             safe("; ".join(one["texts"]), 160),
         )
         for one in found["classes"]
     )
     figures = (">before %", ">after %") if labelled else ()
     return Table("Enriched classes, worst first", ("class", *figures, "verdict on tune", "in use"), rows)
+
+
+def _short(row: Mapping[str, Any]) -> str:
+    """The verdict of one class without its figures; those are in the run."""
+    kept = [f"{'name' if one['source'] in NAME_SOURCES else one['place']} kept" for one in row["trials"] if one["kept"]]
+    if kept or row["failure"] or not row["trials"]:
+        return ", ".join(kept) or str(row["verdict"])
+    return max(row["trials"], key=lambda one: float(one["margin"]))["fault"] or "not wanted"
 
 
 def _collateral(found: Mapping[str, Any]) -> Table:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from score import brute
-from score.planted import ATOMS, World, boards, checked, checked_briefly, features_of, planted, worlds
 
 from promptlab.loops.enrich import shortfall
 from promptlab.score.swaps import BATCH, Margins, Swaps, difference
 from promptlab.types import Array, LabelSource, unit
+from score import brute
+from score.planted import ATOMS, World, boards, checked, checked_briefly, features_of, planted, worlds
 
 
 def plain(x: Array, rows: Array, labels: Array | None) -> list[tuple[int, int, float, float]]:
@@ -40,7 +40,7 @@ def agree(found: Margins, expected: Sequence[tuple[int, int, float, float]]) -> 
 def other_row(world: World, seed: int) -> Array:
     """A row that is like those of the world: one of ATOMS where its cosines are exact."""
     rng, d = np.random.default_rng(seed), world.z.shape[2]
-    exact = d == 4 and all((ATOMS == row).all(1).any() for row in world.z[0])
+    exact = d == 4 and all((row == ATOMS).all(1).any() for row in world.z[0])
     return ATOMS[rng.integers(len(ATOMS))] if exact else unit(rng.normal(size=d)).astype(np.float32)
 
 
