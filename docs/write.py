@@ -20,7 +20,7 @@ import click
 from promptlab import config, errors
 from promptlab.cli.main import cli
 from promptlab.lab import Lab
-from promptlab.types import data, results
+from promptlab.types import data, prompts, results
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -88,7 +88,7 @@ def values_page() -> str:
     """Every value that flows through promptlab."""
     head = f"# Values\n\n{WRITTEN} Frozen dataclasses over numpy; their shapes are checked when they are made.\n\n"
     alphabet = "N images · C classes · K prompt families · P texts · D embedding width · B images in a batch.\n"
-    return f"{head}{alphabet}\n## What goes in\n{fields_of(data)}\n## What comes out\n{fields_of(results)}"
+    return f"{head}{alphabet}\n## What goes in\n{fields_of(prompts)}{fields_of(data)}\n## What comes out\n{fields_of(results)}"
 
 
 def lab_page() -> str:

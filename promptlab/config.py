@@ -26,7 +26,8 @@ NOT_FROM_FILE = ("cache", "allow_pickle_weights")
 NEEDS_TRUST = ("base_url", "llm")
 TRUSTED = "trusted.json"
 NO_SETTINGS = ("PROMPTLAB_CONFIG", "PROMPTLAB_API_KEY")  # ours, and no settings
-OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights")
+ASKING = ("llm", "base_url", "prices", "max_cost", "llm_timeout", "llm_parallel", "llm_rate", "llm_tokens")  # no part of a classifier
+OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights", *ASKING)
 LOWEST_TAU = 1e-6  # below, weights are one family's alone; far below, they are no numbers
 CHOICES = {
     "labels": ("auto", "ensemble", "others", "self", "true", "zpe"),
@@ -83,7 +84,7 @@ class Settings:
     offline: bool = False
     """Download nothing."""
     llm: str = ""
-    """Who is asked for descriptions: an alias (`promptlab models --llm`), or the name of a model at `base_url`; empty: nobody."""
+    """Who is asked for descriptions: an alias (`promptlab models`), or the name of a model at `base_url`; empty: nobody."""
     base_url: str = ""
     """A server that speaks OpenAI's Chat Completions, e.g. `http://localhost:11434/v1`; empty: OpenAI's own."""
     prices: tuple[str, ...] = ()
@@ -111,6 +112,8 @@ class Settings:
                 raise unknown_name(f"value of `{name}`", str(getattr(self, name)), known)
         if not LOWEST_TAU <= self.tau < math.inf:
             raise UsageError(f"tau is {self.tau}; a number of at least {LOWEST_TAU:g} was expected.", "Smaller is sharper: try 0.1.")
+        if not 0 <= self.describe_weight <= 1:
+            raise UsageError(f"describe_weight is {self.describe_weight}; a share from 0 to 1 was expected.")
         if self.seed < 0:
             raise UsageError(f"seed is {self.seed}; 0 or more was expected.")
         if self.k < 0:

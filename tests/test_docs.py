@@ -148,7 +148,7 @@ def test_every_command_is_documented() -> None:
 def test_every_setting_is_documented_and_has_a_flag() -> None:
     page = (ROOT / "docs" / "settings.md").read_text("utf-8")
     assert not [name for name in config.defaults() if f"| `{name}` |" not in page]
-    flags = {p.name for p in cli.commands["run"].params}
+    flags = {p.name for p in (*cli.commands["run"].params, *cli.commands["enrich"].params)}
     assert set(config.defaults()) <= flags
 
 

@@ -30,6 +30,11 @@ def _asking(command: Any) -> Any:
             click.option(
                 "--max-cost", type=click.FloatRange(min=0), help="US dollars to spend at most; needs `prices` (default: no limit)."
             ),
+            click.option("--prices", multiple=True, metavar="MODEL=IN/OUT", help="US dollars for a million tokens in and out."),
+            click.option("--llm-timeout", type=float, help="Seconds that one reply may take (default: 60)."),
+            click.option("--llm-parallel", type=click.IntRange(min=1), help="Questions asked at once (default: 4)."),
+            click.option("--llm-rate", type=click.IntRange(min=0), help="Requests in a minute (default: no limit)."),
+            click.option("--llm-tokens", type=click.IntRange(min=0), help="Tokens in a minute (default: no limit)."),
             click.option("--dry-run", is_flag=True, help="Show the questions, tokens and price; send and write nothing."),
         )
     ):

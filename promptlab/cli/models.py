@@ -9,7 +9,8 @@ from promptlab.cli import options
 @click.argument("search", required=False, default="")
 @options.output
 def models(search: str, as_json: bool, quiet: bool) -> None:
-    """Models that can be named: aliases of plugins, and with SEARCH the open_clip models whose name or tag holds it."""
+    """Models that can be named: aliases of plugins, and with SEARCH the open_clip models whose name or tag holds it. Language models are
+    what `enrich --llm` takes."""
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.display import safe
@@ -17,8 +18,12 @@ def models(search: str, as_json: bool, quiet: bool) -> None:
     from promptlab.report.tables import Table
 
     with listening(quiet) as listen:
-        found = [(n, m.about, m.target, plugin) for n, (m, plugin) in Lab(listen=listen).models.items()]
-    if search:
+        lab = Lab(listen=listen)
+        found = [(n, m.about, m.target, plugin) for n, (m, plugin) in lab.models.items()]
+        asked = [(n, chat.about, "language model", plugin) for n, (chat, plugin) in lab.chats.items()]
+    if not search:
+        found += asked
+    else:
         found += [(f"{name},{tag}", "published weights", "downloaded when first used", "open_clip") for name, tag in Lab.published(search)]
     if as_json:
         output.show_json([dict(zip(("model", "about", "target", "plugin"), row, strict=True)) for row in found])

@@ -93,6 +93,7 @@ def method(command: F) -> F:
         click.option("--tau", type=float, help="Temperature of the weights; larger is flatter (default: 1)."),
         click.option("--drop", metavar="mad:X", help="No weight below median + X MAD of the families' scores, e.g. mad:0.5."),
         click.option("--evidence", type=click.Choice(CHOICES["evidence"]), help="What shrunk is made from (default: both)."),
+        click.option("--describe-weight", type=float, help="The part of descriptions placed `beside` in a class's vector (default: 0.5)."),
         click.option("--debias", type=click.Choice(CHOICES["debias"]), help="Offsets per class without labels (default: none)."),
         click.option("--mix", type=completion.FILES, help="FOLDER<TAB>SHARE: the class mix that offsets aim at (default: all alike)."),
         click.option("--k", type=click.IntRange(min=0), help="How many worst classes to follow (default: min(10, a fifth of them))."),

@@ -94,7 +94,7 @@ def test_the_plugin_stands_on_the_public_names_alone() -> None:
                 imported |= {alias.name for alias in node.names}
             if isinstance(node, ast.ImportFrom):
                 imported.add(node.module)
-    assert imported <= {"collections.abc", "pathlib", "numpy", "promptlab"}
+    assert imported <= {"collections.abc", "contextlib", "pathlib", "numpy", "promptlab"}
     assert "promptlab" in imported
 
 
