@@ -16,7 +16,7 @@ from promptlab.cli.main import cli
 
 ROOT = Path(__file__).parents[1]
 MINI = ROOT / "plugins" / "promptlab-demo" / "promptlab_demo" / "mini"
-PAGES = ("README.md", "docs/tutorial.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/enrich.md")
 NEEDS_A_HUB = "laion2b"
 CLASSES = {"beagle": (200, 120, 60), "gas_pump": (40, 90, 200), "Leopards": (230, 200, 60)}
 
