@@ -1,5 +1,6 @@
 """Enrichment over run folders: which classes, what is asked about them, what becomes of it. Over sessions, under the lab's verbs."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -7,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from promptlab.display import many
 from promptlab.errors import UsageError, unknown_name
 from promptlab.events import Noted
 from promptlab.llm.cache import Replies
@@ -18,6 +20,7 @@ from promptlab.prompts.edits import Prompts
 from promptlab.prompts.renames import SOURCES as NAME_SOURCES
 from promptlab.protocols import Endpoint
 from promptlab.sessions import Session, Sessions
+from promptlab.store import fingerprint
 from promptlab.types import Array, Classes, Classifier, Dataset, Description, Form, Material, Place, TextBank, Weights
 
 if TYPE_CHECKING:
@@ -33,6 +36,14 @@ BAR_TEXTS = 2  # texts in each of them
 
 def _draw(name: str, n: int) -> str:
     return name if n == 0 else f"{name} {n + 1}"
+
+
+def _content(path: str) -> bytes:
+    """What is in a file, nothing for a pipe, which can be read but once. Raises UsageError when it cannot be read."""
+    try:
+        return b"" if os.path.exists(path) and not os.path.isfile(path) else Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path!r} cannot be read: {error.strerror}.", "It was given with --descriptions or --synonyms.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +158,12 @@ class Describer(Sessions):
         if dataset.bank is not None:
             raise UsageError(f"The text vectors of {dataset.name!r} came with the data, so nothing can be said anew.")
         classes, choice = dataset.classes, self.choice(dataset)
+        given = [classes.find(name) for name in wanted.classes]
         material = self.prepare(dataset, replace(prompts, descriptions=()))
         tune = material.tune
         weights, _ = find(choice.how, Evidence(tune, material.bank, self.rules, self.device, self._tell))
         before = main.make(tune, material.bank, weights, choice)
         judged = evaluate(before, tune, self.rules, fixed=None, k=choice.k or None, seed=choice.seed, device=self.device)
-        given = [classes.find(name) for name in wanted.classes]
         picked = sorted(set(given), key=judged.order.index) if given else judged.order[: wanted.worst]
         now = Swaps(tune, before.weight, tune.labels).now
         found = (
@@ -249,6 +260,10 @@ class Describer(Sessions):
             return {}, None
         pack = questions.one(wanted.pack)
         endpoint, answers = self._answers(self._questions(ground.cases, classes, wanted))
+        failed = [(case, answer.reason) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, Failure)]
+        if failed:
+            said = f"{len(failed)} of {many(len(answers), 'question')} got no reply that can be used; {classes.titles[failed[0][0]]}"
+            self._tell(Noted(f"{said}: {failed[0][1]}."))
         found = {}
         for c, answer in zip(cases, answers, strict=True):
             if isinstance(answer, Failure):
@@ -364,11 +379,20 @@ class Describer(Sessions):
         from promptlab.loops.enrich import NAMES
 
         encoder = self.encoder(made.ground.material.model)
-        sets = {"": made.held, **({NAMES: made.found.named} if made.found.named != made.held else {}), **made.found.controls}
+        sets = {
+            "": made.held,
+            **({NAMES: made.found.named} if made.found.named not in (made.held, made.found.settled) else {}),
+            **made.found.controls,
+        }
         banks = {name: self.texts(session.dataset.classes, session.prompts.templates, encoder, said)[0] for name, said in sets.items()}
         return banks.pop(""), banks
 
     def _plain(self, wanted: Wanted) -> dict[str, Any]:
-        """What a run keeps of what was wanted, and of who was asked."""
-        asked = "" if wanted.descriptions else self.settings.llm
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(wanted).items()} | {"llm": asked}
+        """What a run keeps of what was wanted, who was asked, and what was read. Raises UsageError for a file that cannot be read, and
+        where nobody can be asked: before pictures are encoded."""
+        asked, pack = "" if wanted.descriptions else self.settings.llm, questions.one(wanted.pack)
+        if asked and asked.partition(":")[0] not in self.chats:
+            self._server()
+        read = fingerprint(pack.id, pack.system, pack.ask, *map(_content, filter(None, (wanted.descriptions, wanted.synonyms))))
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(wanted).items()}
+        return plain | {"llm": asked, "read": read}

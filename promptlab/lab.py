@@ -128,7 +128,10 @@ class Lab(Describer):
 
     def would_ask(self, where: str = "", wanted: Wanted | None = None, run: str = "") -> tuple[list[Question], Endpoint, Estimate]:
         """What enrichment would ask, whom, and what that would take; nothing is sent, and nothing is written."""
-        plan, wanted = self._planned(where, run), wanted or Wanted()
+        wanted = wanted or Wanted()
+        if wanted.descriptions:
+            raise UsageError("With --descriptions nobody would be asked.", "Leave it out to see the questions.")
+        plan = self._planned(where, run)
         lab, dataset = plan.lab, plan.lab.open(plan.where)
         prompts = plan.prompts or Prompts(template_sets.load(lab.settings.templates))
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))

@@ -12,12 +12,22 @@ from promptlab.analysis.changes import changes
 from promptlab.analysis.ranking import LABEL_FREE, agreement
 from promptlab.events import Finished, Listener, Started, ignore
 from promptlab.protocols import Rule
-from promptlab.score.classifier import build, columns_of, uniform
+from promptlab.score.classifier import build, classify, columns_of, uniform
 from promptlab.score.contest import require_same_encoder
 from promptlab.score.debias import balance, prior
 from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.evidence import Evidence
-from promptlab.score.health import check_labels, check_margins, check_mix, check_ranking, check_size, check_ties, check_weights
+from promptlab.score.health import (
+    check_labels,
+    check_logit,
+    check_margins,
+    check_mix,
+    check_moved,
+    check_ranking,
+    check_size,
+    check_ties,
+    check_weights,
+)
 from promptlab.score.sweep import sweep
 from promptlab.score.weighting import Weighting, find, title
 from promptlab.types import (
@@ -155,7 +165,12 @@ def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: L
 
     result = tried if kept else baseline
     difference = compare(baseline.evaluation, result.evaluation, choice.seed)
-    health = (*health_of(weights, board, accuracy, choice, tune), *check_margins(before))
+    described = bank is not material.bare
+    health = (
+        *health_of(weights, board, accuracy, choice, tune, described),
+        *check_margins(before),
+        *_idle(tried, weights, material, choice),
+    )
     won = changes(baseline.evaluation, tried.evaluation)
     ranking = rank(first, tune, baseline.evaluation, rules, choice)
     return Outcome(baseline, result, tried, single, difference, weights, board, accuracy, kept, same, won, ranking, health)
@@ -192,12 +207,24 @@ def _one_template(material: Material) -> Classifier | None:
     return build(material.bank, alone, Combine.EMBEDDING) if alone.sum() == 1 else None
 
 
-def health_of(weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, choice: Choice, tune: Features) -> list[Check]:
-    """What makes these weights mean less than they seem to, on tune."""
+def _idle(tried: Row, weights: Weights, material: Material, choice: Choice) -> list[Check]:
+    """Whether descriptions are in use for nothing: the same weights and offsets without them predict the same on eval."""
+    if material.bank is material.bare:
+        return []
+    bare = replace(tried.classifier, weight=build(material.bare, weights.w, choice.how.combine).weight)
+    without = classify(bare, material.judged, None, choice.device).winner
+    return check_moved(int((without != tried.evaluation.outcomes.winner).sum()), len(material.judged))
+
+
+def health_of(
+    weights: Weights, board: Scoreboard, accuracy: Scoreboard | None, choice: Choice, tune: Features, described: bool
+) -> list[Check]:
+    """What makes these weights mean less than they seem to, on tune; described: whether descriptions are in use."""
     return [
         *check_weights(weights),
         *check_ranking(weights, accuracy),
         *check_labels(choice.how),
+        *check_logit(choice.how.combine, described),
         *check_ties(board, len(tune)),
         *check_size(tune.labels, len(tune), board.per_class.shape[1]),
         *check_mix(tune.labels, board.per_class.shape[1], choice.debias, choice.mix),

@@ -137,8 +137,8 @@ class Bench:
         chosen = self._judge(shown, tune=True, fixed=self.before.order)
         told = self._judge(made, tune=False, fixed=self.before.order)
         accuracy = None if tune.labels is None else evidence.board("accuracy", LabelSource.TRUE)
-        health = tuple(health_of(weights, board, accuracy, choice, tune))
         described = evidence.bank is not self.material.bare
+        health = tuple(health_of(weights, board, accuracy, choice, tune, described))
         name = named(choice, described)
         return Tried(
             name, choice, weights, chosen, told, compare(self.baseline, told, self.base.seed), health, self.material.in_sample, described

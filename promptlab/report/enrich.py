@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promptlab.loops.enrich import Comparison, Trial
     from promptlab.loops.run import Row
 
+NOBODY = "No language model was named, so only names were tried: --llm, or --descriptions FILE."
 ENSEMBLING = "The descriptions do not clearly beat {}, so what was gained is that of more texts, not of these words."
 
 
@@ -72,7 +73,7 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
         return [*said, f"{percent(gain['changed'])} % of the predictions changed. Whether for the better, only labels can say."]
     k = rows["after"]["worst"]["k"]
     worst = change(f"fixed worst-{k}", gain["worst"], _interval(gain["worst_interval"]))
-    said.append(f"{worst}; {change('accuracy', gain['accuracy'], _interval(gain['interval']))}.")
+    said.append(f"Enrichment alone: {worst}; {change('accuracy', gain['accuracy'], _interval(gain['interval']))}.")
     if len(kept) == names:
         return said
     level = [one["control"] for one in found["against"] if not any(_above(one[name]) for name in ("worst_interval", "interval"))]
@@ -90,10 +91,11 @@ def _interval(ends: Sequence[float] | None) -> Interval | None:
     return None if ends is None else Interval(ends[0], ends[1])
 
 
-def cost(asked: Mapping[str, Any] | None) -> list[str]:
-    """Who was asked, and what it took; nothing when nobody was."""
+def cost(found: Mapping[str, Any]) -> list[str]:
+    """Who was asked, and what it took; or where the words come from, or could come from, when nobody was."""
+    asked = found["asked"]
     if asked is None:
-        return []
+        return [f"Descriptions from {safe(found['brought'])}; nobody was asked." if found["brought"] else NOBODY]
     kept = (
         ""
         if not asked["kept"]
@@ -112,7 +114,7 @@ def cost(asked: Mapping[str, Any] | None) -> list[str]:
 
 def tables(found: Mapping[str, Any]) -> list[Table]:
     """Before and after with controls; a verdict for every class; what it cost others."""
-    made = [_rows(found)] if found["rows"] else []
+    made = [_rows(found)] if len(_compared(found)) > 1 else []
     made.append(_classes(found))
     if found["collateral"] and found["collateral"]["lost"]:
         made.append(_collateral(found["collateral"]))
@@ -120,12 +122,13 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
 
 
 def _rows(found: Mapping[str, Any]) -> Table:
-    rows, n = found["rows"], found["rows"][0]["n"]
+    rows, n = _compared(found), found["rows"][0]["n"]
+    where = "that it was chosen on: in-sample" if found["in_sample"] else "that nothing was chosen on"
     k, differences = rows[0]["worst"]["k"], {one["control"]: one for one in found["against"]} | {rows[0]["name"]: found["gain"]}
     if rows[0]["accuracy"] is None:
         cells = tuple((safe(row["name"]), cosine(row["cmm_top"]), percent(row["changed"])) for row in rows)
         heads = ("classifier", f">cmm-top of worst {k}", ">predictions changed %")
-        return Table(f"Enrichment without labels, on {n} pictures", heads, cells)
+        return Table(f"Enrichment without labels, on {n} pictures {where}", heads, cells)
 
     def cell(row: Mapping[str, Any]) -> tuple[str, ...]:
         worst, other = row["worst"], differences.get(row["name"])
@@ -139,7 +142,13 @@ def _rows(found: Mapping[str, Any]) -> Table:
         "Random words: as many and as long, the same for every class. Swapped: other classes' descriptions. Both went through the same "
         "keep step. The last column: with descriptions minus this row, in the fixed worst, with its paired 95 % interval."
     )
-    return Table(f"Enrichment, on {n} pictures that nothing was chosen on", shown, tuple(map(cell, rows)), note)
+    return Table(f"Enrichment, on {n} pictures {where}", shown, tuple(map(cell, rows)), note)
+
+
+def _compared(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rows that differ from each other: where nothing was kept, after is before."""
+    kept = any(row["kept"] for row in found["classes"])
+    return [row for row in found["rows"] if kept or row["kind"] != "after"]
 
 
 def _classes(found: Mapping[str, Any]) -> Table:
@@ -207,7 +216,13 @@ def found(made: "Enrichment", compared: "Comparison", classes: Classes, wanted: 
                 "failure": said.reply.reason if isinstance(said.reply, Failure) else None,
             }
         )
-    return {"asked": _asked(made, wanted), "classes": rows, **comparison(compared, classes)}
+    return {
+        "asked": _asked(made, wanted),
+        "brought": wanted.descriptions,
+        "in_sample": made.ground.material.in_sample,
+        "classes": rows,
+        **comparison(compared, classes),
+    }
 
 
 def _verdict(said: "Said", trials: Sequence["Trial"]) -> str:

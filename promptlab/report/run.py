@@ -49,7 +49,7 @@ def report(outcome: "Outcome", material: Material, health: Sequence[Check], enri
     """The report of what the main loop found, and of the enrichment before it."""
     name, classes = material.dataset.name, material.dataset.classes
     more = [] if enrichment is None else enrich.tables(enrichment)
-    said = [] if enrichment is None else [*enrich.cost(enrichment["asked"]), *enrich.verdict(enrichment)]
+    said = [] if enrichment is None else [*enrich.cost(enrichment), *enrich.verdict(enrichment)]
     lead = (*_about(outcome, material), tables.verdict(outcome), *said)
     before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes))
     few, every = (tables.families(outcome, most) for most in (8, None))

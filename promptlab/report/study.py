@@ -13,7 +13,7 @@ from promptlab.types import Classes
 if TYPE_CHECKING:
     from promptlab.loops.study import Tried
 
-FORMAT = 3  # of a row: one that was kept in another is made again
+FORMAT = 4  # of a row: one that was kept in another is made again
 COLUMNS = ("name", "weights", "scope", "labels", "combine", "debias", "tau", "evidence", "descriptions")
 
 

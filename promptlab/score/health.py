@@ -4,7 +4,7 @@ import numpy as np
 
 from promptlab.display import many
 from promptlab.score.weighting import Weighting
-from promptlab.types import Array, Check, Evaluation, LabelSource, Scoreboard, Weights
+from promptlab.types import Array, Check, Combine, Evaluation, LabelSource, Scoreboard, Weights
 
 FEW = 5  # pictures a class: below, cmm-top is the mean of four margins or fewer
 
@@ -83,6 +83,25 @@ def check_ties(board: Scoreboard, n: int) -> list[Check]:
         return []
     text = f"In up to {int(board.ties.max())} of {n} pictures the right class is exactly as similar as another one; the lower index wins."
     return [Check("ties", text)]
+
+
+def check_logit(combine: Combine, described: bool) -> list[Check]:
+    """Descriptions under a combine that counts how much a class's texts agree."""
+    if combine is not Combine.LOGIT or not described:
+        return []
+    text = (
+        "Combined in logits, a class counts for more the better its texts agree, and descriptions change that: what a class gains or loses "
+        "need not come from what they say. `--combine embedding` is free of it."
+    )
+    return [Check("logit-with-descriptions", text)]
+
+
+def check_moved(moved: int, n: int) -> list[Check]:
+    """Descriptions in use that change the prediction of none of n pictures."""
+    if moved:
+        return []
+    text = f"Descriptions are in use, and without them each of the {many(n, 'picture')} on eval would be taken for the same class."
+    return [Check("enrichment-moved-nothing", text)]
 
 
 def check_size(labels: Array | None, n: int, classes: int) -> list[Check]:

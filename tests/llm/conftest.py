@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import Faults
 
 from promptlab.events import Event, ignore
 from promptlab.llm.cache import Replies
@@ -15,8 +16,6 @@ from promptlab.llm.chat import ask
 from promptlab.llm.clock import Clock
 from promptlab.llm.question import Failure, Limits, Question, Reply
 from promptlab.protocols import Endpoint
-
-from .faults import Faults
 
 SCHEMA = {"type": "object", "properties": {"phrases": {"type": "array", "items": {"type": "string"}}}, "required": ["phrases"]}
 

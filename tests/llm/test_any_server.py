@@ -3,6 +3,8 @@
 import tempfile
 from pathlib import Path
 
+import faults
+from faults import raw, reply, serving, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,9 +14,7 @@ from promptlab.llm.cache import Replies
 from promptlab.llm.chat import ask
 from promptlab.llm.question import Limits, Reply
 
-from . import faults
 from .conftest import Hourglass, endpoint, questions
-from .faults import raw, reply, serving, status
 
 ACTS = {
     "good": reply(),

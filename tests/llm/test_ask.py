@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from faults import Handler, Received, completion, raw, reply, serving
 
 from promptlab.errors import UsageError
 from promptlab.events import Cancelled, Event, Finished, Progressed, Started, ignore
@@ -18,7 +19,6 @@ from promptlab.llm.chat import ask, estimate
 from promptlab.llm.question import Limits, Reply
 
 from .conftest import Asked, endpoint, question, questions
-from .faults import Handler, Received, completion, raw, reply, serving
 
 SECRET = "sk-secret-0123456789"
 

@@ -3,7 +3,9 @@
 import threading
 import time
 
+import faults
 import pytest
+from faults import Act, reply, serving, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,9 +13,7 @@ from promptlab.errors import UsageError
 from promptlab.llm.budget import Budget, Reserved, cost_of, price_of, tokens_of
 from promptlab.llm.question import Failure, Limits, Reply
 
-from . import faults
 from .conftest import Asked, question, questions
-from .faults import Act, reply, serving, status
 
 NEVER = threading.Event()
 PRICE = (1000.0, 1000.0)

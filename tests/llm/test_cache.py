@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import GOOD, reply, serving
 
 from promptlab.errors import OfflineError, StoreError
 from promptlab.events import ignore
@@ -19,7 +20,6 @@ from promptlab.llm.question import Failure, Limits, Question, Reply
 from promptlab.store import Cache
 
 from .conftest import Asked, endpoint, question, questions
-from .faults import GOOD, reply, serving
 
 
 def only(root: Path) -> Path:

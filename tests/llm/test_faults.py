@@ -3,13 +3,13 @@
 import re
 import time
 
+import faults
 import pytest
+from faults import GOOD, listening, raw, reply, serving, status
 
 from promptlab.llm.question import Failure, Reply
 
-from . import faults
 from .conftest import Asked, Hourglass, questions
-from .faults import GOOD, listening, raw, reply, serving, status
 
 FAST = 5.0  # seconds for any of these, with a time-out of 0.4
 

@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from faults import picky, reply, serving, status
 
 from promptlab.llm.forms import Form, Shape, closed
 from promptlab.llm.question import Reply
 
 from .conftest import SCHEMA, Asked, question, questions
-from .faults import picky, reply, serving, status
 
 NO_FORMAT = ("response_format", "response_format is not supported")
 NO_SCHEMA = ("json_schema", "'json_schema' is not a known response format")

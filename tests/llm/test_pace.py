@@ -3,12 +3,12 @@
 from threading import Event
 
 import pytest
+from faults import reply, serving
 
 from promptlab.llm.pace import Pace
 from promptlab.llm.question import Limits
 
 from .conftest import Asked, Hourglass, questions
-from .faults import reply, serving
 
 
 def starts(pace: Pace, clock: Hourglass, n: int, tokens: int = 0) -> list[float]:

@@ -35,6 +35,7 @@ def row(
         "debias": "none",
         "tau": 1.0,
         "evidence": None,
+        "descriptions": "without",
         "in_sample": False,
         "health": [],
         "tune": {"mean": None if blind else tune[0], "worst": None if blind else tune[1], "cmm_top": cmm_top},
