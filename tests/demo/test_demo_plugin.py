@@ -1,4 +1,5 @@
 import ast
+import json
 import importlib.metadata
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,20 @@ def test_the_demo_improves_on_its_baseline(demo: Any) -> None:
 def test_the_demo_classifies_photographs(demo: Any) -> None:
     assert len(demo["photographs"]) >= 6
     assert all(guess["top"] for guess in demo["photographs"])
+
+
+def test_every_class_has_a_kept_reply_to_the_demo_s_question() -> None:
+    from promptlab import Lab, Settings
+    from promptlab.describing import Wanted
+
+    everyone = Wanted(worst=101, pack="features", count=3)
+    asked, endpoint, estimate = Lab(Settings.load({"llm": "demo", "templates": ("plain",)})).would_ask("everyday", everyone)
+    assert (len(asked), estimate.questions, estimate.kept) == (101, 101, 101)
+    assert (endpoint.provider, endpoint.base_url) == ("demo", "")
+
+
+def test_the_kept_replies_say_who_wrote_them_and_hold_the_phrases_that_were_written() -> None:
+    written = json.loads((PACKAGE.parent / "build" / "phrases.json").read_text("utf-8"))
+    kept = [json.loads(path.read_text("utf-8")) for path in (PACKAGE / "replies" / "demo").glob("*.json")]
+    assert {entry["reply"]["model"] for entry in kept} == {"Claude"}
+    assert sorted(json.loads(entry["reply"]["text"])["phrases"] for entry in kept) == sorted(written.values())
