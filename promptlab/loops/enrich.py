@@ -135,6 +135,8 @@ def _trial(swaps: Swaps, c: int, bundle: Bundle, made: Sequence[Array]) -> Trial
     after = swaps.with_row(c, made[0])
     change = swaps.change(after)
     fault = shortfall(change)
+    if not fault and change.accuracy is None and swaps.change(swaps.with_images_held(c, made[0])).value <= 0:
+        fault = "it fits other pictures than those of the class"
     if not fault and any(swaps.change(after, swaps.with_row(c, bar)).value <= 0 for bar in made[1:]):
         fault = "random words do as much"
     return Trial(c, bundle, change, fault)
@@ -154,8 +156,8 @@ def shortfall(change: Change) -> str:
 
 
 def swapped(bundles: Mapping[int, Sequence[Bundle]], seed: int) -> dict[int, list[Bundle]]:
-    """Every class gets another class's texts, in the same places: a derangement. Empty below two classes."""
-    classes = sorted(bundles)
+    """Every class gets another class's texts, in the same places: a derangement. Empty below two classes that have any."""
+    classes = sorted(c for c, those in bundles.items() if those)
     if len(classes) < 2:
         return {}
     ring = [classes[i] for i in np.random.default_rng(seed).permutation(len(classes))]  # each takes those of the next: nobody its own
