@@ -11,7 +11,7 @@ from promptlab.errors import UsageError
 from promptlab.events import ignore
 from promptlab.lab import Lab
 from promptlab.loops.enrich import NAMES, compared
-from promptlab.loops.run import Choice, named, run
+from promptlab.loops.run import Choice, make, named, run
 from promptlab.loops.study import Bench, Grid, Tried, choices, key
 from promptlab.report.study import as_csv, row
 from promptlab.score.classifier import uniform
@@ -86,6 +86,8 @@ def test_a_comparison_tells_each_bank_weighed_alike_against_the_one_before() -> 
     assert found.gain == compare(found.before.evaluation, outcome.tried.evaluation, choice.seed)
     assert found.against == (compare(found.controls[0].evaluation, outcome.tried.evaluation, choice.seed),)
     assert found.against[0].accuracy > 0
+    weights = find(choice.how, Evidence(made.tune, bank_of(BAD), RULES, "cpu", ignore, BARE))[0]
+    assert np.array_equal(found.controls[0].classifier.weight, make(made.tune, bank_of(BAD), weights, choice).weight), "under bare labels"
     fixed = outcome.baseline.evaluation.worst.fixed_classes
     assert {one.evaluation.worst.fixed_classes for one in (found.before, found.named, *found.controls)} == {fixed}
 
