@@ -68,7 +68,7 @@ def _by_class(classes: Classes, descriptions: Sequence[Description]) -> dict[int
     for one in descriptions:
         if one.class_id not in index:
             raise unknown_name("class", one.class_id, classes.ids)
-        if one.use and clean(one.text):
+        if one.use and clean(one.text).strip(" ."):  # stops alone would end a text twice
             found.setdefault(index[one.class_id], []).append(one)
     for c, those in found.items():
         if {d.place for d in those} >= {Place.INSIDE, Place.BESIDE}:

@@ -78,13 +78,7 @@ def _pairs(path: Path) -> list[tuple[str, str, Form | None]]:
         return [(d.class_id, d.text, d.form) for d in _lines(path) if d.use]
     content = _content(path)
     if path.suffix.lower() != ".json":
-        rows = [line.split("\t", 1) for line in content.splitlines() if line.strip() and not line.startswith("#")]
-        bad = next((row for row in rows if len(row) < 2), None)
-        if bad is not None:
-            raise UsageError(
-                f"{str(path)!r} has a line without a tab: {bad[0][:60]!r}.", "Expected: CLASS<TAB>TEXT, or a .json or .jsonl file."
-            )
-        return [(name.strip(), said, None) for name, said in rows]
+        return [(*_row(line, path, n), None) for n, line in enumerate(content.split("\n"), 1) if line.strip() and not line.startswith("#")]
     try:
         table = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -92,6 +86,16 @@ def _pairs(path: Path) -> list[tuple[str, str, Form | None]]:
     if not isinstance(table, Mapping) or not all(_texts(value) is not None for value in table.values()):
         raise UsageError(f"{str(path)!r} holds no object of lists of texts.", 'Expected: {"crane": ["a tall wading bird"]}')
     return [(str(name), said, None) for name, value in table.items() for said in _texts(value) or ()]
+
+
+def _row(line: str, path: Path, number: int) -> tuple[str, str]:
+    """(class, text) of a line CLASS<TAB>TEXT."""
+    name, tab, said = line.partition("\t")
+    if not tab:
+        raise UsageError(
+            f"{str(path)!r}, line {number}, has no tab: {line[:60]!r}.", "Expected: CLASS<TAB>TEXT, or a .json or .jsonl file."
+        )
+    return name.strip(), said
 
 
 def _texts(value: Any) -> list[str] | None:

@@ -50,4 +50,4 @@ def candidates(own: Sequence[str], others: Sequence[str], mend: bool = True) -> 
     """Sets of names to try in place of a class's own: each proposal (`mend`), each synonym, then all synonyms with the own names."""
     alone = dict.fromkeys([*(proposals(own[0]) if mend else ()), *others])
     together = [tuple(dict.fromkeys([*own, *others]))] if others else []
-    return [*((name,) for name in alone if (name,) != tuple(own)), *together]
+    return [names for names in (*((name,) for name in alone), *together) if names != tuple(own)]

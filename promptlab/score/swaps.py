@@ -88,12 +88,27 @@ class Swaps:
 
     def with_row(self, c: int, row: Array) -> Margins:
         """The margins if class c had the unit row (D,); those of now, to the bit, where it has it."""
+        new = self._similar(c, row)
+        if new is None:
+            return self.now
+        held = self.now.image[self.now.of == c]
+        return self._after(c, new, held if self._labels is not None else np.argsort(-new, kind="stable")[: self._size])
+
+    def with_images_held(self, c: int, row: Array) -> Margins:
+        """The same, class c judged by the images that it is judged by now; with labels that is no difference."""
+        new = self._similar(c, row)
+        return self.now if new is None else self._after(c, new, self.now.image[self.now.of == c])
+
+    def _similar(self, c: int, row: Array) -> Array | None:
+        """(N,) the similarity of every image to the row; None where it is that of class c."""
         # A product with one row and one with many round differently. That alone would pass for a rise that is small but clear.
         if np.abs(row - self._rows[c]).max() < SAME:
-            return self.now
-        new = np.concatenate([x @ np.asarray(row, np.float32) for _, x in self._tune.batches(BATCH)])
+            return None
+        return np.concatenate([x @ np.asarray(row, np.float32) for _, x in self._tune.batches(BATCH)])
+
+    def _after(self, c: int, new: Array, mine: Array) -> Margins:
+        """The margins where class c is as similar to the images as `new` (N,) says, and is judged by the images `mine`."""
         now, others = self.now, self.now.of != c
-        mine = now.image[~others] if self._labels is not None else np.argsort(-new, kind="stable")[: self._size]
         image, of = np.concatenate([now.image[others], mine]), np.concatenate([now.of[others], np.full(len(mine), c)])
         own = np.concatenate([now.own[others], new[mine]])
         rival = self._rival(image, of, c)

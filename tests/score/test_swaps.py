@@ -30,6 +30,10 @@ def listed(found: Margins) -> list[tuple[int, int, float, float]]:
     return list(zip(found.of.tolist(), found.image.tolist(), found.own.tolist(), found.rival.tolist(), strict=True))
 
 
+def listed_cells(found: Margins) -> list[tuple[int, int]]:
+    return [(one[0], one[1]) for one in listed(found)]
+
+
 def agree(found: Margins, expected: Sequence[tuple[int, int, float, float]]) -> None:
     """The same images for the same classes in the same order, with the same margins."""
     assert [one[:2] for one in listed(found)] == [one[:2] for one in expected]
@@ -83,6 +87,21 @@ def test_their_class_means_are_what_the_scoring_pass_finds(world: World, labelle
             mine = [margins.margin[margins.of == j] for j in range(len(rows))]
             assert [some.mean() if len(some) else np.nan for some in mine] == pytest.approx(expected.tolist(), abs=2e-6, nan_ok=True)
         assert swaps.change(found).value == pytest.approx(np.nanmean(after) - np.nanmean(before), abs=2e-6)
+
+
+@checked
+@given(worlds(), st.booleans(), st.integers(0, 2**31))
+def test_with_its_images_held_a_class_is_judged_by_those_of_now(world: World, labelled: bool, seed: int) -> None:
+    rows, labels, features = world.z[0], world.labels if labelled else None, features_of(world.x)
+    swaps = Swaps(features, rows, labels)
+    for c in range(len(rows)):
+        tried = rows.copy()
+        tried[c] = other_row(world, seed + c)
+        s = unit(world.x.astype(float)) @ tried.astype(float).T
+        held = swaps.with_images_held(c, tried[c])
+        agree(held, [(j, i, s[i, j], s[i, j] - brute.margin(s[i], j)) for j, i in listed_cells(swaps.now)])
+        if labelled:
+            assert listed(held) == listed(swaps.with_row(c, tried[c]))
 
 
 @pytest.mark.parametrize("labelled", [True, False])
