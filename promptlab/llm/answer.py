@@ -38,9 +38,9 @@ class Answer:
 
     def candidates(self) -> list[str]:
         """Texts that may be the JSON object that was asked for, the likeliest first."""
-        text = THOUGHTS.sub("", self.text).strip() or self.reasoning.strip()
-        inner = [*(block.strip() for block in FENCE.findall(text)), text[text.find("{") : text.rfind("}") + 1]]
-        return list(dict.fromkeys(part for part in (text, *inner) if part))
+        said = THOUGHTS.sub("", self.text).strip()
+        # Where nothing was said, some servers took the reply for a thought. A thought that is no object is none, however it reads.
+        return _parts(said) if said else list(filter(_is_object, _parts(self.reasoning.strip())))
 
     @property
     def only_thought(self) -> bool:
@@ -70,6 +70,19 @@ def read(body: str, kind: str) -> Answer:
         tokens_in=_count(counts.get("prompt_tokens")),
         tokens_out=_count(counts.get("completion_tokens")),
     )
+
+
+def _parts(text: str) -> list[str]:
+    """The text, and what is fenced or braced in it."""
+    inner = [*(block.strip() for block in FENCE.findall(text)), text[text.find("{") : text.rfind("}") + 1]]
+    return list(dict.fromkeys(part for part in (text, *inner) if part))
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _content(content: Any) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from PIL import Image
 
 from promptlab.cli import diagnostics
 from promptlab.cli.main import cli
+from promptlab.lab import Lab
+
+from . import planted
 
 SCRIPT = Path(sys.executable).with_name("promptlab")
 COLOURS = {"red": (200, 30, 30), "green_leaf": (30, 180, 40), "blue": (20, 40, 210)}
@@ -143,8 +147,6 @@ def paint() -> Callable[..., Path]:
 @pytest.fixture
 def in_a_run(everyday: Twice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The test's folder holds a copy of a finished run, everything cached; its name."""
-    import shutil
-
     shutil.copytree(everyday.folder / "runs", Path.cwd() / "runs", symlinks=True)
     monkeypatch.setenv("PROMPTLAB_CACHE", str(everyday.cache))
     return Path(everyday.warm.json["run"]).name
@@ -170,3 +172,31 @@ def npz(tmp_path: Path) -> Callable[..., str]:
         return str(tmp_path / "vectors.npz")
 
     return save
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `things.npz` (see `planted`) and a cache that holds the texts of its enrichment."""
+    folder = tmp_path_factory.mktemp("things")
+    planted.plant(folder / "things.npz")
+    (folder / "words.json").write_text(json.dumps({name: json.loads(planted.phrases(name))["phrases"] for name in planted.NAMES}))
+    said = inside("enrich", "things.npz", *planted.FEW, "--descriptions", "words.json", folder=folder, cache=folder / "cache")
+    assert said.code == 0, said.err
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loaded() -> dict[str, Any]:
+    """Models that were loaded."""
+    return {}
+
+
+@pytest.fixture
+def things(warm: Path, loaded: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """Enriches in the test's folder, where `things.npz` is; flags follow. The model is loaded once for all tests."""
+    encoder = Lab.encoder
+    monkeypatch.setattr(Lab, "encoder", lambda lab, name: loaded.setdefault(name, encoder(lab, name)))
+    shutil.copy(warm / "things.npz", Path.cwd())
+    cache = Path(os.environ["PROMPTLAB_CACHE"])
+    shutil.copytree(warm / "cache", cache)
+    return lambda *flags: inside("enrich", *flags, folder=Path.cwd(), cache=cache)

@@ -9,7 +9,7 @@ from faults import GOOD, listening, raw, reply, serving, status
 
 from promptlab.llm.question import Failure, Reply
 
-from .conftest import Asked, Hourglass, questions
+from .conftest import Asked, Hourglass, question, questions
 
 FAST = 5.0  # seconds for any of these, with a time-out of 0.4
 
@@ -115,6 +115,13 @@ def test_a_repair_shows_the_bad_reply_and_says_what_is_wrong(asked: Asked) -> No
     assert [m["role"] for m in messages] == ["system", "user", "assistant", "user"]
     assert len(messages[2]["content"]) == 2000
     assert "it is no JSON" in messages[3]["content"]
+
+
+def test_thoughts_are_no_reply_where_lines_would_be(asked: Asked) -> None:
+    with serving(reply("", reasoning="It is red. Or green.\n- with a red roof\n- {roof}")) as server:
+        found = one(asked(server, [question(fault=lambda text: "")]))
+    assert isinstance(found, Failure)
+    assert "only thought" in found.reason
 
 
 def test_thoughts_alone_are_turned_off_and_given_more_room(asked: Asked) -> None:
