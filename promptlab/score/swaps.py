@@ -94,10 +94,13 @@ class Swaps:
         held = self.now.image[self.now.of == c]
         return self._after(c, new, held if self._labels is not None else np.argsort(-new, kind="stable")[: self._size])
 
-    def with_images_held(self, c: int, row: Array) -> Margins:
-        """The same, class c judged by the images that it is judged by now; with labels that is no difference."""
-        new = self._similar(c, row)
-        return self.now if new is None else self._after(c, new, self.now.image[self.now.of == c])
+    def on_held(self, c: int, row: Array) -> Change | None:
+        """What the unit row (D,) does when class c is judged by the images that it is judged by now; None where it wins none of them, so that
+        none is its own to hold. With labels that is what `with_row` does."""
+        new, now = self._similar(c, row), self.now
+        if new is None or not ((now.of == c) & (now.margin > 0)).any():
+            return None
+        return self.change(self._after(c, new, now.image[now.of == c]))
 
     def _similar(self, c: int, row: Array) -> Array | None:
         """(N,) the similarity of every image to the row; None where it is that of class c."""

@@ -1,6 +1,6 @@
 import ast
-import json
 import importlib.metadata
+import json
 from pathlib import Path
 from typing import Any
 
