@@ -1,25 +1,24 @@
-"""Enrichment over run folders: which classes, what is asked about them, what becomes of it. Over sessions, under the lab's verbs."""
+"""Enrichment over run folders: which classes, what is asked about them, what becomes of it. Over asking, under the lab's verbs."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from promptlab.asking import Asker
 from promptlab.display import many
 from promptlab.errors import UsageError, unknown_name
 from promptlab.events import Noted
-from promptlab.llm.cache import Replies
-from promptlab.llm.question import Estimate, Failure, Limits, Question, Reply
+from promptlab.llm.question import Failure, Question, Reply
 from promptlab.prompts import describe, descriptions, questions, renames, replies
 from promptlab.prompts.babble import Babble
 from promptlab.prompts.compose import described
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.renames import SOURCES as NAME_SOURCES
 from promptlab.protocols import Endpoint
-from promptlab.sessions import Session, Sessions
+from promptlab.sessions import Session
 from promptlab.store import fingerprint
 from promptlab.types import Array, Classes, Classifier, Dataset, Description, Form, Material, Place, TextBank, Weights
 
@@ -143,7 +142,7 @@ class Enrichment(NamedTuple):
         return "" if trial is None else trial.verdict
 
 
-class Describer(Sessions):
+class Describer(Asker):
     """Picks classes, asks about them, and makes bundles of what is said."""
 
     def _ground(self, dataset: Dataset, prompts: Prompts, wanted: Wanted) -> Ground:
@@ -182,65 +181,6 @@ class Describer(Sessions):
             fault = partial(replies.fault, pack=pack)
             made.append(Question(titles[case.c], system, text, pack.schema, pack.max_tokens, pack.temperature, fault))
         return made
-
-    @contextmanager
-    def _endpoint(self) -> Iterator[Endpoint]:
-        """Where the language model of the settings is asked. Raises UsageError when there is none, or no key for its host."""
-        from promptlab.plugins import guarded
-
-        name, _, rest = self.settings.llm.partition(":")
-        if not name:
-            raise UsageError("No language model was named.", "Name one with --llm, or bring descriptions: --descriptions FILE.")
-        if name in self.chats:
-            alias, plugin = self.chats[name]
-            opened = guarded(plugin, "open", lambda: alias.open(rest))
-            with opened as endpoint:
-                yield endpoint
-        else:
-            yield self._server()
-
-    def _server(self) -> Endpoint:
-        """The server of the settings, with the key of its host. Raises UsageError when there is none, or no server."""
-        from promptlab import keys
-
-        s = self.settings
-        host, (key, _) = keys.host_of(s.base_url or keys.OPENAI_URL), keys.key_for(s.base_url)
-        if not s.base_url and not key:
-            raise (
-                unknown_name("language model", s.llm, self.chats)
-                if s.llm.isidentifier()
-                else UsageError(
-                    f"There is no key for {host}, where {s.llm!r} would be asked.",
-                    f"Set one: promptlab keys set {host}; or name another server with --base-url, e.g. http://localhost:11434/v1.",
-                )
-            )
-        return Endpoint(host, s.llm, s.base_url or keys.OPENAI_URL, key)
-
-    def _replies(self, endpoint: Endpoint) -> Replies:
-        """The replies that are kept, and those that came with the endpoint."""
-        return Replies(self.cache.replies(), [Path(endpoint.replies)] if endpoint.replies else [])
-
-    def limits(self, endpoint: Endpoint) -> Limits:
-        """The limits of the settings for one language model."""
-        from promptlab.llm.budget import price_of
-
-        s = self.settings
-        price = price_of(s.prices, endpoint.model)
-        return Limits(s.llm_timeout, s.llm_parallel, s.llm_rate, s.llm_tokens, s.max_cost, price, s.offline)
-
-    def _answers(self, asked: Sequence[Question]) -> tuple[Endpoint, list[Reply | Failure]]:
-        """What the language model says; what it said before comes from the cache."""
-        from promptlab.llm.chat import ask
-
-        with self._endpoint() as endpoint:
-            return endpoint, ask(asked, endpoint, self._replies(endpoint), self.limits(endpoint), self._tell)
-
-    def _estimate(self, asked: Sequence[Question]) -> tuple[Endpoint, Estimate]:
-        """What asking would take; nothing is sent."""
-        from promptlab.llm.chat import estimate
-
-        with self._endpoint() as endpoint:
-            return endpoint, estimate(asked, endpoint, self._replies(endpoint), self.limits(endpoint))
 
     # -- from words to bundles ----------------------------------------------------------------------------------------------------
 
@@ -290,18 +230,20 @@ class Describer(Sessions):
             noted += [*((text, f"names another class, {other!r}") for text, other in made.names_others)]
         return Said(tuple(kept), source, None, tuple(dropped), tuple(noted))
 
-    def _names(self, ground: Ground, classes: Classes, wanted: Wanted) -> dict[int, list["loop.Bundle"]]:
-        """{class: bundles of better names}, each in place of its name."""
+    def _names(self, ground: Ground, session: Session, wanted: Wanted) -> dict[int, list["loop.Bundle"]]:
+        """{class: bundles of better names}, each in place of its name; those that the run uses already among them."""
         from promptlab.loops.enrich import Bundle
 
+        classes = session.dataset.classes
         others = renames.synonyms(wanted.synonyms, classes) if wanted.synonyms else {}
         found: dict[int, list[Bundle]] = {}
-        for case in ground.cases if wanted.renames or others else ():
+        for case in ground.cases:
+            class_id, source = classes.ids[case.c], "synonyms" if case.c in others else "lint"
             sets = renames.candidates(classes.names[case.c], others.get(case.c, ()), wanted.renames)
-            source = "synonyms" if case.c in others else "lint"
-            for names in sets:
-                said = (Description(classes.ids[case.c], name, Form.PHRASE, Place.REPLACE, True, source) for name in names)
-                found.setdefault(case.c, []).append(Bundle(tuple(said)))
+            made = [tuple(Description(class_id, name, Form.PHRASE, Place.REPLACE, True, source) for name in names) for names in sets]
+            there = (d for d in session.prompts.descriptions if d.use and d.class_id == class_id and d.source in NAME_SOURCES)
+            made.append(tuple(replace(d, verdict="") for d in there))
+            found[case.c] = [Bundle(said) for said in dict.fromkeys(filter(None, made))]
         return found
 
     def _bundles(
@@ -311,16 +253,17 @@ class Describer(Sessions):
         bundle of random words to beat from each of `bars`."""
         from promptlab.loops.enrich import Bundle
 
-        classes, found = session.dataset.classes, dict[int, dict[tuple[Description, ...], None]]()
+        classes, found = session.dataset.classes, dict[int, list[tuple[Description, ...]]]()
         for c, one in said.items():
             there = [d for d in session.prompts.descriptions if d.use and d.class_id == classes.ids[c] and d.source not in NAME_SOURCES]
-            sets = [tuple(replace(d, verdict="") for d in there if d.place is place) for place in Place]
             reply, model = (one.reply.key, one.reply.model) if isinstance(one.reply, Reply) else ("", "")
-            sets += [
+            sets = [
                 tuple(Description(classes.ids[c], text, form, place, True, one.source, model, reply) for text, form in one.texts)
                 for place in wanted.places
             ]
-            found[c] = dict.fromkeys(filter(None, sets))
+            sets += [tuple(replace(d, verdict="") for d in there if d.place is place) for place in Place]
+            # Said twice it is tried once, where it was first: asking again tries the same in the same order. Who said it first, said it.
+            found[c] = list({tuple((d.text, d.form, d.place) for d in made): made for made in sets if made}.values())
 
         def bundle(made: tuple[Description, ...]) -> Bundle:
             lower = (tuple(replace(d, text=babble(n, d.text)) for n, d in enumerate(made[:BAR_TEXTS])) for babble in bars)
@@ -364,7 +307,7 @@ class Describer(Sessions):
             ground.material.tune,
             [case.c for case in ground.cases],
             held,
-            self._names(ground, classes, wanted),
+            self._names(ground, session, wanted),
             bundles,
             (controls | {"swapped": swapped} if (swapped := loop.swapped(bundles, seed)) else controls) if bundles else {},
             self._spoken(ground, session, encoder),
