@@ -1,6 +1,6 @@
 """Random phrases as descriptions: how often the keep step lets one through, and what they seem to bring on tune and bring on eval.
 
-    python bench/keep_null.py [DATA ...] [--seeds 20] [--phrases FILE.json] [--without-labels]
+    python bench/keep_null.py [DATA ...] [--seeds 20] [--templates general] [--phrases FILE.json] [--without-labels]
 
 Every seed halves the pictures anew and draws two phrases of four to seven plain words for each of the 20 worst classes (10 of fewer than 50
 classes), tried inside and in place of the name. Beside the keep step as it is: the published criterion (the mean margin of all classes
@@ -46,10 +46,10 @@ CRITERIA = {
 }
 
 
-def one_seed(where: str, seed: int, phrases: dict[str, list[str]] | None, labelled: bool) -> dict[str, dict[str, float]]:
+def one_seed(where: str, seed: int, phrases: dict[str, list[str]] | None, labelled: bool, template_set: str) -> dict[str, dict[str, float]]:
     """{criterion: figures} of one halving."""
-    lab = Lab(Settings.load({"seed": seed}), ignore)
-    dataset, said = lab.open(where), templates.load(("general",))
+    lab = Lab(Settings.load({"seed": seed, "templates": (template_set,)}), ignore)
+    dataset, said = lab.open(where), templates.load((template_set,))
     material, choice = lab.prepare(dataset), lab.choice(dataset)
     weights, _ = find(choice.how, Evidence(material.tune, material.bank, lab.rules, lab.device, ignore))
     before, classes = run.make(material.tune, material.bank, weights, choice), dataset.classes
@@ -106,12 +106,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="*", default=["everyday"])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--templates", default="general")
     parser.add_argument("--phrases", type=Path)
     parser.add_argument("--without-labels", action="store_true")
     given = parser.parse_args()
     phrases = json.loads(given.phrases.read_text("utf-8")) if given.phrases else None
     for where in given.data:
-        per_seed = [one_seed(where, seed, phrases, not given.without_labels) for seed in range(given.seeds)]
+        per_seed = [one_seed(where, seed, phrases, not given.without_labels, given.templates) for seed in range(given.seeds)]
         for name in per_seed[0]:
             print(f"{Path(where).name:10} {told(name, [one[name] for one in per_seed])}", flush=True)
 

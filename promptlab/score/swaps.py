@@ -95,8 +95,8 @@ class Swaps:
         return self._after(c, new, held if self._labels is not None else np.argsort(-new, kind="stable")[: self._size])
 
     def on_held(self, c: int, row: Array) -> Change | None:
-        """What the unit row (D,) does when class c is judged by the images that it is judged by now; None where it wins none of them, so that
-        none is its own to hold. With labels that is what `with_row` does."""
+        """What the unit row (D,) does when class c is judged by the images that it is judged by now; None where it wins none of them, so
+        that none is its own to hold. With labels that is what `with_row` does."""
         new, now = self._similar(c, row), self.now
         if new is None or not ((now.of == c) & (now.margin > 0)).any():
             return None
