@@ -163,7 +163,8 @@ class Describer(Asker):
         weights, _ = find(choice.how, Evidence(tune, material.bank, self.rules, self.device, self._tell))
         before = main.make(tune, material.bank, weights, choice)
         judged = evaluate(before, tune, self.rules, fixed=None, k=choice.k or None, seed=choice.seed, device=self.device)
-        picked = sorted(set(given), key=judged.order.index) if given else judged.order[: wanted.worst]
+        place = {c: n for n, c in enumerate(judged.order)}  # a class without a picture on tune has none
+        picked = sorted(set(given), key=lambda c: place.get(c, len(place))) if given else judged.order[: wanted.worst]
         now = Swaps(tune, before.weight, tune.labels).now
         found = (
             Case(c, tuple(rivals(c, wanted.rivals, now.image[now.of == c], judged.outcomes.winner, before.weight, classes))) for c in picked
@@ -192,9 +193,10 @@ class Describer(Asker):
         if wanted.descriptions:
             brought, strange = descriptions.brought(wanted.descriptions, classes)
             if strange:
-                self._tell(
-                    Noted(f"{wanted.descriptions!r} describes {len(strange)} classes that the data does not have, e.g. {strange[0]!r}.")
-                )
+                known = f"{many(len(strange), 'class', 'classes')} that the data does not have, e.g. {strange[0]!r}"
+                self._tell(Noted(f"{wanted.descriptions!r} describes {known}."))
+            if rest := len(brought.keys() - cases):
+                self._tell(Noted(f"{many(rest, 'class', 'classes')} described there were not picked: see --worst, --class.", "info"))
             return {c: self._cleaned(cases[c], brought[c], "file", classes, encoder) for c in cases if c in brought}, None
         if not self.settings.llm:
             return {}, None

@@ -17,6 +17,9 @@ LARGEST = 1_000_000  # bytes of a reply: a thousand times what a description nee
 SENT = ("host", "content-length", "content-type", "user-agent", "x-stainless-raw-response")
 
 
+SECRET = 8  # characters: shorter keys are words for servers that want some key and look at none; taking them out would harm replies
+
+
 class RefusedError(Exception):
     """An HTTP status other than 200."""
 
@@ -92,11 +95,14 @@ class Server:
             raise self._broken(error, watch) from None
         finally:
             watch.end()
-        return Body(response.content.decode("utf-8", "replace"), safe(response.headers.get("content-type", ""), 60))
+        return Body(self._without_key(response.content.decode("utf-8", "replace")), safe(response.headers.get("content-type", ""), 60))
 
     def safe(self, text: str) -> str:
         """What a server said, fit to be shown; a key that it repeats is left out."""
-        return safe(text.replace(self._key, "***") if self._key else text)
+        return safe(self._without_key(text))
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "***") if len(self._key) >= SECRET else text
 
     def _refused(self, status: int, body: str, headers: Mapping[str, str]) -> RefusedError:
         message, code = complaint(body)

@@ -161,6 +161,12 @@ def test_a_key_that_is_refused_stops_all_others(asked: Asked) -> None:
     assert sum(found.requests for found in outcomes) == 1
 
 
+def test_a_reply_that_repeats_the_key_is_kept_without_it(asked: Asked) -> None:
+    with serving(reply('{"phrases": ["sk-secret-12345 with ollama"]}')) as server:
+        assert one(asked(server, key="sk-secret-12345")).text == '{"phrases": ["*** with ollama"]}'
+        assert one(asked(server, questions(1), key="ollama")).text == '{"phrases": ["sk-secret-12345 with ollama"]}'
+
+
 def test_a_server_that_does_not_answer_is_left_alone_after_three_questions(asked: Asked) -> None:
     with serving(faults.reset) as server:
         outcomes = asked(server, questions(20), retries=0)
