@@ -205,7 +205,7 @@ class Describer(Asker):
         failed = [(case, answer.reason) for case, answer in zip(cases, answers, strict=True) if isinstance(answer, Failure)]
         if failed:
             said = f"{len(failed)} of {many(len(answers), 'question')} got no reply that can be used; {classes.titles[failed[0][0]]}"
-            self._tell(Noted(f"{said}: {failed[0][1]}."))
+            self._tell(Noted(f"{said}: {failed[0][1].rstrip('.')}."))
         found = {}
         for c, answer in zip(cases, answers, strict=True):
             if isinstance(answer, Failure):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from promptlab.loops.run import Row
 
 NOBODY = "No language model was named, so only names were tried: --llm, or --descriptions FILE."
+CALLED = {"swapped": "other classes' descriptions"}  # in a sentence
 ENSEMBLING = "The descriptions do not clearly beat {}, so what was gained is that of more texts, not of these words."
 
 
@@ -65,7 +66,7 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
     """What enrichment comes to, in plain words."""
     kept = [one for row in found["classes"] for one in row["trials"] if one["kept"]]
     names = sum(one["source"] in NAME_SOURCES for one in kept)
-    said = [f"Of {many(len(found['classes']), 'class', 'classes')}, {names} got a better name and {len(kept) - names} descriptions."]
+    said = [f"Of {many(len(found['classes']), 'class', 'classes')}, {len(kept) - names} got descriptions and {names} a better name."]
     if not kept:
         return [*said, "Nothing that was tried helps clearly on tune, so the classifier is as it was."]
     gain, rows = found["gain"], {row["kind"]: row for row in found["rows"]}
@@ -76,10 +77,12 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
     said.append(f"Enrichment alone: {worst}; {change('accuracy', gain['accuracy'], _interval(gain['interval']))}.")
     if len(kept) == names:
         return said
-    level = [one["control"] for one in found["against"] if not any(_above(one[name]) for name in ("worst_interval", "interval"))]
+    beaten = {one["control"]: any(_above(one[name]) for name in ("worst_interval", "interval")) for one in found["against"]}
+    level = [CALLED.get(name, name) for name, clear in beaten.items() if not clear]
     said += [ENSEMBLING.format(" or ".join(level))] if level else []
-    if found["against"] and not level:
-        said.append(f"They clearly beat {' and '.join(one['control'] for one in found['against'])}.")
+    if beaten and not level:
+        *most, last = (CALLED.get(name, name) for name in beaten)
+        said.append(f"The descriptions clearly beat {' and '.join(filter(None, [', '.join(most), last]))}.")
     return said
 
 
@@ -168,9 +171,9 @@ def _classes(found: Mapping[str, Any]) -> Table:
 
 def _short(row: Mapping[str, Any]) -> str:
     """The verdict of one class without its figures; those are in the run."""
-    kept = [f"{'name' if one['source'] in NAME_SOURCES else one['place']} kept" for one in row["trials"] if one["kept"]]
+    kept = ["name" if one["source"] in NAME_SOURCES else one["place"] for one in row["trials"] if one["kept"]]
     if kept or row["failure"] or not row["trials"]:
-        return ", ".join(kept) or str(row["verdict"])
+        return f"kept, {' and '.join(kept)}" if kept else str(row["verdict"])
     return max(row["trials"], key=lambda one: float(one["margin"]))["fault"] or "not wanted"
 
 

@@ -199,7 +199,7 @@ def test_words_go_where_they_are_wanted(things: Things, words: tuple[str, ...], 
 def test_controls_are_drawn_as_often_as_wished(things: Things, words: tuple[str, ...]) -> None:
     said = things("things.npz", *FEW, *words, "--control-draws", "2", "--json")
     assert [one["control"] for one in said.json["enrichment"]["against"]] == ["random words", "random words 2", "swapped"]
-    assert "They clearly beat random words and random words 2 and swapped." in said.json["lead"][-1]
+    assert "The descriptions clearly beat random words, random words 2 and other classes' descriptions." in said.json["lead"][-1]
 
 
 METHODS = {

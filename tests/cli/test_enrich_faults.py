@@ -99,6 +99,7 @@ def test_a_question_that_fails_fails_alone(things: Things, soon: None, acts: dic
     assert note["level"] == "warning"
     first = next(row["class"] for row in said.json["enrichment"]["classes"] if row["failure"])
     assert re.search(f"^5 of 6 questions got no reply that can be used; {first}: .*{acts[first][1]}", note["text"])
+    assert not note["text"].endswith("..")
     (report,) = Path.cwd().glob("runs/2*/report.md")
     assert all(re.search(reason, report.read_text().replace("\\", "")) for _, reason in acts.values())
 
