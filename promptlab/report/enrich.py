@@ -77,7 +77,7 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
     said.append(f"Enrichment alone: {worst}; {change('accuracy', gain['accuracy'], _interval(gain['interval']))}.")
     if len(kept) == names:
         return said
-    beaten = {one["control"]: any(_above(one[name]) for name in ("worst_interval", "interval")) for one in found["against"]}
+    beaten = {one["control"]: _better(one) for one in found["against"]}
     level = [CALLED.get(name, name) for name, clear in beaten.items() if not clear]
     said += [ENSEMBLING.format(" or ".join(level))] if level else []
     if beaten and not level:
@@ -86,8 +86,10 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _above(interval: Sequence[float] | None) -> bool:
-    return interval is not None and interval[0] > 0
+def _better(difference: Mapping[str, Any]) -> bool:
+    """Whether the fixed worst or the accuracy is clearly better, and neither clearly worse."""
+    ends = [difference[name] for name in ("worst_interval", "interval") if difference[name] is not None]
+    return any(low > 0 for low, _ in ends) and not any(high < 0 for _, high in ends)
 
 
 def _interval(ends: Sequence[float] | None) -> Interval | None:
@@ -140,7 +142,7 @@ def _rows(found: Mapping[str, Any]) -> Table:
         figures = (percent(row["accuracy"]), percent(row["mean"]), str(row["zeros"]), fixed)
         return (safe(row["name"]), *figures, after)
 
-    shown = ("classifier", ">accuracy %", ">mean %", ">at 0", f">fixed worst-{k} %", ">what descriptions add, points")
+    shown = ("classifier", ">accuracy %", ">mean %", ">at 0", f">fixed worst-{k} %", ">words add, points")
     note = (
         "Random words: as many and as long, the same for every class. Swapped: other classes' descriptions. Both went through the same "
         "keep step. The last column: with descriptions minus this row, in the fixed worst, with its paired 95 % interval."
@@ -161,7 +163,7 @@ def _classes(found: Mapping[str, Any]) -> Table:
             safe(one["class"], 40),
             *((percent(one["before"]), percent(one["after"])) if labelled else ()),
             safe(_short(one), 160),
-            safe("; ".join(one["texts"]), 160),
+            safe("; ".join(one["texts"][:1]), 100) + (f"; {len(one['texts']) - 1} more" if len(one["texts"]) > 1 else ""),
         )
         for one in found["classes"]
     )
