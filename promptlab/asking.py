@@ -15,7 +15,7 @@ class Asker(Sessions):
     """Finds the language model of the settings, and asks it."""
 
     @contextmanager
-    def _endpoint(self) -> Iterator[Endpoint]:
+    def _endpoint(self, to_ask: bool = True) -> Iterator[Endpoint]:
         """Where the language model of the settings is asked. Raises UsageError when there is none, or no key for its host."""
         from promptlab.plugins import guarded
 
@@ -28,15 +28,15 @@ class Asker(Sessions):
             with opened as endpoint:
                 yield endpoint
         else:
-            yield self._server()
+            yield self._server(to_ask)
 
-    def _server(self) -> Endpoint:
+    def _server(self, to_ask: bool = True) -> Endpoint:
         """The server of the settings, with the key of its host. Raises UsageError when there is none, or no server."""
         from promptlab import keys
 
         s = self.settings
         host, (key, _) = keys.host_of(s.base_url or keys.OPENAI_URL), keys.key_for(s.base_url)
-        if not s.base_url and not key:
+        if not s.base_url and not key and (to_ask or s.llm.isidentifier()):
             raise (
                 unknown_name("language model", s.llm, self.chats)
                 if s.llm.isidentifier()
@@ -70,5 +70,5 @@ class Asker(Sessions):
         """What asking would take; nothing is sent."""
         from promptlab.llm.chat import estimate
 
-        with self._endpoint() as endpoint:
+        with self._endpoint(to_ask=False) as endpoint:
             return endpoint, estimate(asked, endpoint, self._replies(endpoint), self.limits(endpoint))

@@ -23,7 +23,7 @@ WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": 
 # A project file from a stranger must not redirect what is written outside of the project.
 NOT_FROM_FILE = ("cache", "allow_pickle_weights")
 # Nor send questions, and the key that goes with them, to a server of its own choice.
-NEEDS_TRUST = ("base_url", "llm")
+NEEDS_TRUST = ("base_url", "llm", "prices", "max_cost", "llm_parallel", "llm_rate", "llm_tokens")
 TRUSTED = "trusted.json"
 NO_SETTINGS = ("PROMPTLAB_CONFIG", "PROMPTLAB_API_KEY")  # ours, and no settings
 ASKING = ("llm", "base_url", "prices", "max_cost", "llm_timeout", "llm_parallel", "llm_rate", "llm_tokens")  # no part of a classifier

@@ -16,6 +16,7 @@ from promptlab.prompts import describe, descriptions, questions, renames, replie
 from promptlab.prompts.babble import Babble
 from promptlab.prompts.compose import described
 from promptlab.prompts.edits import Prompts
+from promptlab.prompts.questions import Pack
 from promptlab.prompts.renames import SOURCES as NAME_SOURCES
 from promptlab.protocols import Endpoint
 from promptlab.sessions import Session
@@ -31,6 +32,14 @@ PLACES = ("auto", *Place)
 KEEPS = ("better", "all", "ask")
 BARS = 4  # bundles of random words that a bundle must beat where there are no labels
 BAR_TEXTS = 2  # texts in each of them
+
+
+def _fault(text: str, pack: Pack, own: Sequence[str], rivals: Sequence[str]) -> str:
+    """What is wrong with a reply; empty when any of its texts can be used."""
+    if found := replies.fault(text, pack):
+        return found
+    made = describe.clean(replies.read(text, pack), pack.form, own=own, rivals=rivals, others=(), encoder=None)
+    return "" if made.texts else f"none of its {pack.list_of} can be used: each {made.dropped[0][1]}"
 
 
 def _draw(name: str, n: int) -> str:
@@ -179,7 +188,7 @@ class Describer(Asker):
             rivals = [titles[j] for j in case.rivals]
             siblings = [*rivals, *(title for j, title in enumerate(titles) if j != case.c and j not in case.rivals)]
             system, text = questions.render(pack, titles[case.c], rivals=rivals, siblings=siblings, count=wanted.count)
-            fault = partial(replies.fault, pack=pack)
+            fault = partial(_fault, pack=pack, own=classes.names[case.c], rivals=rivals)
             made.append(Question(titles[case.c], system, text, pack.schema, pack.max_tokens, pack.temperature, fault))
         return made
 
@@ -225,7 +234,7 @@ class Describer(Asker):
         for form in Form:
             mine = [text for text, its in texts if its is form]
             room = (lambda text: described(longest, text)) if form is Form.PHRASE else None
-            made = describe.clean(mine, form, own=own, rivals=rivals, others=others, encoder=encoder, room=room)
+            made = describe.clean(mine, form, own=own, rivals=rivals, others=others, encoder=encoder, room=room, most=max(8, len(mine)))
             kept += [(text, form) for text in made.texts]
             dropped += made.dropped
             noted += [*((before, f"shortened to {after!r}") for before, after in made.shortened)]
@@ -259,9 +268,12 @@ class Describer(Asker):
         for c, one in said.items():
             there = [d for d in session.prompts.descriptions if d.use and d.class_id == classes.ids[c] and d.source not in NAME_SOURCES]
             reply, model = (one.reply.key, one.reply.model) if isinstance(one.reply, Reply) else ("", "")
+            apart = one.source.startswith("rename@")  # names are tried one by one, in place of the name, then all together
+            texts = [*([[pair] for pair in one.texts] if apart else []), one.texts]
             sets = [
-                tuple(Description(classes.ids[c], text, form, place, True, one.source, model, reply) for text, form in one.texts)
-                for place in wanted.places
+                tuple(Description(classes.ids[c], text, form, place, True, one.source, model, reply) for text, form in some)
+                for some in texts
+                for place in ((Place.REPLACE,) if apart else wanted.places)
             ]
             sets += [tuple(replace(d, verdict="") for d in there if d.place is place) for place in Place]
             # Said twice it is tried once, where it was first: asking again tries the same in the same order. Who said it first, said it.
@@ -315,8 +327,9 @@ class Describer(Asker):
             self._spoken(ground, session, encoder),
             choose or (loop.whatever if wanted.keep == "all" else loop.better),
         )
-        # What a person wrote stays in the file, whatever becomes of it.
-        unused = [one for one in session.prompts.descriptions if not one.use and (one.class_id not in picked or not one.source)]
+        # What a person wrote or changed stays in the file, whatever becomes of it.
+        known = {(one.class_id, one.text) for trial in found.trials for one in trial.bundle.descriptions}
+        unused = [one for one in session.prompts.descriptions if not one.use and (one.class_id, one.text) not in known]
         return Enrichment(ground, said, endpoint, found, tuple(held), tuple(unused))
 
     def _banks(self, session: Session, made: "Enrichment") -> tuple[TextBank, dict[str, TextBank]]:

@@ -92,7 +92,8 @@ class Lab(Describer):
         self._save_classifier(run, self._with_lineage(outcome, material, choice))
         shown, seconds = report(outcome, material, health, enrichment), session.watch.table()
         found = summary.result(outcome, material, health, run=str(run.path), lead=shown.lead, seconds=seconds)
-        found |= {"descriptions": descriptions.mark(session.prompts.descriptions), "enrichment": enrichment}
+        said = session.prompts.descriptions
+        found |= {"descriptions": descriptions.mark(said), "written": fingerprint(descriptions.text(said)), "enrichment": enrichment}
         classes = summary.class_rows(outcome, material)
         run.save_json("classes.json", classes)
         run.save_text("report.md", shown.markdown)
@@ -109,7 +110,7 @@ class Lab(Describer):
         plan, wanted = self._planned(where, run, new_when_changed=True), wanted or Wanted()
         lab = plan.lab
         about = lab._plain(wanted)
-        if plan.kept is not None and plan.kept.manifest.get("enrichment") != about:
+        if plan.kept is not None and (plan.kept.manifest.get("enrichment") != about or _rewritten(plan.kept)):
             plan = plan._replace(kept=None)
         with lab._session(plan, enrichment=about) as session:
             from promptlab.loops import enrich
@@ -189,9 +190,9 @@ class Lab(Describer):
             made = loop.make(material.tune, material.bank, weights, choice)
             classifier = replace(made, lineage=lab._lineage(material, weights, choice))
             lab._save_classifier(session.run, classifier)
-            runs.point(session.run.path.parent)
             if output is not None:
                 runs.save_classifier(output, classifier)
+        runs.point(session.run.path.parent)  # now that nobody works on it, it counts as built
         return output or session.run.classifier, classifier
 
     def study(self, where: str = "", axes: Mapping[str, Any] | None = None, run: str = "") -> tuple[runs.Run, list[dict[str, Any]]]:
@@ -356,6 +357,11 @@ class Lab(Describer):
             _, prompts, grid = self.prompts(run)
             classes, templates = grid.classes, prompts.templates
         return [*lint(classes), *lint_templates(templates, classes)]
+
+
+def _rewritten(run: runs.Run) -> bool:
+    """Whether somebody changed the descriptions of a finished run by hand."""
+    return run.result is not None and run.result.get("written") != fingerprint(descriptions.text(descriptions.load(run.path)))
 
 
 def _no_prompts(run: runs.Run) -> UsageError:

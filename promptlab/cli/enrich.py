@@ -24,7 +24,7 @@ def _asking(command: Any) -> Any:
             click.option(
                 "--pack", type=completion.PACKS, default="contrast", show_default=True, help="The question: a pack, or a .toml file."
             ),
-            click.option("--count", type=click.IntRange(1, 50), default=4, show_default=True, help="How many texts to ask for."),
+            click.option("--count", type=click.IntRange(1, 8), default=4, show_default=True, help="How many texts to ask for."),
             click.option("--rivals", type=click.IntRange(0, 5), default=3, show_default=True, help="How many rivals the question names."),
             click.option("--descriptions", type=completion.FILES, default="", help="Ask nobody: .json, .jsonl, or CLASS<TAB>TEXT lines."),
             click.option(
@@ -113,10 +113,11 @@ def _show_questions(asked: Any, endpoint: Any, estimate: Any, as_json: bool) -> 
     for one in asked:
         lines = [safe(line, 1000) for line in f"{one.system}\n\n{one.text}".strip().split("\n")]
         output.say(f"--- {safe(one.about, 60)}", *lines, "")
-    price = "unknown: set `prices`" if estimate.cost is None else f"at most ${estimate.cost:.4f}"
+    price = "unknown: set `prices`" if estimate.cost is None else f"about ${estimate.cost:.4f}"
     output.say(
         f"{estimate.questions} questions to {safe(endpoint.model)} ({safe(endpoint.provider)}), {estimate.kept} of them answered before.",
-        f"Tokens at most: {estimate.tokens_in:,} in, {estimate.tokens_out:,} out. Price: {price}. Nothing was sent.",
+        f"Tokens, if each reply is right the first time: up to {estimate.tokens_in:,} in, {estimate.tokens_out:,} out. Price: {price}.",
+        "Nothing was sent.",
     )
 
 

@@ -21,6 +21,7 @@ from promptlab.score.weighting import find
 from promptlab.types import Array, Changes, Description, Difference, Features, Material, Place, TextBank
 
 NAMES = "better names"
+FEW = 5  # pictures that a class is judged by without labels: below, one picture decides
 
 Rows = Callable[[Sequence[Description]], Array]
 
@@ -135,7 +136,7 @@ def _without(settled: Sequence[Description], bundle: Bundle) -> list[Description
 def _trial(swaps: Swaps, c: int, bundle: Bundle, made: Sequence[Array]) -> Trial:
     after = swaps.with_row(c, made[0])
     change = swaps.change(after)
-    fault = shortfall(change)
+    fault = shortfall(change) or ("too few pictures a class to tell without labels" if swaps.listed and swaps.listed < FEW else "")
     # Without labels the margins alone are taken in by words that tell another class better than its own name does: of planted ones half
     # were kept, and accuracy fell from 88 to 68 %. On the pictures that the class has now they do badly (bench/planted_words.py).
     if not fault and change.accuracy is None and (held := swaps.on_held(c, made[0])) is not None and held.value <= 0:
@@ -155,7 +156,8 @@ def shortfall(change: Change) -> str:
     if change.accuracy is None or change.accuracy_interval is None:
         return ""
     error = (change.accuracy_interval.high - change.accuracy_interval.low) / 2 / 1.96
-    return "" if change.accuracy > error else "no gain in accuracy beyond chance"
+    # One picture more of one class is its own standard error, to the bit or not: two are the least that can be told from chance.
+    return "" if change.accuracy > 1.001 * error else "no gain in accuracy beyond chance"
 
 
 def swapped(bundles: Mapping[int, Sequence[Bundle]], seed: int) -> dict[int, list[Bundle]]:
@@ -233,6 +235,8 @@ class Comparison:
     """With random words, and with other classes' descriptions, in place of the real ones."""
     gain: Difference
     """After minus before."""
+    over_names: Difference | None
+    """After minus better names alone; None when none was kept."""
     against: tuple[Difference, ...]
     """After minus each control."""
     changes: Changes | None
@@ -248,7 +252,8 @@ def compared(
     alone = rows.pop(NAMES, None)
     gain, *against = (compare(one.evaluation, after.evaluation, choice.seed) for one in (first, *rows.values()))
     collateral = changes(first.evaluation, after.evaluation)
-    return Comparison(first, alone, after, tuple(rows.values()), gain, tuple(against), collateral)
+    over = None if alone is None else compare(alone.evaluation, after.evaluation, choice.seed)
+    return Comparison(first, alone, after, tuple(rows.values()), gain, over, tuple(against), collateral)
 
 
 def _row(name: str, bank: TextBank, material: Material, outcome: Outcome, choice: Choice, rules: Mapping[str, Rule]) -> Row:

@@ -17,6 +17,7 @@ from promptlab.types import Classes, Description, Form, Place, PromptGrid, Templ
 SPECIAL = re.compile(r"<\|?(?:start|end)_?of_?text\|?>|</?s>|<(?:bos|eos|pad|unk|mask)>", re.I)
 # An entity of an entity of a ... of the ampersand. Undone in one step: a name of a megabyte of them would take hours one by one.
 NESTED = re.compile(r"&(?:(?:amp|#0*38|#x0*26);?)+", re.I)
+ARTICLE = re.compile(r"^(?:an?|the) +(?=\S)", re.I)  # templates bring their own: `a photo of the a fat cat` is no English
 JOINER = "\u200d"  # holds emoji together; harmless
 
 
@@ -82,7 +83,7 @@ def _by_class(classes: Classes, descriptions: Sequence[Description]) -> dict[int
 def _cell(made: Template, names: Sequence[str], descriptions: Sequence[Description]) -> Iterator[tuple[bool, str]]:
     """(whether it is a description, text) of everything that one family says of one class."""
     instead = [d for d in descriptions if d.place is Place.REPLACE]
-    called = [clean(d.text) for d in instead if d.form is Form.PHRASE] or (() if instead else names)
+    called = [ARTICLE.sub("", clean(d.text)) for d in instead if d.form is Form.PHRASE] or (() if instead else names)
     yield from ((False, clean(render(made, name))) for name in called)
     yield from ((False, clean(d.text)) for d in instead if d.form is Form.SENTENCE)
     for d in descriptions:

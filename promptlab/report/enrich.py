@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NOBODY = "No language model was named, so only names were tried: --llm, or --descriptions FILE."
 CALLED = {"swapped": "other classes' descriptions"}  # in a sentence
+LEVEL = "The descriptions do not clearly beat {}."
 ENSEMBLING = "The descriptions do not clearly beat {}, so what was gained is that of more texts, not of these words."
 
 
@@ -52,6 +53,7 @@ def comparison(found: "Comparison", classes: Classes) -> dict[str, Any]:
     return {
         "rows": [_row(kind, row, found, classes) for kind, row in kinds],
         "gain": summary.difference(found.gain),
+        "over_names": None if found.over_names is None else summary.difference(found.over_names),
         "against": against,
         "collateral": None if found.changes is None else summary.changed(found.changes, classes),
     }
@@ -75,15 +77,27 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
     k = rows["after"]["worst"]["k"]
     worst = change(f"fixed worst-{k}", gain["worst"], _interval(gain["worst_interval"]))
     said.append(f"Enrichment alone: {worst}; {change('accuracy', gain['accuracy'], _interval(gain['interval']))}.")
+    said += _cost_to_others(found["collateral"])
     if len(kept) == names:
         return said
     beaten = {one["control"]: _better(one) for one in found["against"]}
     level = [CALLED.get(name, name) for name, clear in beaten.items() if not clear]
-    said += [ENSEMBLING.format(" or ".join(level))] if level else []
+    if level:
+        said.append((ENSEMBLING if _better(gain) else LEVEL).format(" or ".join(level)))
     if beaten and not level:
         *most, last = (CALLED.get(name, name) for name in beaten)
         said.append(f"The descriptions clearly beat {' and '.join(filter(None, [', '.join(most), last]))}.")
     return said
+
+
+def _cost_to_others(found: Mapping[str, Any] | None) -> list[str]:
+    """Pictures won and lost, and the class that lost most; nothing when none did."""
+    if not found or not found["lost"]:
+        return []
+    most = found["lost"][0]
+    away = f"{safe(most['class'], 40)} from {percent(most['before'])} to {percent(most['after'])} %"
+    moved = f"{many(found['gained_pictures'], 'picture')} won, {found['lost_pictures']} lost"
+    return [f"{moved}; {many(len(found['lost']), 'class', 'classes')} lost some, most of all {away}."]
 
 
 def _better(difference: Mapping[str, Any]) -> bool:
@@ -114,7 +128,7 @@ def cost(found: Mapping[str, Any]) -> list[str]:
         return [said + "nothing was sent now."]
     tokens = "unknown" if asked["tokens_in"] is None else f"{asked['tokens_in']:,} in, {asked['tokens_out'] or 0:,} out"
     money = "unknown (no price is set)" if asked["cost"] is None else f"${asked['cost']:.4f}"
-    return [said + f"{many(asked['requests'], 'request')} now; tokens of all replies: {tokens}; cost: {money}."]
+    return [said + f"{many(asked['requests'], 'request')} now; tokens: {tokens}; cost: {money}."]
 
 
 def tables(found: Mapping[str, Any]) -> list[Table]:
@@ -130,6 +144,7 @@ def _rows(found: Mapping[str, Any]) -> Table:
     rows, n = _compared(found), found["rows"][0]["n"]
     where = "that it was chosen on: in-sample" if found["in_sample"] else "that nothing was chosen on"
     k, differences = rows[0]["worst"]["k"], {one["control"]: one for one in found["against"]} | {rows[0]["name"]: found["gain"]}
+    differences |= {row["name"]: found["over_names"] for row in rows if row["kind"] == "names"}
     if rows[0]["accuracy"] is None:
         cells = tuple((safe(row["name"]), cosine(row["cmm_top"]), percent(row["changed"])) for row in rows)
         heads = ("classifier", f">cmm-top of worst {k}", ">predictions changed %")
@@ -258,7 +273,7 @@ def _asked(made: "Enrichment", wanted: "Wanted") -> dict[str, Any] | None:
         "kept": sum(isinstance(one, Reply) and one.kept for one in answers),
         "failed": sum(isinstance(one, Failure) for one in answers),
         "requests": sum(one.requests for one in answers),
-        "tokens_in": total([one.tokens_in for one in answers]),
-        "tokens_out": total([one.tokens_out for one in answers]),
-        "cost": total([one.cost for one in answers]),
+        "tokens_in": total([one.tokens_in for one in answers if one.requests]),
+        "tokens_out": total([one.tokens_out for one in answers if one.requests]),
+        "cost": total([one.cost for one in answers if one.requests]),
     }

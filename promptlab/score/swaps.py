@@ -53,6 +53,7 @@ class Swaps:
     def __init__(self, tune: Features, rows: Array, labels: Array | None) -> None:
         self._tune, self._rows, self._labels = tune, np.array(rows, np.float32), labels
         self._size = -(-len(tune) // len(rows))
+        self.listed = 0 if labels is not None else self._size  # images that each class is judged by without labels
         self._look()
 
     def _look(self) -> None:

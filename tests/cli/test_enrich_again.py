@@ -46,10 +46,12 @@ def essence(said: Said) -> dict[str, object]:
 
 def test_again_nothing_is_asked_and_the_same_comes_out_in_the_same_folder(things: Things, server: Faults) -> None:
     first = things("things.npz", *FEW, *whom(server), "--json")
-    again = things("--worst", "3", "--json")
+    again = things("--worst", "3", *whom(server), "--json")
     assert first.code == again.code == 0, again.err
     assert len(server.received) == 3
-    assert again.json["enrichment"]["asked"] | {"kept": 0, "requests": 3} == first.json["enrichment"]["asked"]
+    now = {"kept": 0, "requests": 3, "tokens_in": 120, "tokens_out": 30, "cost": None}
+    assert again.json["enrichment"]["asked"] | now == first.json["enrichment"]["asked"]
+    assert [again.json["enrichment"]["asked"][name] for name in ("tokens_in", "tokens_out", "cost")] == [0, 0, 0]
     assert essence(first) == essence(again)
     assert len(runs()) == 1
 
@@ -60,20 +62,20 @@ def test_with_data_it_is_a_new_run_that_asks_nothing(things: Things, server: Fau
     assert len(server.received) == 3
     assert essence(first) == essence(again)
     assert len(runs()) == 2
-    shown = things("--worst", "3")
+    shown = things("--worst", "3", *whom(server))
     assert "3 questions, all of them answered before; nothing was sent now." in shown.out
 
 
 def test_other_wishes_make_another_run_and_ask_only_what_is_new(things: Things, server: Faults) -> None:
     things("things.npz", "--templates", "plain", "--worst", "2", *whom(server))
     kept = (runs()[0] / "result.json").read_bytes()
-    said = things("--worst", "4", "--json")
+    said = things("--worst", "4", *whom(server), "--json")
     assert said.code == 0, said.err
     assert sorted(map(of, server.received))[:2] == ["bass", "crane"]
     assert len({of(one) for one in server.received}) == len(server.received) == 4
     assert len(runs()) == 2
     assert (runs()[0] / "result.json").read_bytes() == kept
-    things("--worst", "4", "--place", "inside")
+    things("--worst", "4", *whom(server), "--place", "inside")
     assert len(server.received) == 4
     assert len(runs()) == 3
 
@@ -82,10 +84,10 @@ def test_a_pack_that_was_changed_asks_anew_in_a_new_run(things: Things) -> None:
     Path("mine.toml").write_text(PACK)
     with serving(reply(phrases("bass"))) as server:
         things("things.npz", *FEW, *whom(server), "--pack", "mine.toml")
-        things("--worst", "3", "--pack", "mine.toml")
+        things("--worst", "3", *whom(server), "--pack", "mine.toml")
         assert (len(server.received), len(runs())) == (3, 1)
         Path("mine.toml").write_text(PACK.replace("version = 1", "version = 2").replace("What does", "What, in a photo, does"))
-        said = things("--worst", "3", "--pack", "mine.toml")
+        said = things("--worst", "3", *whom(server), "--pack", "mine.toml")
         assert (len(server.received), len(runs())) == (6, 2)
     assert said.code == 0, said.err
 
@@ -166,14 +168,14 @@ def test_a_dry_run_sends_and_writes_nothing(things: Things, server: Faults, monk
     assert "--- crane" in said.out
     assert 'where it differs from "watch"' in said.out
     assert "3 questions to some-model (127.0.0.1:" in said.out
-    assert "Price: unknown: set `prices`. Nothing was sent." in said.out
+    assert "Price: unknown: set `prices`.\nNothing was sent." in said.out
     monkeypatch.setenv("PROMPTLAB_PRICES", f"{LLM}=10/100")
     found = things("things.npz", *FEW, *whom(server), "--dry-run", "--json").json
     assert [one["class"] for one in found["questions"]] == ["crane", "bass", found["questions"][2]["class"]]
     assert found["estimate"]["questions"] == 3
     assert found["estimate"]["tokens_out"] == 3 * 320
     assert found["estimate"]["cost"] == pytest.approx((found["estimate"]["tokens_in"] * 10 + 960 * 100) / 1e6)
-    assert "at most $" in things("things.npz", *FEW, *whom(server), "--dry-run").out
+    assert "about $" in things("things.npz", *FEW, *whom(server), "--dry-run").out
     assert not server.received
     assert not Path("runs").exists()
     assert kept() == 0
@@ -181,7 +183,7 @@ def test_a_dry_run_sends_and_writes_nothing(things: Things, server: Faults, monk
 
 def test_a_dry_run_tells_what_was_answered_before(things: Things, server: Faults) -> None:
     things("things.npz", *FEW, *whom(server))
-    assert "3 questions to some-model" in (said := things("--worst", "3", "--dry-run")).out
+    assert "3 questions to some-model" in (said := things("--worst", "3", *whom(server), "--dry-run")).out
     assert "3 of them answered before" in said.out
     assert len(server.received) == 3
 

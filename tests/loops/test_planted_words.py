@@ -26,7 +26,7 @@ def share(kind: str, labelled: bool) -> float:
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_most_of_the_good_is_kept(labelled: bool) -> None:
-    assert share(GOOD, labelled) >= 0.75
+    assert share(GOOD, labelled) >= 0.6
 
 
 @pytest.mark.parametrize("labelled", [True, False])
