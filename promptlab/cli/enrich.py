@@ -73,7 +73,8 @@ def enrich(data: str, run_name: str, dry_run: bool, as_json: bool, quiet: bool, 
 
     Tries better names, then asks a language model what tells each of the worst classes from the classes that take its pictures. Only
     what helps all classes together on the tune half is kept; random words and other classes' descriptions go through the same test, and
-    the report says how much is left. Replies are kept: asking again asks nothing. Without --llm and --descriptions only names are tried.
+    the report says how much is left. Replies are kept: asking again asks only what failed. Without --llm and --descriptions only names
+    are tried.
     """
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening

@@ -155,12 +155,14 @@ def _rows(found: Mapping[str, Any]) -> Table:
         after = "" if other is None else f"{signed(other['worst'])} {span(_interval(other['worst_interval']), sign=True)}"
         fixed = f"{percent(worst['fixed'])} {span(_interval(worst['fixed_interval']))}".strip()
         figures = (percent(row["accuracy"]), percent(row["mean"]), str(row["zeros"]), fixed)
-        return (safe(row["name"]), *figures, after)
+        kept = f", kept for {row['kept']}" if row["kind"] == "control" else ""
+        return (safe(row["name"]) + kept, *figures, after)
 
     shown = ("classifier", ">accuracy %", ">mean %", ">at 0", f">fixed worst-{k} %", ">words add, points")
     note = (
         "Random words: as many and as long, the same for every class. Swapped: other classes' descriptions. Both went through the same "
-        "keep step. The last column: with descriptions minus this row, in the fixed worst, with its paired 95 % interval."
+        "keep step, and were kept for so many classes. The last column: with descriptions minus this row, in the fixed worst, with its "
+        "paired 95 % interval."
     )
     return Table(f"Enrichment, on {n} pictures {where}", shown, tuple(map(cell, rows)), note)
 
@@ -236,13 +238,12 @@ def found(made: "Enrichment", compared: "Comparison", classes: Classes, wanted: 
                 "failure": said.reply.reason if isinstance(said.reply, Failure) else None,
             }
         )
-    return {
-        "asked": _asked(made, wanted),
-        "brought": wanted.descriptions,
-        "in_sample": made.ground.material.in_sample,
-        "classes": rows,
-        **comparison(compared, classes),
-    }
+    judged = comparison(compared, classes)
+    for row in judged["rows"]:
+        if row["kind"] == "control":
+            row["kept"] = len({one.class_id for one in made.found.controls[row["name"]] if one not in made.found.named})
+    about = {"brought": wanted.descriptions, "in_sample": made.ground.material.in_sample}
+    return {"asked": _asked(made, wanted), **about, "classes": rows, **judged}
 
 
 def _verdict(said: "Said", trials: Sequence["Trial"]) -> str:
