@@ -86,7 +86,8 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
         said.append((ENSEMBLING if _better(gain) else LEVEL).format(" or ".join(level)))
     if beaten and not level:
         *most, last = (CALLED.get(name, name) for name in beaten)
-        said.append(f"The descriptions clearly beat {' and '.join(filter(None, [', '.join(most), last]))}.")
+        none = ", of which none passed the test" * (not any(row["kept"] for row in found["rows"] if row["kind"] == "control"))
+        said.append(f"The descriptions clearly beat {' and '.join(filter(None, [', '.join(most), last]))}{none}.")
     return said
 
 
