@@ -45,6 +45,7 @@ def place(_own_place: None) -> Path:
     (here / "names.txt").write_text("beagle\ngas pump\nleopard\n")
     (here / "names.tsv").write_text("gas_pump\tpetrol pump\n")
     (here / "my.txt").write_text("a photo of {}.\n")
+    (here / "words.json").write_text('{"beagle": ["a small brown and white hound"]}')
     rows = [f"{path.relative_to(here)},{path.parent.name}" for path in sorted((here / "photos").rglob("*.jpg"))]
     (here / "pictures.csv").write_text("\n".join(["path,label", *rows]) + "\n")
     shutil.copytree(here / "photos", here / "heldout")
