@@ -60,7 +60,7 @@ def settings_page() -> str:
         f"# Settings\n\n{WRITTEN} Flags go before the environment, the environment before `promptlab.toml` in the current folder,\n"
         "that before the default. `promptlab init` writes a commented file, `promptlab doctor` shows where each value came from.\n"
         f"A project file may not set {' or '.join(f'`{n}`' for n in config.NOT_FROM_FILE)}, nor put runs outside of its folder;\n"
-        f"{' and '.join(f'`{n}`' for n in config.NEEDS_TRUST)} it may set once you said `promptlab trust` to it.\n\n"
+        f"{', '.join(f'`{n}`' for n in config.NEEDS_TRUST)} it may set once you said `promptlab trust` to it.\n\n"
         "Two variables are no settings: `PROMPTLAB_CONFIG` is the folder of keys and of trusted files (default: the user's own),\n"
         "`PROMPTLAB_API_KEY` is a key for the host of `PROMPTLAB_BASE_URL` alone. `OPENAI_API_KEY` goes to api.openai.com alone.\n\n"
         "| setting | environment | default | meaning |\n| --- | --- | --- | --- |\n"

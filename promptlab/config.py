@@ -22,7 +22,7 @@ FILE = "promptlab.toml"
 WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 # A project file from a stranger must not redirect what is written outside of the project.
 NOT_FROM_FILE = ("cache", "allow_pickle_weights")
-# Nor send questions, and the key that goes with them, to a server of its own choice.
+# Nor send questions, and the key that goes with them, to a server of its own choice, nor say what that may cost.
 NEEDS_TRUST = ("base_url", "llm", "prices", "max_cost", "llm_parallel", "llm_rate", "llm_tokens")
 TRUSTED = "trusted.json"
 NO_SETTINGS = ("PROMPTLAB_CONFIG", "PROMPTLAB_API_KEY")  # ours, and no settings

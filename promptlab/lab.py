@@ -128,7 +128,7 @@ class Lab(Describer):
             return lab._concluded(session, material, choice, outcome, enrichment)
 
     def would_ask(self, where: str = "", wanted: Wanted | None = None, run: str = "") -> tuple[list[Question], Endpoint, Estimate]:
-        """What enrichment would ask, whom, and what that would take; nothing is sent, and nothing is written."""
+        """What enrichment would ask, whom, and what that would take; nothing is sent, and no run is made."""
         wanted = wanted or Wanted()
         if wanted.descriptions:
             raise UsageError("With --descriptions nobody would be asked.", "Leave it out to see the questions.")

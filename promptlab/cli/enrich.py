@@ -17,48 +17,34 @@ KEEPS = ("better", "all", "ask")
 
 def _asking(command: Any) -> Any:
     """Whom to ask, and what."""
-    for option in reversed(
-        (
-            click.option("--llm", help="Whom to ask: local, local:FILE.gguf, or the name of a model at --base-url."),
-            click.option("--base-url", metavar="URL", help="A server that speaks OpenAI's Chat Completions (default: OpenAI's own)."),
-            click.option(
-                "--pack", type=completion.PACKS, default="contrast", show_default=True, help="The question: a pack, or a .toml file."
-            ),
-            click.option("--count", type=click.IntRange(1, 8), default=4, show_default=True, help="How many texts to ask for."),
-            click.option("--rivals", type=click.IntRange(0, 5), default=3, show_default=True, help="How many rivals the question names."),
-            click.option("--descriptions", type=completion.FILES, default="", help="Ask nobody: .json, .jsonl, or CLASS<TAB>TEXT lines."),
-            click.option(
-                "--max-cost", type=click.FloatRange(min=0), help="US dollars to spend at most; needs `prices` (default: no limit)."
-            ),
-            click.option("--prices", multiple=True, metavar="MODEL=IN/OUT", help="US dollars for a million tokens in and out."),
-            click.option("--llm-timeout", type=float, help="Seconds that one reply may take (default: 60)."),
-            click.option("--llm-parallel", type=click.IntRange(min=1), help="Questions asked at once (default: 4)."),
-            click.option("--llm-rate", type=click.IntRange(min=0), help="Requests in a minute (default: no limit)."),
-            click.option("--llm-tokens", type=click.IntRange(min=0), help="Tokens in a minute (default: no limit)."),
-            click.option("--dry-run", is_flag=True, help="Show the questions, tokens and price; send and write nothing."),
-        )
-    ):
-        command = option(command)
-    return command
+    return options.stacked(
+        click.option("--llm", help="Whom to ask: local, local:FILE.gguf, or the name of a model at --base-url."),
+        click.option("--base-url", metavar="URL", help="A server that speaks OpenAI's Chat Completions (default: OpenAI's own)."),
+        click.option("--pack", type=completion.PACKS, default="contrast", show_default=True, help="The question: a pack, or a .toml file."),
+        click.option("--count", type=click.IntRange(1, 8), default=4, show_default=True, help="How many texts to ask for."),
+        click.option("--rivals", type=click.IntRange(0, 5), default=3, show_default=True, help="How many rivals the question names."),
+        click.option("--descriptions", type=completion.FILES, default="", help="Ask nobody: .json, .jsonl, or CLASS<TAB>TEXT lines."),
+        click.option("--max-cost", type=click.FloatRange(min=0), help="US dollars to spend at most; needs `prices` (default: no limit)."),
+        click.option("--prices", multiple=True, metavar="MODEL=IN/OUT", help="US dollars for a million tokens in and out."),
+        click.option("--llm-timeout", type=float, help="Seconds that one reply may take (default: 60)."),
+        click.option("--llm-parallel", type=click.IntRange(min=1), help="Questions asked at once (default: 4)."),
+        click.option("--llm-rate", type=click.IntRange(min=0), help="Requests in a minute (default: no limit)."),
+        click.option("--llm-tokens", type=click.IntRange(min=0), help="Tokens in a minute (default: no limit)."),
+        click.option("--dry-run", is_flag=True, help="Show the questions, tokens and price; send nothing, make no run."),
+    )(command)
 
 
 def _keeping(command: Any) -> Any:
     """Which classes, and what to keep."""
-    for option in reversed(
-        (
-            click.option("--worst", type=click.IntRange(min=1), default=10, show_default=True, help="How many of the worst classes."),
-            click.option("--class", "only", multiple=True, type=completion.CLASSES, help="This class instead; may be repeated."),
-            click.option("--place", type=click.Choice(PLACES), default="auto", show_default=True, help="Where descriptions go."),
-            click.option(
-                "--keep", type=click.Choice(KEEPS), default="better", show_default=True, help="What helps, all, or ask each time."
-            ),
-            click.option("--synonyms", type=completion.FILES, default="", help="Other names to try: CLASS<TAB>NAME, NAME lines."),
-            click.option("--renames/--no-renames", default=True, help="Try better names first: singular, no underscores, ..."),
-            click.option("--control-draws", type=click.IntRange(min=1), default=1, show_default=True, help="Draws of random words."),
-        )
-    ):
-        command = option(command)
-    return command
+    return options.stacked(
+        click.option("--worst", type=click.IntRange(min=1), default=10, show_default=True, help="How many of the worst classes."),
+        click.option("--class", "only", multiple=True, type=completion.CLASSES, help="This class instead; may be repeated."),
+        click.option("--place", type=click.Choice(PLACES), default="auto", show_default=True, help="Where descriptions go."),
+        click.option("--keep", type=click.Choice(KEEPS), default="better", show_default=True, help="What helps, all, or ask each time."),
+        click.option("--synonyms", type=completion.FILES, default="", help="Other names to try: CLASS<TAB>NAME, NAME lines."),
+        click.option("--renames/--no-renames", default=True, help="Try better names first: singular, no underscores, ..."),
+        click.option("--control-draws", type=click.IntRange(min=1), default=1, show_default=True, help="Draws of random words."),
+    )(command)
 
 
 @click.command()

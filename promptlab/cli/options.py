@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
+def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one, in that order."""
+
     def wrap(command: F) -> F:
         for option in reversed(options):
             command = option(command)
@@ -27,7 +29,7 @@ def _stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 def output(command: F) -> F:
     """--json, --quiet, --debug."""
-    return _stacked(
+    return stacked(
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables."),
         click.option("--quiet", is_flag=True, help="Show no progress; warnings stay."),
         click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),
@@ -36,7 +38,7 @@ def output(command: F) -> F:
 
 def places(command: F) -> F:
     """--cache and --runs."""
-    return _stacked(
+    return stacked(
         click.option("--cache", type=completion.FOLDERS, help="Cache folder (default: the user's cache folder)."),
         click.option("--runs", type=completion.FOLDERS, help="Where run folders go (default: ./runs)."),
     )(command)
@@ -44,7 +46,7 @@ def places(command: F) -> F:
 
 def material(command: F) -> F:
     """What is scored: data, model, templates."""
-    return _stacked(
+    return stacked(
         click.argument("data", required=False, default="", type=completion.DATA),
         click.option(
             "--run", "run_name", type=completion.RUNS, default="", help="Without DATA: go on with this run instead of the newest."
@@ -61,7 +63,7 @@ def material(command: F) -> F:
 
 def texts(command: F) -> F:
     """What is said of which classes."""
-    return _stacked(
+    return stacked(
         click.option(
             "--templates", multiple=True, type=completion.TEMPLATES, help="A template set or file; may be repeated (default: general)."
         ),
@@ -71,7 +73,7 @@ def texts(command: F) -> F:
 
 def loading(command: F) -> F:
     """How a model may be loaded and run."""
-    return _stacked(
+    return stacked(
         click.option("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto)."),
         click.option("--precision", type=click.Choice(CHOICES["precision"]), help="Of pictures (default: auto, fp16 on CUDA, else fp32)."),
         click.option(
@@ -83,7 +85,7 @@ def loading(command: F) -> F:
 
 def method(command: F) -> F:
     """How the classifier is made."""
-    return _stacked(
+    return stacked(
         click.option(
             "--weights", type=completion.WAY, help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: shrunk)."
         ),
@@ -102,7 +104,7 @@ def method(command: F) -> F:
 
 def classifier(command: F) -> F:
     """Which classifier."""
-    return _stacked(
+    return stacked(
         click.option("--classifier", type=click.Path(path_type=Path), help="The classifier file (default: that of the latest run)."),
         click.option("--run", "run_name", type=completion.RUNS, default="", help="Use the classifier of this run."),
         click.option("--model", type=completion.MODELS, help="The model, where the file does not know it."),

@@ -245,3 +245,10 @@ def test_everything_fits_the_terminal(things: Things, words: tuple[str, ...], co
     assert not [line for line in said.out.splitlines() if len(line) > int(columns) and not line.startswith(paths)]
     assert "Enrichment, on 48 pictures that nothing was chosen on" in said.out
     assert "What it cost" not in said.out
+
+
+def test_the_options_offer_what_enrichment_knows() -> None:
+    from promptlab import describing
+    from promptlab.cli import enrich
+
+    assert (enrich.PLACES, enrich.KEEPS) == (describing.PLACES, describing.KEEPS)
