@@ -1,5 +1,8 @@
 """Classifiers: K weighted families become one row per class."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -14,13 +17,18 @@ def build(bank: TextBank, w: Array, combine: Combine) -> Classifier:
     The sum runs family by family in f8, so that equal cells give rows that are equal to the bit, and a weight of 0 leaves a family out
     exactly.
     """
-    total = np.zeros(bank.z.shape[1:])
-    for weight, rows in zip(np.asarray(w), bank.z, strict=True):
+    weight = joined(bank.z, w, combine)
+    zeros = np.zeros(len(weight), np.float32)
+    return Classifier(weight, zeros, bank.scale, bank.grid.classes, bank.encoder, combine, logit_bias=bank.logit_bias)
+
+
+def joined(z: Iterable[Array], w: Array, combine: Combine) -> Array:
+    """(C, D) f4: families z, K of (C, D), joined under weights w (K,) or (K, C)."""
+    total: Any = 0.0
+    for weight, rows in zip(np.asarray(w), z, strict=True):
         if np.any(weight):
-            total += weight[..., None] * rows
-    weight_rows = (unit(total) if combine is Combine.EMBEDDING else total).astype(np.float32)
-    zeros = np.zeros(len(weight_rows), np.float32)
-    return Classifier(weight_rows, zeros, bank.scale, bank.grid.classes, bank.encoder, combine, logit_bias=bank.logit_bias)
+            total = total + weight[..., None] * rows.astype(np.float64)
+    return np.asarray(unit(total) if combine is Combine.EMBEDDING else total, np.float32)
 
 
 def subset_rows(total: Array, z: Array) -> Array:

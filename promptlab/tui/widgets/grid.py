@@ -1,0 +1,102 @@
+"""Tables of outside text: every cell is made safe, and a row that stays is not drawn anew."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from rich.text import Text
+from textual.widgets import DataTable
+
+from promptlab.display import safe
+
+
+class Column(NamedTuple):
+    """One column."""
+
+    key: str
+    title: str
+    width: int
+    number: bool = False  # numbers align right
+
+
+class _Cell(Text):
+    """A cell that knows where its row belongs: `DataTable.sort` is shown cells, not keys."""
+
+    rank = 0
+
+
+class Grid(DataTable[Text]):
+    """A table whose rows have keys. The cursor stays on its row when rows move, and only cells that changed are drawn."""
+
+    def __init__(self, columns: Sequence[Column], *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes, cursor_type="row", zebra_stripes=True, cell_padding=1)
+        self._specs = list(columns)
+        self._held: dict[str, tuple[str | Text, ...]] = {}
+
+    def on_mount(self) -> None:
+        """Make the columns."""
+        self._head()
+
+    def _head(self) -> None:
+        for one in self._specs:
+            self.add_column(Text(one.title, justify="right" if one.number else "left"), width=one.width, key=one.key)
+
+    def reshape(self, columns: Sequence[Column]) -> None:
+        """Other columns, or other widths; the rows are gone until they are shown again."""
+        if list(columns) != self._specs:
+            self._specs, self._held = list(columns), {}
+            self.clear(columns=True)
+            self._head()
+
+    def retitle(self, titles: Mapping[str, str]) -> None:
+        """Other titles for some columns, by key."""
+        for column in self.ordered_columns:
+            spec = next(one for one in self._specs if one.key == column.key.value)
+            column.label = Text(titles.get(spec.key, spec.title), justify="right" if spec.number else "left")
+        self._update_count += 1
+        self.refresh()
+
+    def show(self, rows: Iterable[tuple[str, Sequence[str | Text]]]) -> None:
+        """These rows, (key, cells), in this order."""
+        wanted = {key: tuple(cells) for key, cells in rows}
+        if wanted.keys() != self._held.keys():
+            current = self.current
+            self.clear()
+            for key, cells in wanted.items():
+                self.add_row(*map(self._cell, cells, self._specs), key=key)
+            self._held = wanted
+            self.point(current)
+            return
+        current = self.current
+        for key, cells in wanted.items():
+            held = self._held[key]
+            for spec, cell, before in zip(self._specs, cells, held, strict=True):
+                if cell != before:
+                    self.update_cell(key, spec.key, self._cell(cell, spec))
+        if list(wanted) != list(self._held):
+            for n, key in enumerate(wanted):
+                self._rank(key, n)
+            self.sort(self._specs[0].key, key=lambda cell: cell.rank)
+            self.point(current)
+        self._held = wanted
+
+    def _rank(self, key: str, n: int) -> None:
+        cell = self.get_cell(key, self._specs[0].key)
+        assert isinstance(cell, _Cell)  # `_cell` makes no other
+        cell.rank = n
+
+    @staticmethod
+    def _cell(cell: str | Text, spec: Column) -> "_Cell":
+        made = _Cell(justify="right" if spec.number else "left", no_wrap=True, overflow="ellipsis")
+        return made.append(cell if isinstance(cell, Text) else safe(cell, max(spec.width, 1)))
+
+    @property
+    def current(self) -> str | None:
+        """The key of the row under the cursor; None in an empty table."""
+        if not self.is_valid_row_index(self.cursor_row):
+            return None
+        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+
+    def point(self, key: str | None) -> None:
+        """Put the cursor on the row of that key, if it is there."""
+        if key is not None and key in self._held:
+            self.move_cursor(row=self.get_row_index(key), animate=False)

@@ -1,0 +1,89 @@
+"""The two lines on top of every screen: where one is, and how the run stands."""
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.events import Click
+from textual.widgets import Static
+
+from promptlab.display import many, safe
+from promptlab.report.tables import change, percent, signed
+from promptlab.tui.commands import GO
+from promptlab.workbench import Headline, Workbench
+
+
+class Places(Static):
+    """The screens, with their keys; a click goes there."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self._mode, self._ends = mode, list[tuple[int, str]]()
+
+    def on_mount(self) -> None:
+        """Draw the screens' names."""
+        line, keys = Text(no_wrap=True), {b.id: b.key for _, b in self.app.active_bindings.items()} if False else {}
+        for one in GO:
+            name = one.id.removeprefix("go.")
+            here = name == self._mode
+            line.append(f" {keys.get(one.id, one.key)} ", "bold" if here else "dim")
+            line.append(f"{one.title} ", "reverse bold" if here else "")
+            self._ends.append((line.cell_len, one.action))
+        self.update(line)
+
+    async def on_click(self, event: Click) -> None:
+        """Go to the screen under the mouse."""
+        action = next((action for end, action in self._ends if event.x < end), None)
+        if action is not None:
+            await self.app.run_action(action)
+
+
+class Head(Vertical):
+    """Places, and the headline of the run."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self._mode = mode
+
+    def compose(self) -> ComposeResult:
+        """Two lines."""
+        yield Places(self._mode)
+        yield Static("", id="headline", markup=False)
+
+    def show(self, bench: Workbench | None, opening: str = "") -> None:
+        """The headline of what is on the workbench."""
+        self.query_one("#headline", Static).update(Text(safe(opening) or "No run is open.") if bench is None else headline(bench, self.size.width))
+
+
+def headline(bench: Workbench, width: int) -> Text:
+    """Accuracy, classes at 0 and worst set on tune, and what the edits changed."""
+    head = bench.headline
+    wide = width >= 120
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(f" {safe(bench.run.name, 40)} " if wide else f" {safe(bench.dataset.name, 14)} ", "bold")
+    line.append(f"tune: {head.images:,} pictures  " if wide else "tune  ", "dim")
+    parts = figures(head)
+    line.append("  ".join(f"{name} {value}" for name, value in parts))
+    done = bench.now.done
+    if done or head.since.images:
+        line.append("  │ ", "dim")
+        line.append(f"{many(done, 'edit')}: " if done else "since the run: ")
+        line.append_text(since(head))
+    return line
+
+
+def figures(head: Headline) -> list[tuple[str, str]]:
+    """(name, value) of the figures that a headline shows."""
+    if not head.labelled:
+        return [("cmm", f"{head.cmm:+.4f}"), ("no labels: agreement with the first ensemble", f"{percent(head.accuracy)} %")]
+    return [("acc", percent(head.accuracy)), ("mean", percent(head.mean)), ("at 0:", str(head.zeros)), (f"worst-{head.k}", percent(head.worst))]
+
+
+def since(head: Headline) -> Text:
+    """What changed against the run, with its interval; colour only repeats the sign."""
+    move = head.since
+    value, interval = (move.accuracy, move.interval) if head.labelled else (move.cmm, move.cmm_interval)
+    if head.labelled:
+        shown = f"mean {signed(value)} [{signed(interval.low)}, {signed(interval.high)}]"
+    else:
+        shown = f"cmm {value:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
+    return Text(shown, "green" if interval.low > 0 else "red" if interval.high < 0 else "")
