@@ -296,7 +296,7 @@ class Describer(Asker):
             where = [c for c, class_id in enumerate(classes.ids) if class_id in theirs]
             if where:
                 few = Classes(tuple(classes.ids[c] for c in where), tuple(classes.names[c] for c in where))
-                bank, _ = self.texts(few, session.prompts.templates, encoder, said)
+                bank, _ = self.texts(few, replace(session.prompts, descriptions=tuple(said)), encoder)
                 made[where] = build(bank, w if w.ndim == 1 else w[:, where], ground.choice.how.combine).weight
             return made
 
@@ -342,7 +342,8 @@ class Describer(Asker):
             **({NAMES: made.found.named} if made.found.named not in (made.held, made.found.settled) else {}),
             **made.found.controls,
         }
-        banks = {name: self.texts(session.dataset.classes, session.prompts.templates, encoder, said)[0] for name, said in sets.items()}
+        spoken = {name: replace(session.prompts, descriptions=tuple(said)) for name, said in sets.items()}
+        banks = {name: self.texts(session.dataset.classes, prompts, encoder)[0] for name, prompts in spoken.items()}
         return banks.pop(""), banks
 
     def _plain(self, wanted: Wanted) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from promptlab.describing import Describer, Wanted
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Saved, ignore
 from promptlab.llm.question import Estimate, Question
-from promptlab.prompts import descriptions, edits
+from promptlab.prompts import descriptions, edits, history
 from promptlab.prompts import templates as template_sets
-from promptlab.prompts.compose import compose
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint, lint_templates
 from promptlab.protocols import Endpoint
@@ -26,7 +25,7 @@ from promptlab.report import enrich as enriching
 from promptlab.report import html, summary
 from promptlab.report import study as study_report
 from promptlab.report.run import Report, report
-from promptlab.sessions import Plan, Session
+from promptlab.sessions import Plan, Session, reworded
 from promptlab.stages import is_labelled
 from promptlab.store import fingerprint, written
 from promptlab.types import (
@@ -99,6 +98,7 @@ class Lab(Describer):
         run.save_text("report.md", shown.markdown)
         self._tell(Saved("report", str(run.save_text("report.html", html.page(found, classes, run.manifest)))))
         run.save_json("result.json", found)  # last: a run with a result is whole
+        (run.path / history.JOURNAL).unlink(missing_ok=True)  # the edits are in it
         runs.point(run.path.parent)
         return RunResult(run, outcome, material, found, shown)
 
@@ -321,8 +321,17 @@ class Lab(Describer):
         if plan.prompts is None:
             raise _no_prompts(plan.kept)
         classes = plan.prompts.apply(plan.lab.open(plan.where).classes)
-        weight = plan.lab.settings.describe_weight
-        return plan.kept, plan.prompts, compose(classes, plan.prompts.templates, plan.prompts.descriptions, weight)
+        return plan.kept, plan.prompts, plan.lab.grid(classes, plan.prompts)
+
+    def history(self, run: str = "") -> tuple[runs.Run, Classes, history.History]:
+        """A run, its classes under the names that its prompts give them, and what was done to its prompts: to do, undo and redo edits."""
+        plan = self._planned("", run)
+        assert plan.kept is not None
+        if plan.prompts is None:
+            raise _no_prompts(plan.kept)
+        classes = plan.lab.open(plan.where).classes
+        found = history.History.open(plan.kept, classes)
+        return plan.kept, found.prompts.apply(classes), found
 
     @staticmethod
     def save_prompts(run: runs.Run, prompts: Prompts) -> Path:
@@ -342,12 +351,12 @@ class Lab(Describer):
     def reset_prompts(self, run: str = "") -> tuple[runs.Run, bool]:
         """Drop the edits of a run's prompts that no run has taken yet; the run, and whether there were any."""
         found = runs.find(Path(self.settings.runs), run)
-        return found, edits.reset(found.path)
+        return found, history.reset(found)
 
     @staticmethod
     def edits_wait(run: runs.Run) -> bool:
         """Whether a run's prompts were edited and no run has taken them yet."""
-        return (run.path / edits.DRAFT).is_file()
+        return (run.path / edits.DRAFT).is_file() or reworded(run, descriptions.load(run.path))
 
     def lint(self, where: str = "", run: str = "") -> list[Check]:
         """What is likely wrong with the names of a dataset or of a run, and with its templates or those of the settings."""

@@ -1,6 +1,6 @@
 """Run folders at work: what a verb is to work on, where it is kept, and what is kept of how a classifier was made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +11,12 @@ from promptlab.data import identity
 from promptlab.display import many
 from promptlab.errors import MismatchError, PromptlabError, UsageError
 from promptlab.events import Noted, Saved
-from promptlab.prompts import descriptions, edits
+from promptlab.prompts import descriptions, edits, history
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.edits import Prompts
 from promptlab.stages import Stages
 from promptlab.store import fingerprint
-from promptlab.types import Classifier, Dataset, Material, PromptGrid, Weights
+from promptlab.types import Classifier, Dataset, Description, Material, PromptGrid, Weights
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
@@ -66,14 +66,17 @@ class Sessions(Stages):
         lab = type(self)(settings, self._listen, plugins=self._third_party)
         own = given or _prompts(kept)
         if own is not None and flagged:
-            own = replace(own, templates=template_sets.load(settings.templates))
-        edited = own is not None and kept.result is not None and kept.result.get("descriptions") != descriptions.mark(own.descriptions)
+            given_now = template_sets.load(settings.templates)
+            own = replace(own, templates=given_now, off=tuple(t for t in own.off if t not in given_now))
+        edited = own is not None and reworded(kept, own.descriptions)
         changed = given is not None or edited or not settings.agrees(manifest["settings"])
         draft = kept.path / edits.DRAFT
         if flagged and draft.is_file():
-            self._tell(Noted("The prompts were edited: with --templates only their names are used. `promptlab prompts reset` drops edits."))
+            self._tell(
+                Noted("The prompts were edited: with --templates their own templates are not used. `promptlab prompts reset` drops edits.")
+            )
         due = new_when_changed and (changed or draft.is_file())  # what a finished run holds stays as it is
-        return Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged else draft, kept.name)
+        return Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged or given is not None else draft, kept.name)
 
     @contextmanager
     def _session(self, plan: Plan[Any], **about: Any) -> Iterator[Session]:
@@ -83,21 +86,22 @@ class Sessions(Stages):
         pictures = identity.content(dataset)
         prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
-        prompts, strange = descriptions.fitting(prompts, dataset.classes)
+        prompts, strange = prompts.fitting(dataset.classes)
         same = plan.kept is not None and plan.kept.manifest.get("pictures", pictures) == pictures
         run = plan.kept if same and plan.kept is not None else self._new_run(plan.where, dataset, prompts, {"pictures": pictures, **about})
         folder = str(run.path)
         self._recorders = (watch, run.log, lambda event: self._plugins.announce(event, folder))
         going_on = [Noted(f"Going on with the run {plan.before}.", "info")] * bool(plan.before)
         changed = [Noted("The data has changed since that run, so this is a new one.")] * (plan.kept is not None and not same)
-        changed += [Noted(f"Descriptions of {many(strange, 'class', 'classes')} that the data does not have are left out.")] * bool(strange)
+        others = many(strange, "class", "classes")
+        changed += [Noted(f"Descriptions and texts of {others} that the data does not have are left out.")] * bool(strange)
         try:
             with run.work():
                 for note in (*going_on, *changed, *map(Noted, dataset.notes)):
                     self._tell(note)
                 yield Session(dataset, prompts, run, watch)
             if not same and plan.draft is not None:
-                plan.draft.unlink(missing_ok=True)  # the new run has it, and has succeeded
+                history.taken(runs.Run(plan.draft.parent))  # the new run has the edits, and has succeeded
         except PromptlabError:
             if not same:
                 runs.remove(run)  # nothing came of it
@@ -150,6 +154,11 @@ class Sessions(Stages):
             "spots": identity.spots(material.dataset, material.tune.keys),
             "versions": {name: runs.version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
         }
+
+
+def reworded(run: runs.Run, said: Sequence[Description]) -> bool:
+    """Whether other descriptions are in use than those that a finished run was made with."""
+    return run.result is not None and run.result.get("descriptions") != descriptions.mark(said)
 
 
 def _prompts(run: runs.Run) -> Prompts | None:

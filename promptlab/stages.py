@@ -1,6 +1,6 @@
 """The stages, by name: what to make, the encoded material to make it of. Over the catalogue, under the lab's verbs."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptlab.catalogue import Catalogue
@@ -13,7 +13,7 @@ from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint, lint_templates
-from promptlab.types import Check, Classes, Dataset, Description, Features, Material, Template, TextBank
+from promptlab.types import Check, Classes, Dataset, Features, Material, PromptGrid, TextBank
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
@@ -64,14 +64,15 @@ class Stages(Catalogue):
             self._tell(Noted(f"Left out: {many(len(skipped), 'picture')} that could not be read, e.g. {skipped[0][0]}: {skipped[0][1]}."))
         return out, new
 
-    def texts(
-        self, classes: Classes, templates: Sequence[Template], encoder: "OpenClipEncoder", descriptions: Sequence[Description] = ()
-    ) -> tuple[TextBank, int]:
-        """The text bank of templates and descriptions, and how many texts were encoded anew."""
+    def grid(self, classes: Classes, prompts: Prompts) -> PromptGrid:
+        """The grid of texts that prompts make with classes."""
+        return compose(classes, prompts.templates, prompts.descriptions, self.settings.describe_weight, own=prompts.texts)
+
+    def texts(self, classes: Classes, prompts: Prompts, encoder: "OpenClipEncoder") -> tuple[TextBank, int]:
+        """The text bank of prompts, and how many texts were encoded anew."""
         from promptlab.encode.text import encode_grid
 
-        grid = compose(classes, templates, descriptions, self.settings.describe_weight)
-        return encode_grid(grid, encoder, self.cache, self._tell)
+        return encode_grid(self.grid(classes, prompts), encoder, self.cache, self._tell)
 
     def prepare(self, dataset: Dataset, prompts: Prompts | None = None) -> Material:
         """Everything that the main loop needs, encoded or taken from the cache. Prompts: the templates of the settings by default."""
@@ -84,11 +85,11 @@ class Stages(Catalogue):
             assert encoder is not None  # `model_for` names a model whenever texts are to be encoded
             said = prompts or Prompts(template_sets.load(self.settings.templates))
             found = lint_templates(said.templates, dataset.classes)
-            bare, texts = self.texts(dataset.classes, said.templates, encoder)
-            single, more = self.texts(dataset.classes, [template_sets.template(ONE_TEMPLATE)], encoder)
+            bare, texts = self.texts(dataset.classes, replace(said, descriptions=()), encoder)
+            single, more = self.texts(dataset.classes, Prompts((template_sets.template(ONE_TEMPLATE),)), encoder)
             bank, described = bare, 0
             if any(one.use for one in said.descriptions):
-                bank, described = self.texts(dataset.classes, said.templates, encoder, said.descriptions)
+                bank, described = self.texts(dataset.classes, said, encoder)
             texts += more + described
         assert bare is not None  # made above, or with the data
         tune, judged = self.halves(features)

@@ -3,13 +3,13 @@
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from promptlab.errors import DataError, UsageError, unknown_name
 from promptlab.prompts.english import article
-from promptlab.prompts.templates import render
+from promptlab.prompts.templates import LONGEST_TEXT, render
 from promptlab.types import Classes, Description, Form, Place, PromptGrid, Template
 
 # Tokenizers turn these words into their real start, end and padding: what comes after an end would be ignored. CLIP has the first, those of
@@ -35,12 +35,29 @@ def _as_read(text: str) -> str:
     return text
 
 
-def compose(classes: Classes, templates: Sequence[Template], descriptions: Sequence[Description] = (), weight: float = 0.5) -> PromptGrid:
+def own_text(text: str) -> str:
+    """A text that stands in for a template's, cleaned. Raises UsageError when nothing is left of it, or when it is too long."""
+    if not (cleaned := clean(text)).strip(" ."):
+        raise UsageError(f"Nothing is left of the text {text[:60]!r} once control characters are gone.", "Write at least one word.")
+    if len(cleaned) > LONGEST_TEXT:
+        raise UsageError(f"The text {cleaned[:60]!r}... has {len(cleaned)} characters; at most {LONGEST_TEXT} are allowed.")
+    return cleaned
+
+
+def compose(
+    classes: Classes,
+    templates: Sequence[Template],
+    descriptions: Sequence[Description] = (),
+    weight: float = 0.5,
+    *,
+    own: Mapping[str, Mapping[str, str]] = {},
+) -> PromptGrid:
     """The grid: one text per template and name, and what the descriptions in use add (method, section 1). Equal texts are stored once;
     cells point to them by class index, never by name.
 
-    weight: the part of a cell that descriptions placed `beside` make. Raises DataError when cleaning leaves nothing of a name, UsageError
-    when a template fails, or for descriptions that cannot be placed together or whose class is not there.
+    weight: the part of a cell that descriptions placed `beside` make. own: {class id: {template source: text}} that is said instead of the
+    template's; other classes and templates are ignored. Raises DataError when cleaning leaves nothing of a name, UsageError when a template
+    fails, when cleaning leaves nothing of a text, or for descriptions that cannot be placed together or whose class is not there.
     """
     said = _by_class(classes, descriptions)
     texts: dict[str, int] = {}
@@ -52,8 +69,10 @@ def compose(classes: Classes, templates: Sequence[Template], descriptions: Seque
                 f"Nothing is left of the name of class {classes.ids[c]!r} once control characters are gone.",
                 "Give it another name.",
             )
+        instead = own.get(classes.ids[c], {})
         for k, made in enumerate(templates):
-            for described, text in _cell(made, kept, said.get(c, ())):
+            mine = own_text(instead[made.source]) if made.source in instead else ""
+            for described, text in _cell(made, kept, said.get(c, ()), mine):
                 entries.add((k, c, texts.setdefault(text, len(texts)), described))
     rows = sorted(entries)
     cell, families = np.array([row[:3] for row in rows], np.int64), tuple(made.name for made in templates)
@@ -80,12 +99,14 @@ def _by_class(classes: Classes, descriptions: Sequence[Description]) -> dict[int
     return found
 
 
-def _cell(made: Template, names: Sequence[str], descriptions: Sequence[Description]) -> Iterator[tuple[bool, str]]:
-    """(whether it is a description, text) of everything that one family says of one class."""
+def _cell(made: Template, names: Sequence[str], descriptions: Sequence[Description], own: str) -> Iterator[tuple[bool, str]]:
+    """(whether it is a description, text) of everything that one family says of one class. own: its only bare text; empty: what the
+    template makes."""
     instead = [d for d in descriptions if d.place is Place.REPLACE]
     called = [ARTICLE.sub("", clean(d.text)) for d in instead if d.form is Form.PHRASE] or (() if instead else names)
-    yield from ((False, clean(render(made, name))) for name in called)
-    yield from ((False, clean(d.text)) for d in instead if d.form is Form.SENTENCE)
+    bare = [own] if own else [clean(render(made, name)) for name in called]
+    yield from ((False, text) for text in bare)
+    yield from ((False, clean(d.text)) for d in instead if d.form is Form.SENTENCE and not own)
     for d in descriptions:
         if d.place is Place.REPLACE:
             continue
@@ -94,7 +115,7 @@ def _cell(made: Template, names: Sequence[str], descriptions: Sequence[Descripti
         elif d.place is Place.BESIDE:
             yield True, described(f"a photo of {article((called or names)[0])}", d.text)
         else:
-            yield from ((True, described(clean(render(made, name)), d.text)) for name in called or names)
+            yield from ((True, described(text, d.text)) for text in bare or [clean(render(made, name)) for name in names])
 
 
 def described(text: str, phrase: str) -> str:

@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from promptlab.errors import UsageError
-from promptlab.prompts.edits import Prompts
 from promptlab.store import fingerprint
 from promptlab.types import Classes, Description, Form, Place
 
@@ -30,20 +28,19 @@ def text(descriptions: Sequence[Description]) -> str:
 def load(folder: Path) -> tuple[Description, ...]:
     """The descriptions of a run; none when it has no such file. Raises UsageError naming the line that cannot be read."""
     path = folder / FILE
-    return tuple(_lines(path)) if path.is_file() else ()
+    return read(_content(path), path) if path.is_file() else ()
+
+
+def read(content: str, path: Path) -> tuple[Description, ...]:
+    """The descriptions in a file's text. Raises UsageError naming the line that cannot be read."""
+    lines = enumerate(content.removeprefix("\ufeff").split("\n"), 1)
+    return tuple(_read(line, path, number) for number, line in lines if line.strip())
 
 
 def mark(descriptions: Sequence[Description]) -> str | None:
     """Changes when a classifier would: classes, texts, forms and places of what is in use. None when nothing is."""
     used = [[d.class_id, d.text, d.form.value, d.place.value] for d in descriptions if d.use]
     return fingerprint(used) if used else None
-
-
-def fitting(prompts: Prompts, classes: Classes) -> tuple[Prompts, int]:
-    """The prompts with the descriptions of classes that there are, and how many other classes were described."""
-    known = [d for d in prompts.descriptions if d.class_id in classes.ids]
-    strange = {d.class_id for d in prompts.descriptions} - set(classes.ids)
-    return replace(prompts, descriptions=tuple(known)), len(strange)
 
 
 def brought(path: str, classes: Classes) -> tuple[dict[int, list[tuple[str, Form]]], list[str]]:
@@ -75,7 +72,7 @@ def form_of(said: str) -> Form:
 
 def _pairs(path: Path) -> list[tuple[str, str, Form | None]]:
     if path.suffix.lower() == ".jsonl":
-        return [(d.class_id, d.text, d.form) for d in _lines(path) if d.use]
+        return [(d.class_id, d.text, d.form) for d in read(_content(path), path) if d.use]
     content = _content(path)
     if path.suffix.lower() != ".json":
         return [(*_row(line, path, n), None) for n, line in enumerate(content.split("\n"), 1) if line.strip() and not line.startswith("#")]
@@ -110,10 +107,6 @@ def _content(path: Path) -> str:
         return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"The descriptions {str(path)!r} cannot be read: {error}.") from error
-
-
-def _lines(path: Path) -> list[Description]:
-    return [_read(line, path, number) for number, line in enumerate(_content(path).split("\n"), 1) if line.strip()]
 
 
 def _read(line: str, path: Path, number: int) -> Description:

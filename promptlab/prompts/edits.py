@@ -6,9 +6,13 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from promptlab.errors import UsageError, unknown_name
+from promptlab.prompts import descriptions as descriptions_file
+from promptlab.prompts.compose import clean, own_text
 from promptlab.prompts.templates import template
+from promptlab.store import fingerprint
 from promptlab.types import Classes, Description, Template
 
 FILE = "prompts.toml"  # what the run is, or was, made with
@@ -29,6 +33,15 @@ class Prompts:
     """{class id: names} that replace those of the data; empty when nothing was renamed."""
     descriptions: tuple[Description, ...] = ()
     """What is said of single classes beside the templates, in use or not."""
+    off: tuple[Template, ...] = ()
+    """Families set aside, no part of the grid; empty when all are in use."""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """{class id: {template source: text}} that stands in for what that family would say of that class; empty when all say their own."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with anything that the files of a run say of its prompts."""
+        return fingerprint(self.text(), descriptions_file.text(self.descriptions))
 
     def apply(self, classes: Classes) -> Classes:
         """The classes under these names. Raises UsageError for a class that is not there."""
@@ -37,34 +50,69 @@ class Prompts:
                 raise unknown_name("class", name, classes.ids)
         return replace(classes, names=tuple(self.names.get(i, n) for i, n in zip(classes.ids, classes.names, strict=True)))
 
+    def fitting(self, classes: Classes) -> tuple["Prompts", int]:
+        """These with the descriptions and texts of classes that there are, and of how many other classes something was said."""
+        known, said = set(classes.ids), {d.class_id for d in self.descriptions} | set(self.texts)
+        texts = {i: own for i, own in self.texts.items() if i in known}
+        return replace(self, descriptions=tuple(d for d in self.descriptions if d.class_id in known), texts=texts), len(said - known)
+
+    def find(self, text: str) -> Template:
+        """The template, in use or set aside, that tables show like this or that has this source. Raises UsageError when there is none."""
+        every = (*self.templates, *self.off)
+        known = {t.name: t for t in every} | {t.source: t for t in every}
+        if text not in known:
+            raise unknown_name("template", text, [t.name for t in every])
+        return known[text]
+
     def with_templates(self, texts: Sequence[str]) -> "Prompts":
-        """These and more templates; those that are there already are not added twice."""
-        made = {t.source: t for t in (*self.templates, *map(template, map(_textual, texts)))}
-        return replace(self, templates=tuple(made.values()))
+        """These and more templates; those that are there already are not added twice, those set aside are in use again."""
+        made = {t.source: t for t in (*self.templates, *map(template, map(textual, texts)))}
+        return replace(self, templates=tuple(made.values()), off=tuple(t for t in self.off if t.source not in made))
 
     def without(self, texts: Sequence[str]) -> "Prompts":
         """These without some templates, given as tables show them or by their source. Raises UsageError for one that is not there."""
-        by_name = {t.name: t.source for t in self.templates} | {t.source: t.source for t in self.templates}
-        for text in texts:
-            if text not in by_name:
-                raise unknown_name("template", text, [t.name for t in self.templates])
-        kept = tuple(t for t in self.templates if t.source not in {by_name[text] for text in texts})
-        if not kept:
-            raise UsageError("That would leave no template.", "Add one first: promptlab prompts add 'a photo of {}.'")
-        return replace(self, templates=kept)
+        gone = {self.find(text).source for text in texts}
+        kept = _some([t for t in self.templates if t.source not in gone])
+        own = {i: {s: text for s, text in said.items() if s not in gone} for i, said in self.texts.items()}
+        return replace(self, templates=kept, off=tuple(t for t in self.off if t.source not in gone), texts=_said(own))
+
+    def toggled(self, text: str) -> "Prompts":
+        """These with one template set aside, or in use again, as the last. Raises UsageError when it is not there, or the last in use."""
+        one = self.find(text)
+        templates, off = ([t for t in some if t.source != one.source] for some in (self.templates, self.off))
+        if len(off) < len(self.off):
+            return replace(self, templates=(*templates, one), off=tuple(off))
+        return replace(self, templates=_some(templates), off=(*off, one))
+
+    def saying(self, class_id: str, of: str, text: str | None) -> "Prompts":
+        """These with a text of its own for one class in one family; None: what the template says. Raises UsageError for a template that is
+        not there, and for a text of which cleaning leaves nothing."""
+        source, mine = self.find(of).source, dict(self.texts.get(class_id, {}))
+        if text is None:
+            mine.pop(source, None)
+        else:
+            mine[source] = own_text(textual(text))
+        return replace(self, texts=_said({**self.texts, class_id: mine}))
 
     def renamed(self, classes: Classes, class_: str, names: Sequence[str]) -> "Prompts":
-        """These with other names for a class, given by id or by its present name. Raises UsageError for one that is not there."""
+        """These with other names for a class, given by id or by its present name; no names: those of the data. Raises UsageError for a
+        class that is not there, and for a name of which cleaning leaves nothing."""
         class_id = classes.ids[classes.find(class_)]
-        if not all(name.strip() for name in names):
+        if not names:
+            return replace(self, names={i: n for i, n in self.names.items() if i != class_id})
+        if not all(clean(textual(name)) for name in names):
             raise UsageError("A name is empty.", "Give at least one word.")
-        return replace(self, names={**self.names, class_id: tuple(" ".join(_textual(name).split()) for name in names)})
+        return replace(self, names={**self.names, class_id: tuple(" ".join(name.split()) for name in names)})
 
     def text(self) -> str:
         """The file's text: TOML."""
         lines = [HEAD, "templates = [", *(f"    {_quoted(t.source)}," for t in self.templates), "]"]
+        if self.off:
+            lines += ["off = [", *(f"    {_quoted(t.source)}," for t in self.off), "]"]
         if self.names:
             lines += ["", "[names]", *(f"{_quoted(_escaped(i))} = [{', '.join(map(_quoted, n))}]" for i, n in self.names.items())]
+        for i, said in self.texts.items():
+            lines += ["", f"[texts.{_quoted(_escaped(i))}]", *(f"{_quoted(source)} = {_quoted(text)}" for source, text in said.items())]
         return "\n".join(lines) + "\n"
 
 
@@ -72,7 +120,17 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")  # the one character that JSON allows and TOML does not
 
 
-def _textual(text: str) -> str:
+def _some(templates: Sequence[Template]) -> tuple[Template, ...]:
+    if not templates:
+        raise UsageError("That would leave no template.", "Add one first: promptlab prompts add 'a photo of {}.'")
+    return tuple(templates)
+
+
+def _said(texts: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    return {class_id: said for class_id, said in texts.items() if said}
+
+
+def textual(text: str) -> str:
     """The text itself. Raises UsageError for bytes that are no UTF-8."""
     if any("\ud800" <= ch <= "\udfff" for ch in text):
         raise UsageError(f"{text!r} is no text: it holds bytes that are no UTF-8.", "Is the terminal set to UTF-8?")
@@ -138,13 +196,24 @@ def read(text: str, where: str) -> Prompts:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where!r} cannot be read: {error}.", "Mend it with `promptlab prompts edit`.") from error
-    sources, names = found.get("templates"), found.get("names", {})
-    if not isinstance(sources, list) or not sources or not all(isinstance(s, str) for s in sources):
+    sources, off, names, texts = found.get("templates"), found.get("off", []), found.get("names", {}), found.get("texts", {})
+    if not _words(sources) or not sources:
         raise UsageError(f"{where!r} holds no list of templates.", 'Expected: templates = ["a photo of {}."]')
     if not isinstance(names, dict) or not all(_names(n) for n in names.values()):
         raise UsageError(f"The names in {where!r} are not lists of words.", 'Expected: [names] and "folder" = ["name"]')
-    return Prompts(tuple(map(template, sources)), {_unescaped(i): tuple(n) for i, n in names.items()})
+    if not _words(off):
+        raise UsageError(f"What is set aside in {where!r} is no list of templates.", 'Expected: off = ["a photo of {}."]')
+    if not isinstance(texts, dict) or not all(isinstance(said, dict) and _words(list(said.values())) for said in texts.values()):
+        raise UsageError(f"The texts in {where!r} are not texts by template.", 'Expected: [texts."folder"] and "a photo of {}." = "a text"')
+    made = tuple(map(template, sources))
+    aside = tuple(t for t in dict.fromkeys(map(template, off)) if t not in made)
+    own = {_unescaped(i): {template(source).source: text for source, text in said.items()} for i, said in texts.items()}
+    return Prompts(made, {_unescaped(i): tuple(n) for i, n in names.items()}, (), aside, _said(own))
+
+
+def _words(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
 
 
 def _names(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(n, str) and n.strip() for n in value)
+    return _words(value) and bool(value) and all(n.strip() for n in value)

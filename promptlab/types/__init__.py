@@ -6,7 +6,7 @@ Cosines lie in [-1, 1]; logits are cosine x scale (+ bias); rows called *unit* h
 
 from promptlab.types.arrays import Array, Rows, Shards, unit
 from promptlab.types.data import Check, Combine, Dataset, Features, Images, LabelSource, Material, Scope
-from promptlab.types.prompts import Classes, Description, Form, Place, PromptGrid, Template, TextBank
+from promptlab.types.prompts import Classes, Description, Edit, EditKind, Form, Place, PromptGrid, Template, TextBank
 from promptlab.types.results import (
     Agreement,
     Changes,
@@ -37,6 +37,8 @@ __all__ = [
     "Dataset",
     "Description",
     "Difference",
+    "Edit",
+    "EditKind",
     "Evaluation",
     "Features",
     "Form",

@@ -106,6 +106,34 @@ class Description:
     """Why it is used or not."""
 
 
+class EditKind(StrEnum):
+    """What is done to the prompts of a run."""
+
+    TEXT = "text"
+    ADD = "add"
+    REMOVE = "remove"
+    TOGGLE = "toggle"
+    RENAME = "rename"
+    DESCRIBE = "describe"
+    USE = "use"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change to the prompts of a run."""
+
+    kind: EditKind
+    """What is done."""
+    class_id: str = ""
+    """The class, by id; empty where no single class is meant."""
+    of: str = ""
+    """`text`, `toggle`: the template, by source or as tables show it. `describe`: the description that is changed; empty for a new one."""
+    words: tuple[str, ...] = ()
+    """Templates (`add`, `remove`), names (`rename`), or texts. Empty: what the template says (`text`), the data's names (`rename`), no more
+    (`describe`), all of the class (`use`, `leave`)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PromptGrid:
     """The K x C grid of cells; cell (k, c) holds the texts that family k says of class c, by index, never by class name."""

@@ -174,7 +174,7 @@ def test_they_go_along_to_other_data(brought: Things, promptlab: Call) -> None:
     np.savez("fewer.npz", features=arrays["features"][few | rest], labels=labels, names=np.delete(arrays["names"], 1), encoder="mini")
     said = promptlab("run", "fewer.npz", "--from", name, "--json")
     assert said.code == 0, said.err
-    assert "Descriptions of 1 class that the data does not have are left out." in notes(said)
+    assert "Descriptions and texts of 1 class that the data does not have are left out." in notes(said)
     assert {one["class"] for one in lines(latest()) if one["use"]} == {"bass"}
     assert said.json["result"]["accuracy"] == 1.0
 

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from promptlab.errors import UsageError
 from promptlab.prompts import descriptions
-from promptlab.prompts.descriptions import FILE, brought, fitting, form_of, load, mark, text
-from promptlab.prompts.edits import Prompts
-from promptlab.prompts.templates import template
+from promptlab.prompts.descriptions import FILE, brought, form_of, load, mark, text
 from promptlab.store import written
 from promptlab.types import Classes, Description, Form, Place
 
@@ -257,20 +255,6 @@ def test_the_mark_stays_when_no_classifier_changes() -> None:
 def test_the_mark_is_that_of_what_comes_back_from_the_file(tmp_path: Path) -> None:
     said = [ONE, replace(ONE, text="line\u2028end \ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"))]
     assert mark(kept(tmp_path, *said)) == mark(said)
-
-
-def test_descriptions_of_other_classes_are_left_out_and_counted() -> None:
-    said = (
-        ONE,
-        replace(ONE, class_id="x"),
-        replace(ONE, class_id="y", use=False),
-        replace(ONE, class_id="x", text="b"),
-        replace(ONE, text="c"),
-    )
-    before = Prompts((template("a {}"),), {"n1": ("crane",)}, said)
-    found, strange = fitting(before, BIRDS)
-    assert (found, strange) == (replace(before, descriptions=(ONE, said[4])), 2)
-    assert fitting(found, BIRDS) == (found, 0)
 
 
 def test_the_hint_is_a_line_that_can_be_read(tmp_path: Path) -> None:
