@@ -61,8 +61,11 @@ def settings_page() -> str:
         "that before the default. `promptlab init` writes a commented file, `promptlab doctor` shows where each value came from.\n"
         f"A project file may not set {' or '.join(f'`{n}`' for n in config.NOT_FROM_FILE)}, nor put runs outside of its folder;\n"
         f"{', '.join(f'`{n}`' for n in config.NEEDS_TRUST)} it may set once you said `promptlab trust` to it.\n\n"
-        "Two variables are no settings: `PROMPTLAB_CONFIG` is the folder of keys and of trusted files (default: the user's own),\n"
-        "`PROMPTLAB_API_KEY` is a key for the host of `PROMPTLAB_BASE_URL` alone. `OPENAI_API_KEY` goes to api.openai.com alone.\n\n"
+        "Three variables are no settings: `PROMPTLAB_CONFIG` is the folder of keys and of trusted files (default: the user's own),\n"
+        "`PROMPTLAB_API_KEY` is a key for the host of `PROMPTLAB_BASE_URL` alone. `OPENAI_API_KEY` goes to api.openai.com alone.\n"
+        f"`PROMPTLAB_PICTURES` is how the terminal UI draws pictures: one of {', '.join(f'`{value}`' for value in config.PICTURES)}.\n\n"
+        f'A table `[{config.KEYS}]` at the end of `promptlab.toml` changes keys of the terminal UI: `quit = "q,ctrl+q"` there gives\n'
+        "`quit` these two keys. The names are those that the UI's help shows.\n\n"
         "| setting | environment | default | meaning |\n| --- | --- | --- | --- |\n"
     )
     said = config.meanings()

@@ -25,7 +25,10 @@ NOT_FROM_FILE = ("cache", "allow_pickle_weights")
 # Nor send questions, and the key that goes with them, to a server of its own choice, nor say what that may cost.
 NEEDS_TRUST = ("base_url", "llm", "prices", "max_cost", "llm_parallel", "llm_rate", "llm_tokens")
 TRUSTED = "trusted.json"
-NO_SETTINGS = ("PROMPTLAB_CONFIG", "PROMPTLAB_API_KEY")  # ours, and no settings
+NO_SETTINGS = ("PROMPTLAB_CONFIG", "PROMPTLAB_API_KEY", "PROMPTLAB_PICTURES")  # ours, and no settings
+KEYS = "keys"  # the table of a project file that changes keys of the terminal UI
+SCREEN = "tui.json"  # what the terminal UI remembers
+PICTURES = ("auto", "blocks", "kitty")
 ASKING = ("llm", "base_url", "prices", "max_cost", "llm_timeout", "llm_parallel", "llm_rate", "llm_tokens")  # no part of a classifier
 OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights", *ASKING)
 LOWEST_TAU = 1e-6  # below, weights are one family's alone; far below, they are no numbers
@@ -162,6 +165,59 @@ def config_folder() -> Path:
     return Path(os.path.expanduser(os.environ.get("PROMPTLAB_CONFIG", "")) or platformdirs.user_config_dir("promptlab"))
 
 
+def keys(folder: Path | None = None) -> dict[str, str]:
+    """{id of a key binding of the terminal UI: its keys, comma between them}: the table `[keys]` of the promptlab.toml of `folder`.
+
+    Raises UsageError when it is no table of such words.
+    """
+    file = (folder or Path.cwd()) / FILE
+    found = contents(file)[0].get(KEYS, {}) if file.is_file() else {}
+    if not isinstance(found, dict):
+        raise UsageError(
+            f"`{KEYS}` is {found!r} in {str(file)!r}; a table was expected.", 'Write `[keys]`, then lines like quit = "ctrl+q".'
+        )
+    for name, key in found.items():
+        if not isinstance(key, str) or not all(part.strip() for part in key.split(",")):
+            raise UsageError(f"`{name}` of `[{KEYS}]` is {key!r} in {str(file)!r}; a key was expected.", 'For example "x" or "x,ctrl+x".')
+    return {name: ",".join(part.strip() for part in key.split(",")) for name, key in found.items()}
+
+
+def pictures() -> str:
+    """`kitty` where the terminal may draw pictures by Kitty's protocol, as far as the environment tells, else `blocks`.
+
+    PROMPTLAB_PICTURES goes before what is found out. Raises UsageError when it is none of `auto`, `blocks`, `kitty`.
+    """
+    asked = os.environ.get("PROMPTLAB_PICTURES") or "auto"
+    if asked not in PICTURES:
+        raise unknown_name("value of PROMPTLAB_PICTURES", asked, PICTURES)
+    if asked != "auto":
+        return asked
+    inside = any(os.environ.get(name) for name in ("TMUX", "STY"))  # these keep pictures from the terminal around them
+    ours = "KITTY_WINDOW_ID" in os.environ or os.environ.get("TERM") in ("xterm-kitty", "xterm-ghostty")
+    return "kitty" if (ours or os.environ.get("TERM_PROGRAM") == "ghostty") and not inside else "blocks"
+
+
+def remembered_theme() -> str:
+    """The theme that the terminal UI had last; empty when none is remembered or that cannot be read."""
+    try:
+        kept = json.loads((config_folder() / SCREEN).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    theme = kept.get("theme") if isinstance(kept, dict) else None
+    return theme if isinstance(theme, str) else ""
+
+
+def remember_theme(name: str) -> bool:
+    """Remembers the theme; False where the folder cannot be written to, which is nothing to stop for."""
+    try:
+        folder = config_folder()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / SCREEN).write_text(json.dumps({"theme": name}) + "\n", "utf-8")  # a torn file counts as none
+    except OSError:
+        return False
+    return True
+
+
 def strange_variables() -> dict[str, str]:
     """{environment variable that begins like ours but is none: the nearest of ours, or nothing}."""
     known = [*(f"PROMPTLAB_{name.upper()}" for name in defaults()), *NO_SETTINGS]
@@ -177,7 +233,9 @@ def template() -> str:
         if name not in NOT_FROM_FILE:
             value = list(default) if isinstance(default, tuple) else default
             lines += [f"# {said[name]}", f"# {name} = {json.dumps(value)}", ""]
-    return "\n".join(lines)
+    # Last, since every line after a table's head belongs to the table.
+    lines += ["# Keys of the terminal UI, by the names that its help shows; a comma between several.", f"# [{KEYS}]"]
+    return "\n".join([*lines, '# quit = "q,ctrl+q"', ""])
 
 
 def defaults() -> dict[str, Any]:
@@ -226,6 +284,7 @@ def _from_file(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     found, sha256 = contents(file)
+    found.pop(KEYS, None)
     asked = [f"`{name}`" for name in NEEDS_TRUST if found.get(name)]
     if asked and not is_trusted(file, sha256):
         raise UsageError(
