@@ -2,7 +2,7 @@
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from promptlab.config import Settings
 from promptlab.errors import DataError, MismatchError, UsageError, unknown_name
@@ -31,6 +31,10 @@ class Catalogue:
         self._listen = listen
         self._third_party = plugins
         self._plugins = Plugins(listen, plugins)
+
+    def but(self, listen: Listener | None = None, **given: Any) -> Self:
+        """The same with some settings given anew, or with somebody else who listens."""
+        return type(self)(self.settings.but(**given), listen or self._listen, plugins=self._third_party)
 
     @cached_property
     def sources(self) -> dict[str, tuple[DatasetSource, str]]:

@@ -150,6 +150,11 @@ class Settings:
         old: dict[str, Any] = {n: _typed(n, v, "the run") for n, v in mine.items() if v != []}
         return replace(self, **old)
 
+    def but(self, **given: Any) -> "Settings":
+        """These settings, with values given anew, as flags give them."""
+        values = {name: _rooted(name, _typed(name, value, "flag")) for name, value in given.items()}
+        return replace(self, **values, origin={**self.origin, **dict.fromkeys(given, "flag")})
+
     def agrees(self, kept: Mapping[str, Any]) -> bool:
         """Whether a run that kept these values would come out the same."""
         return all(kept.get(n) == v for n, v in self.plain().items() if n not in OF_THIS_MACHINE)

@@ -42,6 +42,7 @@ from promptlab.types import (
     Scoreboard,
     TextScores,
 )
+from promptlab.workbench import Workbench
 
 if TYPE_CHECKING:
     from promptlab.loops import run as loop
@@ -311,6 +312,13 @@ class Lab(Describer):
     def encode(self, where: str) -> Material:
         """Vectors of all pictures and prompts of a dataset, ahead of time."""
         return self.prepare(self.open(where))
+
+    def workbench(self, run: str = "") -> Workbench:
+        """A run opened for edits that are scored at once."""
+        plan = self._planned("", run)
+        assert plan.kept is not None  # without data a run is found, or UsageError is raised
+        history = None if plan.prompts is None else self.history(plan.kept.name)[2]
+        return Workbench(plan.lab, plan.where, plan.kept, history, self._listen)
 
     # -- prompts of a run ---------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ Nothing here looks at the eval half: whoever edits by what they see would tune o
 """
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from threading import RLock
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from promptlab.analysis.confusion import takers
 from promptlab.describing import Describer
-from promptlab.display import many
 from promptlab.errors import DataError, MismatchError, UsageError
 from promptlab.events import Listener, ignore
-from promptlab.prompts import templates as template_sets
 from promptlab.prompts.edits import Prompts
-from promptlab.prompts.history import History
+from promptlab.prompts.history import History, told
 from promptlab.runs import Run, load_classifier
 from promptlab.score.classifier import joined
 from promptlab.score.live import Live, Moved, Standing, moved
@@ -36,11 +35,12 @@ from promptlab.types import (
     Images,
     LabelSource,
     Template,
-    unit,
 )
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
+
+__all__ = ["FamilyRow", "Headline", "Now", "Seen", "TextRow", "Workbench", "told"]
 
 MOST_CELLS = 250_000_000  # similarities that are held: a gigabyte
 OF_ALL = (EditKind.ADD, EditKind.REMOVE, EditKind.TOGGLE)  # edits that move every class; the others move one
@@ -193,7 +193,7 @@ class Workbench:
         self._held = dict(zip(lineage.get("families", ()), np.asarray(lineage.get("weights", ())), strict=True))
         self._combine = Combine.EMBEDDING if kept is None else kept.combine
         self._offsets = np.zeros(len(self.dataset.classes)) if kept is None else kept.bias / kept.scale
-        self.way = str(lineage.get("how", "uniform"))
+        self.way, self.switched = str(lineage.get("how", "uniform")), False  # switched: somebody chose another way here
         found = (self.run.result or {}).get("families", [])
         self._scores = {one["name"]: (one.get("score"), one.get("accuracy")) for one in found}
 
@@ -239,7 +239,10 @@ class Workbench:
         """Every family, heaviest first, then those that are set aside."""
         now = self.now
         overall = now.weights if now.weights.ndim == 1 else now.weights.mean(1)
-        rows = [FamilyRow(t, True, float(w), *self._scores.get(t.name, (None, None))) for t, w in zip(now.prompts.templates, overall, strict=True)]
+        rows = [
+            FamilyRow(t, True, float(w), *self._scores.get(t.name, (None, None)))
+            for t, w in zip(now.prompts.templates, overall, strict=True)
+        ]
         aside = [FamilyRow(t, False, 0.0, *self._scores.get(t.name, (None, None))) for t in now.prompts.off]
         return [*sorted(rows, key=lambda row: -row.weight), *aside]
 
@@ -281,6 +284,11 @@ class Workbench:
         assert self._encoder is not None
         return self._encoder.context_length
 
+    def takers(self, c: int, most: int = 3) -> list[tuple[int, int]]:
+        """(class, how many) of those that take images of class c, most first."""
+        now = self.now.standing
+        return [(found.predicted, found.count) for found in takers(now.label, now.winner, c, most)]
+
     def seen(self, c: int, *, right: bool, most: int = 6) -> list[Seen]:
         """Images of class c on tune: the most wrong ones, or the most right ones."""
         now = self.now.standing
@@ -298,6 +306,11 @@ class Workbench:
         if not made:
             raise DataError(f"{key!r} cannot be read.")
         return base64.b64decode(made)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the data has pictures, not vectors alone."""
+        return bool(self._pictures)
 
     @cached_property
     def _pictures(self) -> dict[str, tuple[Images, int]]:
@@ -381,7 +394,9 @@ class Workbench:
     def _encoded(self, prompts: Prompts, classes: Classes, templates: Sequence[Template], rows: Sequence[int]) -> dict[str, _Cells]:
         """{source: what that family says} of some classes."""
         if self.dataset.bank is not None:
-            return {name: _Cells(z, np.ones(len(z), int)) for name, z in zip(self.dataset.bank.grid.families, self.dataset.bank.z, strict=True)}
+            return {
+                name: _Cells(z, np.ones(len(z), int)) for name, z in zip(self.dataset.bank.grid.families, self.dataset.bank.z, strict=True)
+            }
         assert self._encoder is not None  # texts are encoded where none came with the data
         few = _part(classes, rows)
         bank, _ = self._lab.texts(few, replace(_of(prompts, few.ids), templates=tuple(templates), off=()), self._encoder)
@@ -434,8 +449,12 @@ class Workbench:
         made = make(self.tune, bank, weights, choice)
         with self._lock:
             self._held = dict(zip(weights.families, weights.w, strict=True))
-            self._scores = {name: (float(s), None if np.isnan(a) else float(a)) for name, s, a in zip(weights.families, board.value, accuracy, strict=True)}
+            self._scores = {
+                name: (float(s), None if np.isnan(a) else float(a))
+                for name, s, a in zip(weights.families, board.value, accuracy, strict=True)
+            }
             self._combine, self._offsets, self.way = choice.how.combine, made.bias / made.scale, choice.how.name
+            self.switched = self.switched or bool(way)
             self.now = self._stand(self.now.prompts, self.now.classes, range(len(classes)))
 
     @property

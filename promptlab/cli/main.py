@@ -31,6 +31,7 @@ from promptlab.cli import (
     study,
     templates,
     trust,
+    tui,
 )
 
 
@@ -48,6 +49,7 @@ def cli() -> None:
 COMMANDS: tuple[click.Command, ...] = (
     *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, report.report),
     enrich.enrich,
+    tui.tui,
     *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, questions.questions),
     *(rules.rules, plugins.plugins, cache.cache, init.init, trust.trust, keys.keys, doctor.doctor),
 )

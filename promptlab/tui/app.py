@@ -1,28 +1,16 @@
 """The app: which run is open, what works in the background, what every key does."""
 
 import asyncio
-import difflib
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 
-from rich.text import Text
-from textual.app import App, SystemCommand
-from textual.screen import Screen
-from textual.worker import Worker
+from textual.app import App
 
-from promptlab import config, runs
-from promptlab.display import safe
-from promptlab.errors import PromptlabError
-from promptlab.events import Cancelled, Event, Listener, Noted
 from promptlab.lab import Lab
-from promptlab.tui.bridge import Bridge, Told
-from promptlab.tui.commands import EVERYWHERE, Command, bindings
-from promptlab.tui.page import Page
-from promptlab.tui.widgets.line import Confirm, Line
+from promptlab.tui.bridge import Bridge
+from promptlab.tui.commands import EVERYWHERE, bindings
 from promptlab.tui.widgets.work import WorkLine
-from promptlab.types import Edit
-from promptlab.workbench import Workbench
+from promptlab.workbench import Workbench, told
 
 T = TypeVar("T")
 STOPPED = object()  # what work gives back that was cancelled
@@ -41,9 +29,306 @@ class PromptlabApp(App[None]):
         super().__init__()
         self.bench: Workbench | None = None
         self.version, self.opening = 0, ""
+        self.opening_names: tuple[str, ...] = ()
+        self.picked: tuple[str, ...] = ()
         self._run, self._keys = run, dict(keys or {})
         self._editing = asyncio.Lock()
         self._bridge: Bridge | None = None
         self._line: WorkLine | None = None
         self._leaving = False
         self.lab = lab.but(listen=Bridge(self.post_message))
+
+    # -- coming and going ---------------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Take over theme and keys, and open the run."""
+        theme = config.remembered_theme()
+        if theme in self.available_themes:
+            self.theme = theme
+        self.theme_changed_signal.subscribe(self, lambda theme: config.remember_theme(theme.name))
+        self._take_keys()
+        for mode, page in pages().items():
+            self.add_mode(mode, page)
+        self.open_run(self._run)
+
+    def open_run(self, name: str) -> None:
+        """Open a run by name; without one the newest, or the start screen where there is none."""
+        root = Path(self.lab.settings.runs)
+        try:
+            if not name and not runs.all_runs(root):
+                self.switch_mode("start")
+                return
+            run = runs.find(root, name)
+        except PromptlabError as error:
+            self.switch_mode("start" if self.bench is None else self.current_mode)
+            self.fault(error)
+            return
+        if run.state is runs.State.RUNNING:
+            self.follow(run)
+            return
+        self.opening = f"Opening {run.name} ..."
+        self.go("classes")
+        self.work(f"open {run.name}", lambda listen: self.lab.but(listen=listen).workbench(str(run.path)), self._opened)
+
+    def _opened(self, bench: Workbench) -> None:
+        self.bench, self.opening = bench, ""
+        self.log_line("info", f"Opened {bench.run.name}: {len(bench.now.classes)} classes, {len(bench.tune)} pictures on tune.")
+        self.changed()
+
+    def follow(self, run: runs.Run) -> None:
+        """Watch a run that another process works on."""
+        from promptlab.tui.screens.follow import Following
+
+        self.go("log")
+        self.push_screen(Following(run))
+
+    async def action_quit(self) -> None:
+        """Leave; long work stops first, asked twice it is left behind."""
+        if self._bridge is None or self._leaving:
+            self.exit()
+            return
+        self._leaving = True
+        self._bridge.stop()
+        self.tell("Stopping at the next batch; press again to leave at once.", "warning")
+
+    def _fatal_error(self) -> None:
+        # Textual would print a traceback with every local variable, keys of servers among them. `start` raises the error instead.
+        self._close_messages_no_wait()
+
+    @property
+    def broken(self) -> Exception | None:
+        """What made the app leave; None when nothing did."""
+        return self._exception
+
+    # -- screens ------------------------------------------------------------------------------------------------------------------
+
+    def go(self, mode: str) -> None:
+        """To another screen."""
+        if self.current_mode != mode:
+            self.switch_mode(mode)
+
+    def action_go(self, mode: str) -> None:
+        """To another screen; to its first page where it is in front already."""
+        if self.current_mode == mode and len(self.screen_stack) > 1 and isinstance(self.screen, Page):
+            self.pop_screen()
+        self.go(mode)
+
+    def action_help(self) -> None:
+        """Every key of this screen."""
+        from promptlab.tui.screens.help import Help
+
+        if isinstance(self.screen, Page):
+            self.push_screen(Help(self.screen))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every command of the screen in front, then those of the app."""
+        own = screen.DOES if isinstance(screen, Page) else ()
+        for one in (*own, *EVERYWHERE):
+            yield SystemCommand(one.title, one.about, lambda action=one.action: self.call_later(self._act, action, screen))
+
+    async def _act(self, action: str, screen: Screen[Any]) -> None:
+        await self.run_action(action, screen)
+
+    def changed(self) -> None:
+        """Show what is on the workbench now: the screen in front at once, others when they come to the front."""
+        self.version += 1
+        for screen in self.screen_stack:
+            if isinstance(screen, Page) and screen.is_mounted:
+                screen.renew()
+
+    # -- telling ------------------------------------------------------------------------------------------------------------------
+
+    def tell(self, text: str, level: str = "information") -> None:
+        """A toast. Its text may come from anywhere."""
+        severity: Any = level
+        self.notify(safe(text, 400), severity=severity, markup=False, timeout=8 if level == "error" else 5)
+
+    def fault(self, error: BaseException) -> None:
+        """A failure: a toast and a line in the log. The app goes on."""
+        if isinstance(error, PromptlabError):
+            said = f"{error.message} {error.hint}".strip()
+        else:
+            said = f"Something broke: {type(error).__name__}: {error}"
+        self.log_line("error", said)
+        self.tell(said, "error")
+
+    def log_line(self, level: str, text: str) -> None:
+        """A line in the log."""
+        self.logged.add(level, text)
+
+    def on_told(self, message: Told) -> None:
+        """Something that work said of itself."""
+        event: Event = message.event
+        if self._line is not None:
+            self._line.show(event)
+        self.logged.tell(event)
+        if isinstance(event, Noted) and event.level != "info":
+            self.tell(event.text, "warning")
+
+    # -- work ---------------------------------------------------------------------------------------------------------------------
+
+    def attach(self, line: WorkLine) -> None:
+        """The line of the screen in front, where work shows how far it is."""
+        self._line = line
+        if self._bridge is not None:
+            line.begin(self._work_title, "ctrl+x: cancel")
+
+    def work(self, title: str, do: Callable[[Listener], T], then: Callable[[T], None]) -> None:
+        """Do something long in the background, then something with what it gave; one at a time."""
+        if self._bridge is not None:
+            self.tell(f"Still at work: {self._work_title}. Wait for it, or cancel it.", "warning")
+            return
+        self._bridge, self._work_title = Bridge(self.post_message), title
+        if self._line is not None:
+            self._line.begin(title, "ctrl+x: cancel")
+        self.run_worker(self._worked(title, do, then, self._bridge), group="work", exit_on_error=False)
+
+    async def _worked(self, title: str, do: Callable[[Listener], T], then: Callable[[T], None], bridge: Bridge) -> None:
+        try:
+            found = await asyncio.to_thread(_guarded, do, bridge)
+        finally:
+            self._bridge = None
+            if self._line is not None:
+                self._line.end()
+        if self._leaving:
+            self.exit()
+        elif isinstance(found, Cancelled):
+            self.opening = ""
+            self.log_line("warning", f"Cancelled: {title}.")
+            self.tell(f"Cancelled: {title}. What was finished is kept.", "warning")
+            self.changed()
+        elif isinstance(found, BaseException):
+            self.opening = ""
+            self.fault(found)
+            self.changed()
+        else:
+            then(found)
+
+    @property
+    def working(self) -> bool:
+        """Whether long work is going on."""
+        return self._bridge is not None
+
+    def action_cancel(self) -> None:
+        """Stop long work at its next batch."""
+        if self._bridge is None:
+            self.tell("Nothing is at work.")
+        else:
+            self._bridge.stop()
+            self.tell("Stopping at the next batch ...")
+
+    # -- edits --------------------------------------------------------------------------------------------------------------------
+
+    def edit(self, edit: Edit) -> None:
+        """Do an edit; its figures are shown as soon as they are there."""
+        self._quickly(lambda bench: bench.edit(edit))
+
+    def action_undo(self) -> None:
+        """Take the last edit back."""
+        self._quickly(lambda bench: self._say("Undone", bench.undo()))
+
+    def action_redo(self) -> None:
+        """Do again what was undone."""
+        self._quickly(lambda bench: self._say("Done again", bench.redo()))
+
+    def _say(self, what: str, edit: Edit | None) -> None:
+        self.call_from_thread(self.tell, f"{what}: {told(edit)}" if edit else "There is nothing left.")
+
+    def _quickly(self, do: Callable[[Workbench], None]) -> None:
+        """Change the workbench in the background; changes wait for each other, in their order."""
+        if self.bench is None:
+            self.tell("No run is open.", "warning")
+        else:
+            self.run_worker(self._edited(self.bench, do), group="edit", exit_on_error=False)
+
+    async def _edited(self, bench: Workbench, do: Callable[[Workbench], None]) -> None:
+        async with self._editing:
+            found = await asyncio.to_thread(_guarded, do, bench)
+            if isinstance(found, BaseException):
+                self.fault(found)
+            self.changed()
+
+    def action_reweigh(self, way: str = "") -> None:
+        """Find weights anew for the prompts as they are."""
+        bench = self.bench
+        if bench is None:
+            self.tell("No run is open.", "warning")
+            return
+        self.work(f"reweigh by {way or bench.way}", lambda listen: bench.reweigh(way, listen), lambda _: self.changed())
+
+    def action_judge(self) -> None:
+        """The whole loop on the prompts as they are, judged on eval: a new run, which is opened."""
+        bench = self.bench
+        if bench is None:
+            self.tell("No run is open.", "warning")
+            return
+        given = {"weights": bench.way} if bench.switched else {}
+        run = str(bench.run.path)
+        self.work(
+            "run and judge",
+            lambda listen: self.lab.but(listen=listen, **given).run(run=run),
+            lambda made: self._judged(made.run.name, made.report.lead),
+        )
+
+    def _judged(self, name: str, lead: Iterable[str]) -> None:
+        for line in lead:
+            self.log_line("info", line)
+        self.tell(" ".join(lead))
+        self.open_run(name)
+
+    # -- keys ---------------------------------------------------------------------------------------------------------------------
+
+    def _take_keys(self) -> None:
+        known = {one.id: one for one in every_command()}
+        strange = sorted(set(self._keys) - set(known))
+        for name in strange:
+            near = difflib.get_close_matches(name, known, n=1)
+            self._warn(f"[keys] names {name!r}, which is no command." + (f" Did you mean {near[0]!r}?" if near else ""))
+        self.set_keymap({name: key for name, key in self._keys.items() if name in known})
+        for page in pages().values():
+            for clash in clashes((*page.DOES, *EVERYWHERE), self._keys):
+                self._warn(clash)
+
+    def _warn(self, text: str) -> None:
+        self.log_line("warning", text)
+        self.tell(text, "warning")
+
+
+def _guarded(do: Callable[[Any], T], given: Any) -> "T | BaseException":
+    """What something gave, or how it failed: no worker may close the app."""
+    try:
+        return do(given)
+    except (Cancelled, Exception) as error:  # plugins and libraries raise what they like
+        return error
+
+
+def pages() -> dict[str, type[Page]]:
+    """{mode: its screen}."""
+    from promptlab.tui.screens.classes import ClassesPage
+    from promptlab.tui.screens.families import FamiliesPage
+
+    return {page.MODE: page for page in (ClassesPage, FamiliesPage)}
+
+
+def every_command() -> tuple[Command, ...]:
+    """Everything that can be done, on any screen."""
+    return (*(one for page in pages().values() for one in page.DOES), *EVERYWHERE)
+
+
+def clashes(commands: Iterable[Command], keys: Mapping[str, str]) -> list[str]:
+    """Keys that two commands of one screen share, in a sentence each."""
+    taken: dict[str, str] = {}
+    found = []
+    for one in commands:
+        for key in keys.get(one.id, one.key).split(","):
+            if taken.setdefault(key.strip(), one.id) != one.id:
+                found.append(f"The key {key.strip()!r} is that of {taken[key.strip()]} and of {one.id}; the first has it.")
+    return found
+
+
+def start(lab: Lab, run: str = "") -> None:
+    """Run the app until somebody leaves it. Raises what broke it, after the terminal is as it was."""
+    app = PromptlabApp(lab, run, config.keys(Path.cwd()))
+    app.run()
+    if app.broken is not None:
+        raise app.broken

@@ -7,7 +7,7 @@ from textual.events import Click
 from textual.widgets import Static
 
 from promptlab.display import many, safe
-from promptlab.report.tables import change, percent, signed
+from promptlab.report.tables import percent, signed
 from promptlab.tui.commands import GO
 from promptlab.workbench import Headline, Workbench
 
@@ -51,7 +51,9 @@ class Head(Vertical):
 
     def show(self, bench: Workbench | None, opening: str = "") -> None:
         """The headline of what is on the workbench."""
-        self.query_one("#headline", Static).update(Text(safe(opening) or "No run is open.") if bench is None else headline(bench, self.size.width))
+        self.query_one("#headline", Static).update(
+            Text(safe(opening) or "No run is open.") if bench is None else headline(bench, self.size.width)
+        )
 
 
 def headline(bench: Workbench, width: int) -> Text:
@@ -75,7 +77,12 @@ def figures(head: Headline) -> list[tuple[str, str]]:
     """(name, value) of the figures that a headline shows."""
     if not head.labelled:
         return [("cmm", f"{head.cmm:+.4f}"), ("no labels: agreement with the first ensemble", f"{percent(head.accuracy)} %")]
-    return [("acc", percent(head.accuracy)), ("mean", percent(head.mean)), ("at 0:", str(head.zeros)), (f"worst-{head.k}", percent(head.worst))]
+    return [
+        ("acc", percent(head.accuracy)),
+        ("mean", percent(head.mean)),
+        ("at 0:", str(head.zeros)),
+        (f"worst-{head.k}", percent(head.worst)),
+    ]
 
 
 def since(head: Headline) -> Text:

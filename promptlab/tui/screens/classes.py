@@ -1,0 +1,273 @@
+"""Every class, worst first."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.text import Text
+from textual.containers import Horizontal, Vertical
+from textual.widgets import DataTable, Input, Static
+
+from promptlab.display import many, safe
+from promptlab.report.tables import cosine, percent, signed
+from promptlab.tui.commands import Command
+from promptlab.tui.page import Page
+from promptlab.tui.screens.one_class import ClassPage
+from promptlab.tui.widgets.grid import Column, Grid
+from promptlab.tui.widgets.plots import Ranked
+from promptlab.workbench import Workbench
+
+MARK = "● "
+
+
+class _Row(NamedTuple):
+    """One class, as the table has it; `worst` is its place among all."""
+
+    worst: int
+    name: str
+    pictures: int
+    accuracy: float
+    change: float
+    cmm: float
+    rival: str
+    lost: float
+    texts: int
+
+
+# (field, title, width where it is narrow and where there is room, whether it is a number, whether the lowest come first)
+COLUMNS = (
+    ("name", "class", 16, 28, False, True),
+    ("pictures", "n", 4, 6, True, False),
+    ("accuracy", "acc %", 5, 6, True, True),
+    ("change", "±", 6, 6, True, True),
+    ("cmm", "cmm", 7, 7, True, True),
+    ("rival", "taken by", 14, 24, False, True),
+    ("lost", "lost", 5, 6, True, False),
+    ("texts", "texts", 5, 5, True, False),
+)
+
+
+class ClassesPage(Page):
+    """The home screen."""
+
+    MODE = "classes"
+    ABOUT = (
+        "Every class on the tune half, worst first. `±` is the change since the run, in points; `taken by` is the class that takes most of "
+        "its pictures, `lost` their share in per cent. Figures on tune flatter what is edited here: `j` judges on the other half."
+    )
+    DOES = (
+        Command("classes.open", "enter", "open", "Open", "Texts, descriptions and pictures of the class.", "promptlab prompts score crane"),
+        Command(
+            "classes.filter",
+            "slash",
+            "filter",
+            "Filter",
+            "Show only classes whose name holds some letters.",
+            "promptlab classes --find cat",
+        ),
+        Command(
+            "classes.sort", "s", "sort", "Sort", "Sort by the next column; a click on a head does, too.", "promptlab classes --sort lost"
+        ),
+        Command("classes.reverse", "r", "reverse", "Reverse", "Turn the order round.", "promptlab classes --reverse", False),
+        Command("classes.mark", "space", "mark", "Mark", "Mark the class, for `e`.", "promptlab enrich --class crane --dry-run"),
+        Command(
+            "classes.enrich",
+            "e",
+            "enrich",
+            "Enrich",
+            "Ask for better words: for marked classes, else the worst.",
+            "promptlab enrich --worst 10",
+        ),
+        Command("classes.copy", "y", "copy", "Copy", "Copy the table as Markdown.", "promptlab classes", False),
+        Command("classes.unfilter", "escape", "unfilter", "All", "Show all classes again.", "promptlab classes", False),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sort, self._turned, self._find = "worst", False, ""
+        self.marked: set[str] = set()
+
+    def body(self) -> Iterable[Any]:
+        """The table; beside it, where there is room, accuracies in order and the class under the cursor."""
+        with Horizontal():
+            with Vertical(id="main"):
+                yield Input(placeholder="letters of a name; enter: to the table, esc: all classes", id="filter")
+                yield Grid(self._columns(False), id="classes")
+            with Vertical(id="side"):
+                yield Ranked(id="ranked")
+                yield Static("", id="about", markup=False)
+
+    def on_mount(self) -> None:
+        """The table has the focus."""
+        self.query_one("#filter").display = False
+        self.query_one(Grid).focus()
+        super().on_mount()
+
+    def _columns(self, wide: bool) -> list[Column]:
+        return [Column(field, title, broad if wide else narrow, number) for field, title, narrow, broad, number, _ in COLUMNS]
+
+    # -- showing ------------------------------------------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """The table as it is now; names alone while the run is being opened."""
+        grid = self.query_one(Grid)
+        grid.reshape(self._columns(self.has_class("-wide")))
+        bench = self.bench
+        if bench is None:
+            grid.show((name, (name, *[""] * 7)) for name in self.lab_app.opening_names)
+            return
+        rows = rows_of(bench)
+        self.rows = self._ordered({key: row for key, row in rows.items() if self._find in row.name.casefold()})
+        grid.show((key, self._cells(key, row)) for key, row in self.rows.items())
+        grid.retitle(self._titles(bench))
+        self.query_one(Ranked).set_values(bench.now.standing.accuracy.tolist())
+        self._about()
+
+    def on_resize(self) -> None:
+        """Columns grow with the terminal."""
+        super().on_resize()
+        self.call_after_refresh(self.show)
+
+    def _titles(self, bench: Workbench) -> dict[str, str]:
+        titles = {} if bench.labelled else {"accuracy": "agree"}
+        title = next((titles.get(field, title) for field, title, *_ in COLUMNS if field == self._sort), "")
+        return titles | ({self._sort: f"{title}{'▾' if self._turned else '▴'}"} if title else {})
+
+    def _ordered(self, rows: dict[str, _Row]) -> dict[str, _Row]:
+        lowest = next((first for field, *_, first in COLUMNS if field == self._sort), True)
+        place = _Row._fields.index(self._sort)
+
+        def rank(pair: tuple[str, _Row]) -> Any:
+            value = pair[1][place]
+            return (False, value.casefold()) if isinstance(value, str) else (np.isnan(value), value if lowest != self._turned else -value)
+
+        made = sorted(rows.items(), key=rank)
+        return dict(reversed(made) if self._turned and self._sort in ("name", "rival") else made)
+
+    def _cells(self, key: str, row: _Row) -> tuple[str | Text, ...]:
+        change = Text(
+            signed(row.change) if row.change else "·", "green" if row.change > 0 else "red" if row.change < 0 else "dim", justify="right"
+        )
+        return (
+            MARK + row.name if key in self.marked else row.name,
+            str(row.pictures),
+            percent(row.accuracy),
+            change,
+            cosine(row.cmm),
+            row.rival,
+            percent(row.lost) if row.lost else "",
+            str(row.texts),
+        )
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """Say more of the class under the cursor."""
+        self._about()
+
+    def _about(self) -> None:
+        key, bench = self.query_one(Grid).current, self.bench
+        if bench is None or key is None or key not in bench.dataset.classes.ids:
+            return
+        c = bench.dataset.classes.ids.index(key)
+        standing = bench.now.standing
+        said = [one for one in bench.descriptions(c) if one.use]
+        names = bench.now.classes.names[c]
+        lines = [safe(", ".join(names), 200), f"{many(int(standing.count[c]), 'picture')}, {percent(standing.accuracy[c])} % right"]
+        if standing.taker[c] >= 0:
+            lines.append(f"{safe(bench.now.classes.titles[standing.taker[c]], 60)} takes {percent(standing.lost[c])} %")
+        lines += ["", *(f"• {safe(one.text, 120)}" for one in said[:6])]
+        self.query_one("#about", Static).update(Text("\n".join(lines)))
+
+    # -- doing --------------------------------------------------------------------------------------------------------------------
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Enter, or a second click."""
+        self.action_open()
+
+    def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
+        """Sort by this column; again: the other way round."""
+        field = str(event.column_key.value)
+        self._turned = not self._turned if field == self._sort else False
+        self._sort = field
+        self.show()
+
+    def action_open(self) -> None:
+        """Open the class under the cursor."""
+        key, bench = self.query_one(Grid).current, self.bench
+        if bench is not None and key in bench.dataset.classes.ids:
+            self.app.push_screen(ClassPage(bench.dataset.classes.ids.index(key), tuple(self.rows)))
+
+    def action_filter(self) -> None:
+        """Type letters of a name."""
+        box = self.query_one("#filter", Input)
+        box.display = True
+        box.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what fits, letter by letter."""
+        self._find = event.value.casefold()
+        self.show()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """To the table; what was typed stays."""
+        self.query_one(Grid).focus()
+
+    def action_unfilter(self) -> None:
+        """All classes again."""
+        box = self.query_one("#filter", Input)
+        box.value, box.display = "", False
+        self.query_one(Grid).focus()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        fields = ["worst", *(field for field, *_ in COLUMNS)]
+        self._sort, self._turned = fields[(fields.index(self._sort) + 1) % len(fields)], False
+        self.show()
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._turned = not self._turned
+        self.show()
+
+    def action_mark(self) -> None:
+        """Mark the class under the cursor, or unmark it, and go on to the next."""
+        key, grid = self.query_one(Grid).current, self.query_one(Grid)
+        if key is not None:
+            self.marked ^= {key}
+            self.show()
+            grid.action_cursor_down()
+
+    def action_enrich(self) -> None:
+        """To the screen that asks, with the marked classes."""
+        self.lab_app.picked = tuple(key for key in self.rows if key in self.marked)
+        self.lab_app.go("enrich")
+
+    def action_copy(self) -> None:
+        """The table as Markdown."""
+        head = [title for _, title, *_ in COLUMNS]
+        lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+        for key, row in self.rows.items():
+            cells = (cell.plain if isinstance(cell, Text) else safe(cell) for cell in self._cells(key, row))
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        self.app.copy_to_clipboard("\n".join(lines))
+        self.lab_app.tell(f"Copied {many(len(self.rows), 'class', 'classes')}.")
+
+
+def rows_of(bench: Workbench) -> dict[str, _Row]:
+    """{class id: its row}, worst first."""
+    now, base, titles = bench.now.standing, bench.base, bench.now.classes.titles
+    order = bench.order(now)
+    order += sorted(set(range(len(titles))) - set(order))
+    return {
+        bench.dataset.classes.ids[c]: _Row(
+            n,
+            titles[c],
+            int(now.count[c]),
+            float(now.accuracy[c]),
+            float(np.nan_to_num(now.accuracy[c] - base.accuracy[c])),
+            float(now.cmm[c]),
+            titles[now.taker[c]] if now.taker[c] >= 0 else "",
+            float(now.lost[c]),
+            int(bench.now.texts[c]),
+        )
+        for n, c in enumerate(order)
+    }
