@@ -188,18 +188,18 @@ def keys(folder: Path | None = None) -> dict[str, str]:
 
 
 def pictures() -> str:
-    """`kitty` where the terminal may draw pictures by Kitty's protocol, as far as the environment tells, else `blocks`.
+    """How the terminal UI draws pictures: `blocks`, `kitty`, or `auto` where the environment looks as if the terminal knew Kitty's
+    protocol, and it is to be asked. PROMPTLAB_PICTURES goes before what is found out.
 
-    PROMPTLAB_PICTURES goes before what is found out. Raises UsageError when it is none of `auto`, `blocks`, `kitty`.
+    Raises UsageError when that is none of the three.
     """
     asked = os.environ.get("PROMPTLAB_PICTURES") or "auto"
     if asked not in PICTURES:
         raise unknown_name("value of PROMPTLAB_PICTURES", asked, PICTURES)
-    if asked != "auto":
-        return asked
     inside = any(os.environ.get(name) for name in ("TMUX", "STY"))  # these keep pictures from the terminal around them
-    ours = "KITTY_WINDOW_ID" in os.environ or os.environ.get("TERM") in ("xterm-kitty", "xterm-ghostty")
-    return "kitty" if (ours or os.environ.get("TERM_PROGRAM") == "ghostty") and not inside else "blocks"
+    terminals = os.environ.get("TERM") in ("xterm-kitty", "xterm-ghostty") or os.environ.get("TERM_PROGRAM") == "ghostty"
+    knows = (terminals or "KITTY_WINDOW_ID" in os.environ) and not inside
+    return asked if knows or asked != "auto" else "blocks"
 
 
 def remembered_theme() -> str:

@@ -78,16 +78,16 @@ def test_the_template_with_every_line_in_force_is_a_file_with_keys_and_settings(
     ("environment", "way"),
     [
         ({}, "blocks"),
-        ({"KITTY_WINDOW_ID": "1"}, "kitty"),
-        ({"TERM": "xterm-kitty"}, "kitty"),
-        ({"TERM_PROGRAM": "ghostty"}, "kitty"),
-        ({"TERM": "xterm-ghostty"}, "kitty"),
+        ({"KITTY_WINDOW_ID": "1"}, "auto"),
+        ({"TERM": "xterm-kitty"}, "auto"),
+        ({"TERM_PROGRAM": "ghostty"}, "auto"),
+        ({"TERM": "xterm-ghostty"}, "auto"),
         ({"KITTY_WINDOW_ID": "1", "TMUX": "/tmp/x"}, "blocks"),
         ({"TERM": "xterm-kitty", "STY": "1.x"}, "blocks"),
         ({"PROMPTLAB_PICTURES": "kitty", "TMUX": "/tmp/x"}, "kitty"),
         ({"PROMPTLAB_PICTURES": "blocks", "TERM": "xterm-kitty"}, "blocks"),
-        ({"PROMPTLAB_PICTURES": "auto", "TERM": "xterm-kitty"}, "kitty"),
-        ({"PROMPTLAB_PICTURES": "", "TERM": "xterm-kitty"}, "kitty"),
+        ({"PROMPTLAB_PICTURES": "auto", "TERM": "xterm-kitty"}, "auto"),
+        ({"PROMPTLAB_PICTURES": "", "TERM": "xterm-kitty"}, "auto"),
     ],
 )
 def test_the_environment_tells_how_pictures_are_drawn(environment: dict[str, str], way: str, monkeypatch: pytest.MonkeyPatch) -> None:
