@@ -32,6 +32,7 @@ from promptlab.types import (
     Check,
     Classes,
     Classifier,
+    Edit,
     Evaluation,
     Features,
     Guess,
@@ -340,6 +341,17 @@ class Lab(Describer):
         classes = plan.lab.open(plan.where).classes
         found = history.History.open(plan.kept, classes)
         return plan.kept, found.prompts.apply(classes), found
+
+    @staticmethod
+    def told(edit: Edit) -> str:
+        """An edit in a few words, as they are: whoever shows them makes them safe."""
+        return history.told(edit)
+
+    @staticmethod
+    def families(run: runs.Run) -> list[str]:
+        """The templates of a run as tables show them, in use and set aside; its data is not opened."""
+        found = edits.load(edits.file_of(run.path))
+        return [made.name for made in (*found.templates, *found.off)]
 
     @staticmethod
     def save_prompts(run: runs.Run, prompts: Prompts) -> Path:

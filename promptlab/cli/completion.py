@@ -64,6 +64,16 @@ def _classes(context: click.Context) -> list[str]:
     return [str(row["class"]) for row in json.loads((run.path / "classes.json").read_text("utf-8"))]
 
 
+def _families(context: click.Context) -> list[str]:
+    """The templates of the run that is meant."""
+    from promptlab import runs
+    from promptlab.config import Settings
+    from promptlab.lab import Lab
+
+    root = Path(Settings.load(_given(context, "runs")).runs)
+    return Lab.families(runs.find(root, _given(context, "run_name").get("run_name", "")))
+
+
 def _datasets(context: click.Context) -> list[str]:
     from promptlab.lab import Lab
 
@@ -97,5 +107,6 @@ PACKS = Offered("pack|file", _packs, kind="file")
 RUNS = Offered("run", _runs)
 RUNS_OR_FILES = Offered("run|file", _runs, kind="file")
 CLASSES = Offered("class", _classes)
+FAMILIES = Offered("template", _families)
 RULE = Offered("rule", lambda context: RULES)
 WAY = Offered("way", lambda context: (*WAYS, *RULES))

@@ -1,5 +1,6 @@
 """promptlab prompts"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,9 @@ from promptlab.cli import completion, options
 if TYPE_CHECKING:
     from promptlab.events import Listener
     from promptlab.lab import Lab
-    from promptlab.runs import Run
+    from promptlab.prompts.edits import Prompts
+    from promptlab.report.tables import Table
+    from promptlab.types import Template
 
 NEXT = "Judge it: promptlab run"
 
@@ -38,10 +41,13 @@ def prompts(context: click.Context, /, run_name: str, **flags: Any) -> None:
     context.obj = _Given(run_name, flags)
 
 
-def _save(run: "Run", changed: Any, as_json: bool) -> None:
-    from promptlab.lab import Lab
+def _done(given: _Given, as_json: bool, kind: str, class_: str | None = None, of: str = "", words: Sequence[str] = ()) -> None:
+    """Edit the prompts so that it can be undone."""
+    from promptlab.types import Edit, EditKind
 
-    _saved(Lab.save_prompts(run, changed), as_json)
+    _, classes, history = given.lab().history(given.run)
+    class_id = classes.ids[classes.find(class_)] if class_ is not None else ""
+    _saved(history.commit(Edit(EditKind(kind), class_id, of, tuple(words))), as_json)
 
 
 def _saved(path: Path | None, as_json: bool) -> None:
@@ -58,23 +64,37 @@ def _saved(path: Path | None, as_json: bool) -> None:
 @options.output
 @click.pass_obj
 def list_(given: _Given, as_json: bool, quiet: bool) -> None:
-    """The templates, and the names that differ from those of the data."""
+    """The templates, in use and set aside, the names that differ from those of the data, and texts of single classes."""
     from promptlab.cli import output
     from promptlab.display import safe
-    from promptlab.report.tables import Table
 
     lab = given.lab()
     run, found, _ = lab.prompts(given.run)
     waiting = lab.edits_wait(run)
     if as_json:
-        about = {"run": str(run.path), "edited": waiting}
-        output.show_json({**about, "templates": [t.source for t in found.templates], "names": dict(found.names)})
+        about = {"run": str(run.path), "edited": waiting, "templates": [t.source for t in found.templates]}
+        aside, texts = [t.source for t in found.off], {i: dict(said) for i, said in found.texts.items()}
+        output.show_json({**about, "off": aside, "names": dict(found.names), "texts": texts})
         return
-    title = f"Templates of {safe(run.name)}" + ", edited: the next `promptlab run` takes them" * waiting
-    shown = [Table(title, ("=family", "source"), tuple((safe(t.name), safe(t.source)) for t in found.templates))]
+    output.show(_tables(found, f"Templates of {safe(run.name)}" + ", edited: the next `promptlab run` takes them" * waiting))
+
+
+def _tables(found: "Prompts", title: str) -> list["Table"]:
+    from promptlab.display import safe
+    from promptlab.report.tables import Table
+
+    def families(title: str, templates: "Sequence[Template]") -> Table:
+        return Table(title, ("=family", "source"), tuple((safe(t.name), safe(t.source)) for t in templates))
+
+    shown = [families(title, found.templates)]
+    if found.off:
+        shown.append(families("Set aside", found.off))
     if found.names:
         shown.append(Table("Renamed classes", ("class", "names"), tuple((safe(i), safe(", ".join(n))) for i, n in found.names.items())))
-    output.show(shown)
+    texts = [(class_id, source, text) for class_id, said in found.texts.items() for source, text in said.items()]
+    if texts:
+        shown.append(Table("Texts of their own", ("class", "template", "text"), tuple((safe(i), safe(s), safe(t)) for i, s, t in texts)))
+    return shown
 
 
 @prompts.command()
@@ -87,13 +107,19 @@ def show(given: _Given, class_: str, as_json: bool, quiet: bool) -> None:
     from promptlab.display import safe
     from promptlab.report.tables import Table
 
-    _, _, grid = given.lab().prompts(given.run)
-    wanted = grid.classes.find(class_)
-    rows = [(grid.families[k], grid.texts[p]) for k, c, p in grid.cell if c == wanted]
+    _, found, grid = given.lab().prompts(given.run)
+    c = grid.classes.find(class_)
+    own, described = found.texts.get(grid.classes.ids[c], {}), grid.described
+    rows = [
+        (grid.families[k], grid.texts[p], found.templates[k].source in own and (described is None or not described[n]))
+        for n, (k, j, p) in enumerate(grid.cell)
+        if j == c
+    ]
     if as_json:
-        output.show_json([{"family": family, "text": text} for family, text in rows])
+        output.show_json([{"family": family, "text": text, "own": its} for family, text, its in rows])
     else:
-        output.show([Table(safe(class_), ("family", "text"), tuple((safe(f), safe(t)) for f, t in rows))])
+        shown = tuple((safe(f), safe(t), *["own text" * its] * bool(own)) for f, t, its in rows)
+        output.show([Table(safe(class_), ("family", "text", *["of"] * bool(own)), shown)])
 
 
 @prompts.command()
@@ -121,29 +147,135 @@ def score(given: _Given, /, class_: str, as_json: bool, quiet: bool, **flags: An
 @click.pass_obj
 def add(given: _Given, templates: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Add templates, e.g. 'a photo of {} at night.'"""
-    run, found, _ = given.lab().prompts(given.run)
-    _save(run, found.with_templates(templates), as_json)
+    _done(given, as_json, "add", words=templates)
 
 
 @prompts.command()
-@click.argument("templates", nargs=-1, required=True, metavar="TEMPLATE...")
+@click.argument("templates", nargs=-1, required=True, metavar="TEMPLATE...", type=completion.FAMILIES)
 @options.output
 @click.pass_obj
 def remove(given: _Given, templates: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Take templates away, named as `prompts list` shows them."""
-    run, found, _ = given.lab().prompts(given.run)
-    _save(run, found.without(templates), as_json)
+    _done(given, as_json, "remove", words=templates)
+
+
+@prompts.command()
+@click.argument("template", metavar="TEMPLATE", type=completion.FAMILIES)
+@options.output
+@click.pass_obj
+def toggle(given: _Given, template: str, as_json: bool, quiet: bool) -> None:
+    """Set a template aside, or use it again; what is set aside is kept, but says nothing."""
+    _done(given, as_json, "toggle", of=template)
 
 
 @prompts.command()
 @click.argument("class_", metavar="CLASS", type=completion.CLASSES)
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="[NAME...]")
 @options.output
 @click.pass_obj
 def rename(given: _Given, class_: str, names: tuple[str, ...], as_json: bool, quiet: bool) -> None:
-    """Give a class other names; several make several texts in each family."""
-    run, found, grid = given.lab().prompts(given.run)
-    _save(run, found.renamed(grid.classes, class_, names), as_json)
+    """Give a class other names; several make several texts in each family. Without a NAME: those of the data."""
+    _done(given, as_json, "rename", class_, words=names)
+
+
+@prompts.command()
+@click.argument("class_", metavar="CLASS", type=completion.CLASSES)
+@click.argument("template", metavar="TEMPLATE", type=completion.FAMILIES)
+@click.argument("text", required=False, metavar="[TEXT]")
+@options.output
+@click.pass_obj
+def text(given: _Given, class_: str, template: str, text: str | None, as_json: bool, quiet: bool) -> None:
+    """Say TEXT of one class in place of what a template says. Without TEXT: what the template says."""
+    _done(given, as_json, "text", class_, template, () if text is None else (text,))
+
+
+@prompts.command()
+@click.argument("class_", metavar="CLASS", type=completion.CLASSES)
+@click.argument("text", required=False, metavar="[TEXT]")
+@click.option("--instead-of", metavar="OLD", default="", help="The description that TEXT replaces.")
+@click.option("--remove", is_flag=True, help="Take the description TEXT away.")
+@options.output
+@click.pass_obj
+def describe(given: _Given, class_: str, text: str | None, instead_of: str, remove: bool, as_json: bool, quiet: bool) -> None:
+    """Describe a class in words of your own, beside its templates. Without TEXT: show what is said of it, in use or not."""
+    from promptlab.errors import UsageError
+
+    if instead_of and remove:
+        raise UsageError(
+            "--instead-of and --remove were both given; which is meant?", "Name what goes: prompts describe CLASS TEXT --remove"
+        )
+    if text is not None:
+        _done(given, as_json, "describe", class_, text if remove else instead_of, () if remove else (text,))
+    elif instead_of or remove:
+        raise UsageError("No TEXT was given.", "Name what is meant: prompts describe CLASS TEXT")
+    else:
+        _descriptions(given, class_, as_json)
+
+
+def _descriptions(given: _Given, class_: str, as_json: bool) -> None:
+    from promptlab.cli import output
+    from promptlab.display import safe
+    from promptlab.report.tables import Table
+
+    _, classes, history = given.lab().history(given.run)
+    class_id = classes.ids[classes.find(class_)]
+    said = [d for d in history.prompts.descriptions if d.class_id == class_id]
+    if as_json:
+        output.show_json([{"text": d.text, "use": d.use, "place": d.place, "form": d.form, "source": d.source} for d in said])
+    else:
+        rows = tuple(("yes" if d.use else "no", safe(d.text), d.place.value, safe(d.source) or "you") for d in said)
+        output.show([Table(f"Descriptions of {safe(class_)}", ("in use", "=text", "place", "from"), rows)])
+
+
+@prompts.command()
+@click.argument("class_", metavar="CLASS", type=completion.CLASSES)
+@click.argument("texts", nargs=-1, metavar="[TEXT...]")
+@options.output
+@click.pass_obj
+def use(given: _Given, class_: str, texts: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+    """Use descriptions of a class that are there; without TEXT all of them."""
+    _done(given, as_json, "use", class_, words=texts)
+
+
+@prompts.command()
+@click.argument("class_", metavar="CLASS", type=completion.CLASSES)
+@click.argument("texts", nargs=-1, metavar="[TEXT...]")
+@options.output
+@click.pass_obj
+def leave(given: _Given, class_: str, texts: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+    """Leave descriptions of a class out, without losing them; without TEXT all of them."""
+    _done(given, as_json, "leave", class_, words=texts)
+
+
+@prompts.command()
+@options.output
+@click.pass_obj
+def undo(given: _Given, as_json: bool, quiet: bool) -> None:
+    """Take the last edit back; each call goes one further."""
+    _back(given, as_json, "undo")
+
+
+@prompts.command()
+@options.output
+@click.pass_obj
+def redo(given: _Given, as_json: bool, quiet: bool) -> None:
+    """Do again what was undone last."""
+    _back(given, as_json, "redo")
+
+
+def _back(given: _Given, as_json: bool, way: str) -> None:
+    from promptlab.cli import output
+    from promptlab.display import safe
+
+    run, _, history = given.lab().history(given.run)
+    edit = history.undo() if way == "undo" else history.redo()
+    said = None if edit is None else given.lab().told(edit)
+    if as_json:
+        output.show_json({"run": str(run.path), "edit": said, "done": len(history.done), "undone": len(history.undone)})
+    elif said is None:
+        output.say(f"Nothing to {way}.")
+    else:
+        output.say(f"{'Undone' if way == 'undo' else 'Done again'}: {safe(said)}. {NEXT}")
 
 
 @prompts.command()

@@ -12,7 +12,7 @@ from promptlab.prompts import descriptions, edits
 from promptlab.prompts.compose import own_text
 from promptlab.prompts.edits import Prompts, textual
 from promptlab.runs import Run
-from promptlab.store import explained, fingerprint, written
+from promptlab.store import explained, written
 from promptlab.types import Classes, Description, Edit, EditKind, Place
 
 JOURNAL = "edits.jsonl"
@@ -190,15 +190,15 @@ class History:
         """The edit that `redo` would do again, and the prompts then; None when nothing was undone."""
         return (self._edits[self._at], self._states[self._at + 1]) if self._at < len(self._edits) else None
 
-    def commit(self, edit: Edit) -> bool:
-        """Do an edit, and keep it; whether it changed anything. Raises UsageError when it cannot be done, or when somebody else changed the
-        prompts since this was opened."""
+    def commit(self, edit: Edit) -> Path | None:
+        """Do an edit, and keep it: the file that says it now; None when it changes nothing. Raises UsageError when it cannot be done, or
+        when somebody else changed the prompts since this was opened."""
         made = self.after(edit)
         if made.fingerprint == self.prompts.fingerprint:
-            return False
-        self._keep(made, {"edit": {**asdict(edit), "kind": edit.kind.value}})
+            return None
+        path = self._keep(made, {"edit": {**asdict(edit), "kind": edit.kind.value}})
         self._push(edit, made)
-        return True
+        return path
 
     def undo(self) -> Edit | None:
         """Take back the last edit, and keep that; the edit, None when nothing was done. Raises UsageError as `commit` does."""
@@ -245,15 +245,21 @@ class History:
         kept = self._base.descriptions if said == descriptions.text(self._first.descriptions) else _written(said)
         return Base(text, kept)
 
-    def _keep(self, prompts: Prompts, line: dict[str, Any]) -> None:
-        """Write what differs, the journal last."""
+    def _keep(self, prompts: Prompts, line: dict[str, Any]) -> Path:
+        """Write what differs, the journal last; the file that changed."""
         journal, wanted = self._run.path / JOURNAL, self._wanted(prompts)
         size = journal.stat().st_size if self._size and journal.is_file() else 0
         if size < self._size or Base.of(self._run.path) != self._seen:
             raise UsageError(f"The prompts of {self._run.name!r} were changed by something else meanwhile.", "Do it again.")
-        _save(self._run, self._seen, wanted)
+        path = self._run.path / descriptions.FILE
+        if wanted.descriptions != self._seen.descriptions:
+            _save_descriptions(self._run, wanted.descriptions)
+        if wanted.prompts != self._seen.prompts:
+            _save_prompts(self._run, wanted.prompts)
+            path = edits.file_of(self._run.path)
         self._seen = wanted
         self._append(line)
+        return path
 
     def _append(self, line: dict[str, Any]) -> None:
         """One more line, after the last whole one; a journal that leads nowhere begins anew."""
@@ -281,22 +287,26 @@ def _written(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _save(run: Run, now: Base, wanted: Base) -> None:
-    """Make the files of a run say what is wanted; what a finished run was made with stays beside it."""
-    made, draft, said = (run.path / name for name in (edits.FILE, edits.DRAFT, descriptions.FILE))
-    if wanted.prompts != now.prompts:
-        edits.read(wanted.prompts, made.name)  # what cannot be read back must not replace what can
-        if run.result is None:
-            _put(made, wanted.prompts)
-        elif wanted.prompts == _content(made):
-            draft.unlink(missing_ok=True)
-        else:
-            _put(draft, wanted.prompts)
-    if wanted.descriptions is None:
-        said.unlink(missing_ok=True)
-    elif wanted.descriptions != now.descriptions:
-        descriptions.read(wanted.descriptions, said)
-        _put(said, wanted.descriptions)
+def _save_prompts(run: Run, text: str) -> None:
+    """Keep prompts in a run; what a finished run was made with stays beside them."""
+    made, draft = run.path / edits.FILE, run.path / edits.DRAFT
+    edits.read(text, made.name)  # what cannot be read back must not replace what can
+    if run.result is None:
+        _put(made, text)
+    elif text == _content(made):
+        draft.unlink(missing_ok=True)
+    else:
+        _put(draft, text)
+
+
+def _save_descriptions(run: Run, text: str | None) -> None:
+    """Keep descriptions in a run; None: it has none."""
+    path = run.path / descriptions.FILE
+    if text is None:
+        path.unlink(missing_ok=True)
+    else:
+        descriptions.read(text, path)
+        _put(path, text)
 
 
 def _put(path: Path, text: str) -> None:
@@ -344,7 +354,7 @@ def _replayed(run: Run, classes: Classes, now: Base) -> History | None:
 
 
 def reset(run: Run) -> bool:
-    """Drop edits that wait for the next run; whether there were any. Words of a person that the journal does not know of stay."""
+    """Drop edits that wait for the next run; whether there were any. Descriptions changed by hand, of which no journal tells, stay."""
     before = _state(run)
     edits.reset(run.path)
     _return(run)
@@ -365,15 +375,8 @@ def _state(run: Run) -> list[bytes]:
 
 def _return(run: Run) -> None:
     """Give a run the descriptions from before the first edit, one that is not finished the prompts, too; then the journal goes."""
-    base, result = _first(run, _journal(run)[0]), run.result
-    if base is not None and result is None:
-        _put(run.path / edits.FILE, base.prompts)
-    said = run.path / descriptions.FILE
-    if base is not None and (result is None or result.get("written") in (None, _mark(base, said))):
-        _put(said, base.descriptions) if base.descriptions is not None else said.unlink(missing_ok=True)
+    if (base := _first(run, _journal(run)[0])) is not None:
+        if run.result is None:
+            _save_prompts(run, base.prompts)
+        _save_descriptions(run, base.descriptions)
     (run.path / JOURNAL).unlink(missing_ok=True)
-
-
-def _mark(base: Base, path: Path) -> str:
-    """What a result says of the descriptions that it was made with."""
-    return fingerprint(descriptions.text(descriptions.read(base.descriptions or "", path)))

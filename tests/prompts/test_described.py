@@ -182,3 +182,49 @@ def test_a_class_that_is_not_there_is_refused(use: bool) -> None:
     with pytest.raises(UsageError, match="'n3'") as error:
         compose(TWO, TEMPLATES, [says("a fish", class_id="n3", use=use)])
     assert "n1" in error.value.hint
+
+
+# -- texts of their own ---------------------------------------------------------------------------------------------------------------
+
+OWN = {"n1": {TEMPLATES[0].source: "a\x07 slimy  tench."}}
+
+
+def own(*descriptions: Description, c: int = 0) -> list[tuple[set[str], set[str]]]:
+    grid = compose(TWO, TEMPLATES, descriptions, own=OWN)
+    return [cell(grid, k, c) for k in range(len(TEMPLATES))]
+
+
+def test_an_own_text_is_the_only_bare_text_of_its_cell() -> None:
+    assert own() == [({"a slimy tench."}, set()), ({BARE[1]}, set()), ({BARE[2]}, set())]
+    assert own(c=1) == cells(c=1)
+    assert own(says("fish", REPLACE), says("It swims.", REPLACE, SENTENCE))[0] == ({"a slimy tench."}, set())
+
+
+def test_descriptions_join_an_own_text_as_any_other() -> None:
+    assert own(says("a green fish"))[0] == ({"a slimy tench."}, {"a slimy tench, a green fish."})
+    assert own(says("It swims.", form=SENTENCE))[0] == ({"a slimy tench."}, {"It swims."})
+    assert own(says("a green fish", BESIDE))[0] == ({"a slimy tench."}, {"a photo of a tench, a green fish."})
+    assert own(says("It swims.", REPLACE, SENTENCE), says("green"))[0] == ({"a slimy tench."}, {"a slimy tench, green."})
+
+
+def test_one_text_stands_in_for_those_of_several_names() -> None:
+    grid = compose(TWO, TEMPLATES, own={"n2": {TEMPLATES[1].source: "owls in the wild"}})
+    assert cell(grid, 1, 1) == ({"owls in the wild"}, set())
+    assert len(cell(grid, 0, 1)[0]) == 2
+
+
+def test_texts_of_classes_and_templates_that_are_not_there_are_ignored() -> None:
+    assert same(compose(TWO, TEMPLATES, own={"n3": {TEMPLATES[0].source: "x"}, "n1": {"{{ name }} alone": "x"}}), compose(TWO, TEMPLATES))
+
+
+@pytest.mark.parametrize("text", ["", " ", "\x07\u200b", " . ", "<end_of_text>", "\ud800"])
+def test_an_own_text_of_which_nothing_is_left_is_told(text: str) -> None:
+    with pytest.raises(UsageError, match="Nothing is left of the text"):
+        compose(TWO, TEMPLATES, own={"n1": {TEMPLATES[0].source: text}})
+
+
+def test_an_own_text_may_be_long_but_not_endless() -> None:
+    long = "x" * 10_000
+    assert long in compose(TWO, TEMPLATES, own={"n1": {TEMPLATES[0].source: long}}).texts
+    with pytest.raises(UsageError, match="10001 characters"):
+        compose(TWO, TEMPLATES, own={"n1": {TEMPLATES[0].source: long + "x"}})
