@@ -133,8 +133,8 @@ class Live:
 
 def moved(before: Standing, after: Standing) -> Moved:
     """What changed between two classifiers on the same images with the same labels."""
-    hits = [(one.winner == one.label).astype(np.float64) for one in (before, after)]
-    accuracy = difference(*hits, after.label)
+    was, now = ((one.winner == one.label).astype(np.float64) for one in (before, after))
+    accuracy = difference(was, now, after.label)
     return Moved(*accuracy, *difference(before.margin, after.margin, after.label), int((before.winner != after.winner).sum()))
 
 

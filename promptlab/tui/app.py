@@ -1,19 +1,29 @@
 """The app: which run is open, what works in the background, what every key does."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import TypeVar
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
-from textual.app import App
+from textual.app import App, SystemCommand
+from textual.screen import Screen
 
+from promptlab import config, runs
+from promptlab.display import safe
+from promptlab.errors import PromptlabError
+from promptlab.events import Cancelled, Event, Listener, Noted
 from promptlab.lab import Lab
-from promptlab.tui.bridge import Bridge
-from promptlab.tui.commands import EVERYWHERE, bindings
+from promptlab.tui.bridge import Bridge, Told
+from promptlab.tui.commands import EVERYWHERE, Command, bindings
+from promptlab.tui.page import Page
+from promptlab.tui.widgets.log import LogTable
+from promptlab.tui.widgets.picture import graphics
 from promptlab.tui.widgets.work import WorkLine
+from promptlab.types import Edit
 from promptlab.workbench import Workbench, told
 
 T = TypeVar("T")
-STOPPED = object()  # what work gives back that was cancelled
 
 
 class PromptlabApp(App[None]):
@@ -35,8 +45,9 @@ class PromptlabApp(App[None]):
         self._editing = asyncio.Lock()
         self._bridge: Bridge | None = None
         self._line: WorkLine | None = None
-        self._leaving = False
+        self._leaving, self._work_title = False, ""
         self.lab = lab.but(listen=Bridge(self.post_message))
+        self.logged = LogTable(id="log")
 
     # -- coming and going ---------------------------------------------------------------------------------------------------------
 
@@ -66,7 +77,7 @@ class PromptlabApp(App[None]):
         if run.state is runs.State.RUNNING:
             self.follow(run)
             return
-        self.opening = f"Opening {run.name} ..."
+        self.opening, self.opening_names = f"Opening {run.name} ...", tuple(str(row.get("class", "")) for row in run.classes or [])
         self.go("classes")
         self.work(f"open {run.name}", lambda listen: self.lab.but(listen=listen).workbench(str(run.path)), self._opened)
 
@@ -154,7 +165,7 @@ class PromptlabApp(App[None]):
 
     def log_line(self, level: str, text: str) -> None:
         """A line in the log."""
-        self.logged.add(level, text)
+        self.logged.tell(Noted(text, level))
 
     def on_told(self, message: Told) -> None:
         """Something that work said of itself."""
@@ -306,8 +317,9 @@ def pages() -> dict[str, type[Page]]:
     """{mode: its screen}."""
     from promptlab.tui.screens.classes import ClassesPage
     from promptlab.tui.screens.families import FamiliesPage
+    from promptlab.tui.screens.log import LogPage
 
-    return {page.MODE: page for page in (ClassesPage, FamiliesPage)}
+    return {page.MODE: page for page in (ClassesPage, FamiliesPage, LogPage)}
 
 
 def every_command() -> tuple[Command, ...]:
@@ -317,17 +329,14 @@ def every_command() -> tuple[Command, ...]:
 
 def clashes(commands: Iterable[Command], keys: Mapping[str, str]) -> list[str]:
     """Keys that two commands of one screen share, in a sentence each."""
-    taken: dict[str, str] = {}
-    found = []
-    for one in commands:
-        for key in keys.get(one.id, one.key).split(","):
-            if taken.setdefault(key.strip(), one.id) != one.id:
-                found.append(f"The key {key.strip()!r} is that of {taken[key.strip()]} and of {one.id}; the first has it.")
-    return found
+    pairs = [(key.strip(), one.id) for one in commands for key in keys.get(one.id, one.key).split(",")]
+    first = dict(reversed(pairs))
+    return [f"The key {key!r} is that of {first[key]} and of {name}; the first has it." for key, name in pairs if first[key] != name]
 
 
 def start(lab: Lab, run: str = "") -> None:
     """Run the app until somebody leaves it. Raises what broke it, after the terminal is as it was."""
+    graphics()  # asks the terminal what it can draw, while nobody else reads its answers
     app = PromptlabApp(lab, run, config.keys(Path.cwd()))
     app.run()
     if app.broken is not None:

@@ -8,7 +8,7 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from promptlab.tui.commands import Command
+from promptlab.tui.commands import Command, bindings
 from promptlab.tui.widgets.head import Head
 from promptlab.tui.widgets.work import WorkLine
 
@@ -27,6 +27,10 @@ class Page(Screen[None]):
     ABOUT: ClassVar[str] = ""
     """A sentence or two for the help."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        cls.BINDINGS = bindings(cls.DOES)
+        super().__init_subclass__(**given)
 
     def __init__(self) -> None:
         super().__init__()

@@ -27,14 +27,14 @@ class FamiliesPage(Page):
 
     MODE = "families"
     ABOUT = (
-        "One template a row, heaviest first; those that are set aside (-) come last. Weights are held while you edit; a template that nobody "
-        "weighed gets the mean of the others, until `w` finds weights anew. Scores are those of the last weighing."
+        "One template a row, heaviest first; those that are set aside (-) come last. Weights are held while you edit; a template"
+        " that nobody weighed gets the mean of the others, until `w` finds weights anew. Scores are those of the last weighing."
     )
     DOES = (
         Command(
             "families.toggle",
             "space",
-            "toggle",
+            "switch",
             "On or off",
             "Set the template aside, or use it again.",
             'promptlab prompts toggle "a photo of {}."',
@@ -97,7 +97,7 @@ class FamiliesPage(Page):
         """Enter, or a second click."""
         self.action_edit()
 
-    def action_toggle(self) -> None:
+    def action_switch(self) -> None:
         """Set it aside, or use it again."""
         if self._source:
             self.lab_app.edit(Edit(EditKind.TOGGLE, of=self._source))

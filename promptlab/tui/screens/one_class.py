@@ -31,8 +31,8 @@ class ClassPage(Page):
 
     MODE = "classes"
     ABOUT = (
-        "Texts of the class by family. The margin of a text is that of the class's pictures if this text alone were its row. A family's text "
-        "that was edited here is its own (*). Descriptions join the texts where they are in use (✓)."
+        "Texts of the class by family. The margin of a text is that of the class's pictures if this text alone were its row. A family's"
+        " text that was edited here is its own (*). Descriptions join the texts where they are in use (✓)."
     )
     DOES = (
         Command("class.back", "escape", "back", "Back", "Back to all classes.", "promptlab classes"),
@@ -310,10 +310,12 @@ def summary(bench: Workbench, c: int) -> Text:
 
 
 def _picture(bench: Workbench, key: str, caption: str) -> Picture:
+    made = Picture()
     try:
-        return Picture(bench.picture(key), caption)
+        made.show(bench.picture(key), caption)
     except PromptlabError as error:
-        return Picture(None, f"{caption}: {safe(error.message, 80)}")
+        made.lack(error.message, caption)
+    return made
 
 
 def _text_columns(wide: bool) -> list[Column]:

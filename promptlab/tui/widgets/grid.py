@@ -87,7 +87,8 @@ class Grid(DataTable[Text]):
     @staticmethod
     def _cell(cell: str | Text, spec: Column) -> "_Cell":
         made = _Cell(justify="right" if spec.number else "left", no_wrap=True, overflow="ellipsis")
-        return made.append(cell if isinstance(cell, Text) else safe(cell, max(spec.width, 1)))
+        made.append(cell if isinstance(cell, Text) else safe(cell, max(spec.width, 1)))
+        return made
 
     @property
     def current(self) -> str | None:

@@ -21,11 +21,11 @@ class Places(Static):
 
     def on_mount(self) -> None:
         """Draw the screens' names."""
-        line, keys = Text(no_wrap=True), {b.id: b.key for _, b in self.app.active_bindings.items()} if False else {}
+        line = Text(no_wrap=True)
         for one in GO:
             name = one.id.removeprefix("go.")
             here = name == self._mode
-            line.append(f" {keys.get(one.id, one.key)} ", "bold" if here else "dim")
+            line.append(f" {one.key} ", "bold" if here else "dim")
             line.append(f"{one.title} ", "reverse bold" if here else "")
             self._ends.append((line.cell_len, one.action))
         self.update(line)

@@ -51,8 +51,8 @@ class Confirm(ModalScreen[bool]):
             yield Static(Text(safe(self._question, 600), "bold"), id="confirm-question")
             yield Static(Text("\n".join(safe(line, 300) for line in self._details.splitlines())), id="confirm-details")
             with Horizontal(id="confirm-buttons"):
-                yield Button(Text("No (n)"), id="no")  # type: ignore[arg-type]
-                yield Button(Text(f"{self._yes} (y)"), id="yes", variant="warning")  # type: ignore[arg-type]
+                yield Button(Text("No (n)"), id="no")
+                yield Button(Text(f"{self._yes} (y)"), id="yes", variant="warning")
 
     def on_mount(self) -> None:
         """No by default."""

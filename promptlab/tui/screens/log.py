@@ -1,0 +1,38 @@
+"""What happened: events, warnings, failures."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from promptlab.display import many
+from promptlab.tui.commands import Command
+from promptlab.tui.page import Page
+
+
+class LogPage(Page):
+    """The log of this app."""
+
+    MODE = "log"
+    ABOUT = "What work said of itself, warnings and failures, of plugins too. The log of a run is its events.jsonl."
+    DOES = (
+        Command("log.loud", "f", "loud", "Warnings", "Show warnings and errors alone, or everything again.", "promptlab doctor"),
+        Command("log.copy", "y", "copy", "Copy", "Copy the selected lines, else all.", "promptlab doctor --json"),
+    )
+
+    def body(self) -> Iterable[Any]:
+        """The log itself belongs to the app: it begins before this screen."""
+        yield self.lab_app.logged
+
+    def on_mount(self) -> None:
+        """The log has the focus."""
+        super().on_mount()
+        self.lab_app.logged.focus()
+
+    def action_loud(self) -> None:
+        """Warnings and errors alone, or everything."""
+        self.lab_app.logged.loud_only = not self.lab_app.logged.loud_only
+
+    def action_copy(self) -> None:
+        """The selected lines, else all."""
+        text = self.lab_app.logged.copied()
+        self.app.copy_to_clipboard(text)
+        self.lab_app.tell(f"Copied {many(len(text.splitlines()), 'line')}.")
