@@ -60,7 +60,21 @@ class Finished:
     """Units done anew; 0 when all of it was there before."""
 
 
-Event = Started | Progressed | Noted | Saved | Finished
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question to a language model got its reply, or is given up."""
+
+    about: str
+    """What was asked about, e.g. the class."""
+    text: str
+    """The reply as it came; empty when there is none."""
+    fault: str
+    """Why there is none; empty when there is one."""
+    kept: bool
+    """Whether it had been answered before, so that nothing was sent."""
+
+
+Event = Started | Progressed | Noted | Saved | Finished | Answered
 Listener = Callable[[Event], None]
 
 

@@ -6,7 +6,7 @@ from threading import Event
 
 from promptlab.display import many
 from promptlab.errors import OfflineError, UsageError
-from promptlab.events import Finished, Listener, Progressed, Started
+from promptlab.events import Answered, Finished, Listener, Progressed, Started
 from promptlab.llm.budget import Budget, cost_of, tokens_of
 from promptlab.llm.cache import Replies
 from promptlab.llm.clock import Clock
@@ -37,6 +37,8 @@ def ask(
     found: dict[str, Reply | Failure] = dict(_kept(questions, endpoint, replies))
     missing = {key: question for question in questions if (key := question.key(endpoint)) not in found}
     listen(Started(WORK, len(missing), "questions"))
+    for question in {question.key(endpoint): question for question in questions if question.key(endpoint) in found}.values():
+        listen(_answered(question, found[question.key(endpoint)]))
     if missing:
         _check(len(missing), len(questions), endpoint, limits)
         found |= zip(missing, _asked(list(missing.values()), endpoint, replies, limits, listen, clock or Clock()), strict=True)
@@ -78,12 +80,19 @@ def _check(missing: int, total: int, endpoint: Endpoint, limits: Limits) -> None
         )
 
 
+def _answered(question: Question, found: Reply | Failure) -> Answered:
+    if isinstance(found, Failure):
+        return Answered(question.about, "", found.reason, False)
+    return Answered(question.about, found.text, "", found.kept)
+
+
 def _asked(
     questions: list[Question], endpoint: Endpoint, replies: Replies, limits: Limits, listen: Listener, clock: Clock
 ) -> list[Reply | Failure]:
     stop = Event()
     desk = Desk(endpoint, replies, limits, Budget(limits), clock, stop)
     try:
-        return done_by(desk.answer, questions, limits.parallel, stop, lambda n: listen(Progressed(WORK, n)), limits.timeout + GRACE, clock)
+        beat, longest = (lambda n: listen(Progressed(WORK, n))), limits.timeout + GRACE
+        return done_by(desk.answer, questions, limits.parallel, stop, beat, longest, clock, lambda q, found: listen(_answered(q, found)))
     finally:
         desk.close()

@@ -17,12 +17,20 @@ class StoppedError(Exception):
 
 
 def done_by(
-    work: Callable[[T], R], items: Sequence[T], threads: int, stop: Event, beat: Callable[[int], None], longest: float, clock: Clock
+    work: Callable[[T], R],
+    items: Sequence[T],
+    threads: int,
+    stop: Event,
+    beat: Callable[[int], None],
+    longest: float,
+    clock: Clock,
+    each: Callable[[T, R], None] = lambda item, result: None,
 ) -> list[R]:
     """`work` of every item, in their order, made by so many threads.
 
-    `beat` is called in the calling thread, a few times a second, with how many are done. What it raises ends the work: nothing new is
-    begun, what is in flight is waited for at most `longest` seconds, then it goes on; after ctrl-C itself nothing is waited for.
+    `beat` is called in the calling thread, a few times a second, with how many are done, `each` there, too, with every item and what came
+    of it, as it comes. What they raise ends the work: nothing new is begun, what is in flight is waited for at most `longest` seconds, then
+    it goes on; after ctrl-C itself nothing is waited for.
     The threads are daemons, so that none of them keeps a process alive that wants to end.
     """
     todo: SimpleQueue[int] = SimpleQueue()
@@ -45,7 +53,7 @@ def done_by(
     for thread in crew:
         thread.start()
     try:
-        return _gathered(done, len(items), beat)
+        return _gathered(done, len(items), beat, lambda n, result: each(items[n], result))
     except KeyboardInterrupt:
         stop.set()
         raise
@@ -57,7 +65,9 @@ def done_by(
         raise
 
 
-def _gathered(done: "SimpleQueue[tuple[int, R | BaseException]]", total: int, beat: Callable[[int], None]) -> list[R]:
+def _gathered(
+    done: "SimpleQueue[tuple[int, R | BaseException]]", total: int, beat: Callable[[int], None], each: Callable[[int, R], None]
+) -> list[R]:
     found: dict[int, R] = {}
     while len(found) < total:
         beat(len(found))
@@ -68,5 +78,6 @@ def _gathered(done: "SimpleQueue[tuple[int, R | BaseException]]", total: int, be
         if isinstance(result, BaseException):
             raise result
         found[n] = result
+        each(n, result)
     beat(total)
     return [found[n] for n in range(total)]

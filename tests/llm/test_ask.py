@@ -13,7 +13,7 @@ import pytest
 from faults import Handler, Received, completion, raw, reply, serving
 
 from promptlab.errors import UsageError
-from promptlab.events import Cancelled, Event, Finished, Progressed, Started, ignore
+from promptlab.events import Answered, Cancelled, Event, Finished, Progressed, Started, ignore
 from promptlab.llm.cache import Replies
 from promptlab.llm.chat import ask, estimate
 from promptlab.llm.question import Limits, Reply
@@ -78,7 +78,10 @@ def test_what_is_kept_asks_nothing(asked: Asked) -> None:
     with serving() as server:
         asked(server, questions(3))
     found = asked(server.url, questions(3), listen=heard.append)
-    assert heard == [Started("ask", 0, "questions"), Finished("ask", 0)]
+    assert (heard[0], heard[-1]) == (Started("ask", 0, "questions"), Finished("ask", 0))
+    assert [(one.about, one.kept, bool(one.text)) for one in heard if isinstance(one, Answered)] == [
+        (q.about, True, True) for q in questions(3)
+    ]
     assert [(r.kept, r.requests) for r in found if isinstance(r, Reply)] == [(True, 0)] * 3
 
 
@@ -125,7 +128,7 @@ def test_a_wait_for_another_process_obeys_the_brake(replies: Replies) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from promptlab.events import ignore
+from promptlab.events import Answered, ignore
 from promptlab.llm.cache import Replies
 from promptlab.llm.chat import ask
 from promptlab.llm.question import Limits, Question
