@@ -180,7 +180,7 @@ def _classes(found: Mapping[str, Any]) -> Table:
         (
             safe(one["class"], 40),
             *((percent(one["before"]), percent(one["after"])) if labelled else ()),
-            safe(_short(one), 160),
+            safe(short(one), 160),
             safe("; ".join(one["texts"][:1]), 100) + (f"; {len(one['texts']) - 1} more" if len(one["texts"]) > 1 else ""),
         )
         for one in found["classes"]
@@ -189,7 +189,7 @@ def _classes(found: Mapping[str, Any]) -> Table:
     return Table("Enriched classes, worst first", ("class", *figures, "verdict on tune", "in use"), rows)
 
 
-def _short(row: Mapping[str, Any]) -> str:
+def short(row: Mapping[str, Any]) -> str:
     """The verdict of one class without its figures; those are in the run."""
     kept = ["name" if one["source"] in NAME_SOURCES else one["place"] for one in row["trials"] if one["kept"]]
     if kept or row["failure"] or not row["trials"]:

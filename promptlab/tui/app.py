@@ -278,10 +278,10 @@ class PromptlabApp(App[None]):
         self.work(
             "run and judge",
             lambda listen: self.lab.but(listen=listen, **given).run(run=run),
-            lambda made: self._judged(made.run.name, made.report.lead),
+            lambda made: self.judged(made.run.name, made.report.lead),
         )
 
-    def _judged(self, name: str, lead: Iterable[str]) -> None:
+    def judged(self, name: str, lead: Iterable[str]) -> None:
         for line in lead:
             self.log_line("info", line)
         self.tell(" ".join(lead))
@@ -316,10 +316,11 @@ def _guarded(do: Callable[[Any], T], given: Any) -> "T | BaseException":
 def pages() -> dict[str, type[Page]]:
     """{mode: its screen}."""
     from promptlab.tui.screens.classes import ClassesPage
+    from promptlab.tui.screens.enrich import EnrichPage
     from promptlab.tui.screens.families import FamiliesPage
     from promptlab.tui.screens.log import LogPage
 
-    return {page.MODE: page for page in (ClassesPage, FamiliesPage, LogPage)}
+    return {page.MODE: page for page in (ClassesPage, FamiliesPage, EnrichPage, LogPage)}
 
 
 def every_command() -> tuple[Command, ...]:

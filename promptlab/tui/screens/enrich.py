@@ -1,0 +1,323 @@
+"""Asking for better words: what would be asked, replies as they arrive, what is kept and why."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from rich.text import Text
+from textual.containers import Vertical
+from textual.widgets import DataTable, Static
+
+from promptlab.describing import PLACES, Wanted
+from promptlab.display import many, safe
+from promptlab.errors import PromptlabError
+from promptlab.events import Answered, Event, Listener
+from promptlab.lab import Lab, RunResult
+from promptlab.report import enrich as enriching
+from promptlab.report.tables import percent
+from promptlab.tui.bridge import Told
+from promptlab.tui.commands import Command
+from promptlab.tui.page import Page
+from promptlab.tui.widgets.grid import Column, Grid
+from promptlab.tui.widgets.line import Confirm, Line
+from promptlab.tui.widgets.pick import Pick
+from promptlab.types import Edit, EditKind
+
+HERE = ("127.0.0.1", "localhost", "::1")  # hosts that take no money
+OTHER = "another ..."
+
+
+class Row(NamedTuple):
+    """One class, as far as it has come."""
+
+    name: str
+    state: str
+    text: str
+
+
+class Planned(NamedTuple):
+    """What asking would take."""
+
+    said: str  # in words, with tokens and price
+    sends: bool  # whether anything would be sent to another machine
+    rows: dict[str, Row]
+
+
+class EnrichPage(Page):
+    """Better words for the worst classes."""
+
+    MODE = "enrich"
+    ABOUT = (
+        "Asks a language model what tells each of the worst classes from the classes that take its pictures, and keeps what helps all"
+        " classes together on tune. `p` shows the questions, tokens and price; `s` starts, and asks you first where money could be spent."
+        " Replies are kept: what was answered before is not asked again. What came of it is judged on the other half, with controls, in a"
+        " new run."
+    )
+    DOES = (
+        Command(
+            "enrich.set", "enter", "set", "Change", "Change the setting under the cursor.", "promptlab enrich --pack features --count 3"
+        ),
+        Command(
+            "enrich.plan", "p", "plan", "Questions", "Show what would be asked, tokens and price.", "promptlab enrich --worst 10 --dry-run"
+        ),
+        Command("enrich.start", "s", "start", "Start", "Ask, clean, keep what helps, judge.", "promptlab enrich --worst 10"),
+        Command("enrich.accept", "a", "choose('use')", "Accept", "Use the words of this class.", "promptlab prompts use crane"),
+        Command("enrich.reject", "x", "choose('leave')", "Reject", "Leave the words of this class out.", "promptlab prompts leave crane"),
+        Command("enrich.open", "o", "open", "Open class", "Texts and pictures of the class.", "promptlab prompts score crane", False),
+        Command("enrich.copy", "y", "copy", "Copy", "Copy the table as text.", "promptlab runs show", False),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = Wanted()
+        self.given: dict[str, Any] = {}  # settings that were changed here
+        self.rows: dict[str, Row] = {}
+        self._of = -1  # the run whose verdicts are shown
+
+    def body(self) -> Iterable[Any]:
+        """Settings, a line in words, a table of classes."""
+        with Vertical():
+            yield Grid([Column("name", "setting", 12), Column("value", "", 60)], id="settings")
+            yield Static("", id="said", markup=False)
+            yield Grid(_columns(False), id="cases")
+
+    def on_mount(self) -> None:
+        """Settings first."""
+        super().on_mount()
+        self.query_one("#settings", Grid).focus()
+
+    def on_screen_resume(self) -> None:
+        """Classes that were marked on the home screen are taken over."""
+        if self.lab_app.picked:
+            self.wanted, self.lab_app.picked = replace(self.wanted, classes=self.lab_app.picked), ()
+            self.renew()
+        super().on_screen_resume()
+
+    def on_resize(self) -> None:
+        """Columns grow with the terminal."""
+        super().on_resize()
+        self.call_after_refresh(self.show)
+
+    # -- showing ------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def lab(self) -> Lab:
+        """The lab with what was changed here."""
+        return self.lab_app.lab.but(**self.given)
+
+    def show(self) -> None:
+        """Settings, and what is known of each class."""
+        wide = self.has_class("-wide")
+        self.query_one("#settings", Grid).show((key, (title, value)) for key, title, value in self._settings())
+        bench = self.bench
+        if bench is not None and id(bench) != self._of:
+            self._of = id(bench)
+            found = bench.run.enrichment
+            self.rows = {} if found is None else verdicts(found)
+            self._say(" ".join(enriching.verdict(found)) if found else "`p` shows what would be asked, `s` starts.")
+        cases = self.query_one("#cases", Grid)
+        cases.reshape(_columns(wide))
+        used = {one.class_id for one in bench.now.prompts.descriptions if one.use} if bench else set()
+        cases.show((key, ("✓" if key in used else "", row.name, row.state, row.text)) for key, row in self.rows.items())
+
+    def _say(self, text: str) -> None:
+        self.query_one("#said", Static).update(Text(safe(text, 600)))
+
+    def _settings(self) -> list[tuple[str, str, str]]:
+        """(key, name, value) of what can be changed."""
+        s, wanted = self.lab.settings, self.wanted
+        named = f"{len(wanted.classes)} marked: {', '.join(wanted.classes)}" if wanted.classes else f"the {wanted.worst} worst"
+        nobody = "nobody: only better names are tried" if not wanted.descriptions else "nobody: words come from the file"
+        return [
+            ("llm", "ask", s.llm + (f" at {s.base_url}" if s.base_url else "") if s.llm and not wanted.descriptions else nobody),
+            ("classes", "classes", named),
+            ("pack", "question", wanted.pack),
+            ("count", "texts", str(wanted.count)),
+            ("rivals", "rivals", str(wanted.rivals)),
+            ("place", "place", wanted.place),
+            ("keep", "keep", wanted.keep),
+            ("descriptions", "file", wanted.descriptions or "-"),
+            ("max_cost", "spend", f"at most ${s.max_cost:g}" if s.max_cost else "no limit"),
+        ]
+
+    # -- settings -----------------------------------------------------------------------------------------------------------------
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Enter: change a setting, or open a class."""
+        if event.data_table.id == "settings":
+            self.action_set()
+        else:
+            self.action_open()
+
+    def action_set(self) -> None:
+        """Ask for another value of the setting under the cursor."""
+        key = self.query_one("#settings", Grid).current or ""
+        picks: Mapping[str, Callable[[], list[tuple[str, str]]]] = {
+            "llm": lambda: [
+                ("", "nobody: only better names are tried"),
+                *((n, c.about) for n, (c, _) in self.lab.chats.items()),
+                (OTHER, ""),
+            ],
+            "pack": lambda: [*((pack.name, pack.about) for pack in self.lab.questions()), (OTHER, "a .toml file")],
+            "place": lambda: [(place, "") for place in PLACES],
+            "keep": lambda: [("better", "what helps clearly"), ("all", "everything")],
+        }
+        now = str(getattr(self.wanted, key, "")) if key != "llm" else self.lab.settings.llm
+        if key in picks:
+            self.app.push_screen(Pick(f"Which {key}?", picks[key](), now), lambda value: self._picked(key, value))
+        elif key == "classes":
+            self.app.push_screen(Line("How many of the worst classes?", str(self.wanted.worst)), lambda value: self._set(key, value))
+        else:
+            title = {"descriptions": "A file of descriptions (empty: none)", "max_cost": "US dollars to spend at most (0: no limit)"}
+            self.app.push_screen(Line(title.get(key, f"How many {key}?"), now.strip("-"), blank=True), lambda value: self._set(key, value))
+
+    def _picked(self, key: str, value: str | None) -> None:
+        if value == OTHER:
+            title = "The name of a model, or local:FILE.gguf" if key == "llm" else "A file with a question pack"
+            self.app.push_screen(Line(title), lambda text: self._set(key, text))
+        else:
+            self._set(key, value)
+
+    def _set(self, key: str, value: str | None) -> None:
+        """Take a value over. What cannot be used is told, and nothing changes."""
+        if value is None:
+            return
+        try:
+            if key == "classes":
+                self.wanted = replace(self.wanted, worst=int(value), classes=())
+            elif key in ("llm", "max_cost"):
+                given = {**self.given, key: value}
+                self.lab_app.lab.but(None, **given)
+                self.given = given
+            else:
+                kept: Any = int(value) if key in ("count", "rivals") else value
+                self.wanted = replace(self.wanted, **{key: kept})
+        except ValueError:
+            self.lab_app.tell(f"{value!r} is no number.", "warning")
+        except PromptlabError as error:
+            self.lab_app.fault(error)
+        self.show()
+
+    # -- asking -------------------------------------------------------------------------------------------------------------------
+
+    def action_plan(self) -> None:
+        """Show what would be asked."""
+        self._planned(lambda planned: None)
+
+    def _planned(self, then: Callable[[Planned], None]) -> None:
+        bench = self.bench
+        if bench is None:
+            self.lab_app.tell("No run is open.", "warning")
+            return
+        lab, wanted, run = self.lab, self.wanted, str(bench.run.path)
+        if wanted.descriptions or not lab.settings.llm:
+            self._say("Nobody is asked: " + ("words come from the file." if wanted.descriptions else "only better names are tried."))
+            then(Planned("", False, {}))
+            return
+
+        def shown(planned: Planned) -> None:
+            self.rows = planned.rows
+            self._say(planned.said)
+            self.show()
+            then(planned)
+
+        self.lab_app.work("see what would be asked", lambda listen: plan(lab.but(listen=listen), wanted, run), shown)
+
+    def action_start(self) -> None:
+        """Plan, ask before anything is sent to another machine, then go."""
+        self._planned(self._confirmed)
+
+    def _confirmed(self, planned: Planned) -> None:
+        if not planned.sends:
+            self._go()
+            return
+        asked = Confirm("Send these questions?", planned.said, "Send")
+        self.app.push_screen(asked, lambda yes: self._go() if yes else self.lab_app.tell("Nothing was sent."))
+
+    def _go(self) -> None:
+        bench = self.bench
+        if bench is None:
+            return
+        given = {"weights": bench.way} if bench.switched else {}
+        lab, wanted, run = self.lab.but(None, **given), self.wanted, str(bench.run.path)
+
+        def do(listen: Listener) -> RunResult:
+            def hear(event: Event) -> None:
+                listen(event)
+                if isinstance(event, Answered):
+                    self.post_message(Told(event))
+
+            return lab.but(listen=hear).enrich(wanted=wanted, run=run)
+
+        self.lab_app.work(f"enrich {_number(wanted)}", do, lambda made: self.lab_app.judged(made.run.name, made.report.lead))
+
+    def on_told(self, message: Told) -> None:
+        """A reply has come."""
+        message.stop()
+        event = message.event
+        if isinstance(event, Answered) and self.bench is not None:
+            titles = self.bench.now.classes.titles
+            key = self.bench.dataset.classes.ids[titles.index(event.about)] if event.about in titles else event.about
+            state = f"failed: {event.fault}" if event.fault else "answered before" if event.kept else "answered"
+            self.rows[key] = Row(event.about, state, " ".join(event.text.split()))
+            self.show()
+
+    # -- verdicts -----------------------------------------------------------------------------------------------------------------
+
+    def action_choose(self, how: str) -> None:
+        """Use, or leave out, all that is said of the class under the cursor."""
+        key = self.query_one("#cases", Grid).current
+        if key is None or self.bench is None or key not in self.bench.dataset.classes.ids:
+            self.lab_app.tell("Put the cursor on a class below.")
+        else:
+            self.lab_app.edit(Edit(EditKind(how), key))
+
+    def action_open(self) -> None:
+        """The class under the cursor."""
+        from promptlab.tui.screens.one_class import ClassPage
+
+        key, bench = self.query_one("#cases", Grid).current, self.bench
+        if bench is not None and key in bench.dataset.classes.ids:
+            self.app.push_screen(ClassPage(bench.dataset.classes.ids.index(key), tuple(self.rows)))
+
+    def action_copy(self) -> None:
+        """The table as text."""
+        self.app.copy_to_clipboard("\n".join(f"{safe(r.name)}\t{safe(r.state, 400)}\t{safe(r.text, 2000)}" for r in self.rows.values()))
+        self.lab_app.tell(f"Copied {many(len(self.rows), 'class', 'classes')}.")
+
+
+def plan(lab: Lab, wanted: Wanted, run: str) -> Planned:
+    """What would be asked of whom, in words; nothing is sent."""
+    asked, endpoint, estimate = lab.would_ask(wanted=wanted, run=run)
+    price = "unknown (no price is set)" if estimate.cost is None else f"about ${estimate.cost:.4f}"
+    who = f"{endpoint.model} ({endpoint.provider})"
+    left = estimate.questions - estimate.kept
+    said = (
+        f"{many(estimate.questions, 'question')} to {who}, {estimate.kept} answered before. Tokens, if each reply is right the first time: "
+        f"up to {estimate.tokens_in:,} in, {estimate.tokens_out:,} out. Price: {price}."
+    )
+    rows = {str(n): Row(one.about, "to ask", " ".join(one.text.split())) for n, one in enumerate(asked)}
+    return Planned(said, bool(left and endpoint.base_url and urlsplit(endpoint.base_url).hostname not in HERE), rows)
+
+
+def verdicts(found: Mapping[str, Any]) -> dict[str, Row]:
+    """{class id: what enrichment came to} of a run."""
+    made = {}
+    for one in found["classes"]:
+        moved = "" if one["before"] is None else f"{percent(one['before'])} → {percent(one['after'])} "
+        words: list[str] = one["texts"] or next((trial["texts"] for trial in one["trials"]), [])
+        made[str(one["id"])] = Row(str(one["class"]), moved + enriching.short(one), "; ".join(words))
+    return made
+
+
+def _number(wanted: Wanted) -> str:
+    return many(len(wanted.classes), "class", "classes") if wanted.classes else f"the {wanted.worst} worst classes"
+
+
+def _columns(wide: bool) -> list[Column]:
+    widths = (1, 24, 40, 60) if wide else (1, 16, 26, 26)
+    return [
+        Column(key, title, width)
+        for (key, title), width in zip((("use", ""), ("name", "class"), ("state", "verdict"), ("text", "words")), widths, strict=True)
+    ]
