@@ -191,8 +191,10 @@ class History:
         return (self._edits[self._at], self._states[self._at + 1]) if self._at < len(self._edits) else None
 
     def commit(self, edit: Edit) -> Path | None:
-        """Do an edit, and keep it: the file that says it now; None when it changes nothing. Raises UsageError when it cannot be done, or
-        when somebody else changed the prompts since this was opened."""
+        """Do an edit, and keep it: the file that says it now, the run's folder where there is none any more; None when it changes nothing.
+
+        Raises UsageError when it cannot be done, or when somebody else changed the prompts since this was opened.
+        """
         made = self.after(edit)
         if made.fingerprint == self.prompts.fingerprint:
             return None
@@ -259,7 +261,7 @@ class History:
             path = edits.file_of(self._run.path)
         self._seen = wanted
         self._append(line)
-        return path
+        return path if path.is_file() else self._run.path
 
     def _append(self, line: dict[str, Any]) -> None:
         """One more line, after the last whole one; a journal that leads nowhere begins anew."""
