@@ -123,6 +123,18 @@ def test_colours_reach_the_screen() -> None:
     asyncio.run(scene())
 
 
+def test_a_picture_can_be_made_with_what_it_shows() -> None:
+    async def scene() -> None:
+        app = App[None]()
+        async with app.run_test(size=(20, 12)) as pilot:
+            await app.mount(Picture(png(split(8, 8)), "[/x]"), Picture(b"", "b"))
+            await pilot.pause()
+            assert "▀" in "".join(text_of(app)[:6])
+            assert [text_of(app)[at].strip() for at in (5, 11)] == ["[/x]", "b"]
+
+    asyncio.run(scene())
+
+
 def bomb() -> bytes:
     """A PNG of a few bytes that claims 50,000 x 50,000 pixels."""
     whole = bytearray(png(Image.new("RGB", (1, 1))))

@@ -146,9 +146,14 @@ class Picture(Vertical):
     Picture > .picture--caption { height: 1; width: 1fr; text-align: center; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    def __init__(self, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, data: bytes | None = None, caption: Text | str = "", id: str | None = None, classes: str | None = None) -> None:
+        """data: as for `show`; None is for later."""
         super().__init__(id=id, classes=classes)
         self._canvas, self._caption = _Canvas(), Static("", classes="picture--caption", markup=False)
+        if data is None:
+            self._say(caption)
+        else:
+            self.show(data, caption)
 
     def compose(self) -> ComposeResult:
         yield self._canvas
