@@ -46,9 +46,10 @@ def graphics() -> bool:
     try:
         from textual_image import renderable
         from textual_image._terminal import get_cell_size
+
+        get_cell_size()  # asked once; later the app reads what the terminal answers
     except Exception:  # a package that is optional, and asks a terminal that may answer anything
         return False
-    get_cell_size()  # asked once; later the app reads what the terminal answers
     return way == "kitty" or renderable.Image is renderable.TGPImage
 
 
