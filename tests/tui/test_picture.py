@@ -1,9 +1,15 @@
 """Pictures in the terminal: the right colours at the right places, and a reason where there is none."""
 
 import asyncio
+import fcntl
 import io
+import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
 import zlib
 from collections.abc import Iterator
 
@@ -119,6 +125,18 @@ def test_colours_reach_the_screen() -> None:
             top, below = rows(app)[0][1], rows(app)[1][1]
             assert top[1].triplet == RED  # type: ignore[attr-defined]
             assert below[2].triplet == BLUE  # type: ignore[attr-defined]
+
+    asyncio.run(scene())
+
+
+def test_a_picture_can_be_made_with_what_it_shows() -> None:
+    async def scene() -> None:
+        app = App[None]()
+        async with app.run_test(size=(20, 12)) as pilot:
+            await app.mount(Picture(png(split(8, 8)), "[/x]"), Picture(b"", "b"))
+            await pilot.pause()
+            assert "▀" in "".join(text_of(app)[:6])
+            assert [text_of(app)[at].strip() for at in (5, 11)] == ["[/x]", "b"]
 
     asyncio.run(scene())
 
@@ -245,3 +263,37 @@ def test_with_kitty_the_picture_is_sent_once_and_taken_back(monkeypatch: pytest.
         assert [m.get("a") for m in sent].count("d") == [bool(m.get("U")) for m in sent].count(True)
 
     asyncio.run(scene())
+
+
+def asked_in_a_terminal(way: str, answers: bool, cells: int = 80) -> str:
+    """What `graphics` says in a terminal that does, or does not, answer as Kitty does."""
+    code = "from promptlab.tui.widgets.picture import graphics; print('it is', graphics())"
+    environment = {"PROMPTLAB_PICTURES": way, "KITTY_WINDOW_ID": "1", "PYTHONPATH": ":".join(sys.path), "TERM": "xterm-kitty"}
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if cells else 0, cells, cells * 10, 480))
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True)
+    os.close(its)
+    heard = b""
+    while select.select([ours], [], [], 30)[0]:
+        try:
+            fresh = os.read(ours, 4096)
+        except OSError:  # how the end of a terminal is told
+            break
+        heard += fresh
+        if answers and b"\x1b_G" in fresh:
+            os.write(ours, b"\x1b_Gi=" + fresh.partition(b"\x1b_Gi=")[2].partition(b",")[0] + b";OK\x1b\\")
+        if answers and b"\x1b[c" in fresh:
+            os.write(ours, b"\x1b[?62c")
+    os.close(ours)
+    assert process.wait(30) == 0, heard
+    return heard.decode().partition("it is ")[2].strip()
+
+
+@pytest.mark.parametrize(
+    ("way", "answers", "cells", "said"),
+    [("auto", True, 80, "True"), ("auto", False, 80, "False"), ("kitty", False, 80, "True"), ("auto", True, 0, "False")],
+)
+def test_a_terminal_is_asked_and_believed(way: str, answers: bool, cells: int, said: str) -> None:
+    pytest.importorskip("textual_image")
+    tries = range(3)  # a terminal has a tenth of a second to answer, which a busy machine may not have
+    assert any(asked_in_a_terminal(way, answers, cells) == said for _ in tries)

@@ -132,6 +132,28 @@ def test_it_is_hidden_when_idle_and_above_the_footer_when_not() -> None:
     asyncio.run(scene())
 
 
+def test_the_line_of_another_screen_goes_on_where_the_first_was() -> None:
+    async def scene() -> None:
+        app = Place()
+        async with app.run_test(size=(100, 10)) as pilot:
+            first, second = app.query_one(WorkLine), WorkLine(now=app.clock)
+            await app.mount(second)
+            second.take_over(first)
+            assert not second.working
+            first.begin("Run")
+            first.show(ENCODE)
+            first.show(Progressed("encode pictures", 0))
+            second.take_over(first)
+            app.clock.seconds += 10
+            second.show(Progressed("encode pictures", 100))
+            await pilot.pause()
+            assert second.working
+            assert "100/5,000 pictures  8:10 left  10/s" in second.render().plain
+            assert second.render().plain.endswith("esc: cancel")
+
+    asyncio.run(scene())
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:12])
 @pytest.mark.parametrize("width", [1, 20, 80])
 def test_outside_text_stays_text_and_the_line_one_line(text: str, width: int) -> None:

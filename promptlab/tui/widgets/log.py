@@ -52,8 +52,32 @@ def spoken(event: Event) -> tuple[str, str] | None:
     return None
 
 
+class Log:
+    """The lines, whether or not a screen shows them. It forgets the oldest beyond CAPACITY."""
+
+    def __init__(self, now: Callable[[], datetime] = datetime.now) -> None:
+        self._now = now
+        self.lines: list[Line] = []
+        self.watchers: list[Callable[[Line, Line | None], None]] = []
+        """Called with each new line, and the one that was forgotten for it."""
+
+    def tell(self, event: Event) -> None:
+        """Adds what an event says."""
+        said = spoken(event)
+        if said:
+            self.add(*said)
+
+    def add(self, level: str, text: str, when: datetime | None = None) -> None:
+        """Adds a line, as of now unless it says when; text from outside may hold anything."""
+        line = Line(when or self._now(), level if level in LEVELS else "note", safe(text, LONGEST))
+        self.lines.append(line)
+        gone = self.lines.pop(0) if len(self.lines) > CAPACITY else None
+        for watcher in self.watchers:
+            watcher(line, gone)
+
+
 class LogTable(ScrollView, can_focus=True):
-    """The log. It follows its end unless it was scrolled up, and forgets the oldest lines beyond CAPACITY."""
+    """A log on the screen. It follows its end unless it was scrolled up."""
 
     ALLOW_SELECT = True
     COMPONENT_CLASSES = {"log--quiet", "log--warning", "log--error", "log--saved"}  # noqa: RUF012 - Textual declares it so
@@ -65,28 +89,24 @@ class LogTable(ScrollView, can_focus=True):
     LogTable > .log--saved { color: $text-success; }
     """
 
-    loud_only: var[bool] = var(False)
+    loud_only: var[bool] = var(False, init=False)
     """Whether only warnings and errors are shown."""
 
-    def __init__(self, now: Callable[[], datetime] = datetime.now, id: str | None = None) -> None:
+    def __init__(self, log: Log, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._now = now
-        self._lines: list[Line] = []
-        self._shown: list[Line] = []
-        self._widest = 0
-        self._follows = True
+        self._source, self._shown = log, list[Line]()
+        self._widest, self._follows = 0, True
 
-    def tell(self, event: Event) -> None:
-        """Adds what an event says, as of now."""
-        said = spoken(event)
-        if said:
-            self.add(self._now(), *said)
+    def on_mount(self) -> None:
+        """Shows what there is, and from now on what comes."""
+        self._source.watchers.append(self._take)
+        self.watch_loud_only()
 
-    def add(self, when: datetime, level: str, text: str) -> None:
-        """Adds a line; text from outside may hold anything."""
-        line = Line(when, level if level in LEVELS else "note", safe(text, LONGEST))
-        self._lines.append(line)
-        gone = self._lines.pop(0) if len(self._lines) > CAPACITY else None
+    def on_unmount(self) -> None:
+        """Listens no more."""
+        self._source.watchers.remove(self._take)
+
+    def _take(self, line: Line, gone: Line | None) -> None:
         above = bool(gone and self._shown and self._shown[0] is gone)
         if above:
             self._shown.pop(0)
@@ -94,11 +114,6 @@ class LogTable(ScrollView, can_focus=True):
             self._shown.append(line)
             self._widest = max(self._widest, cell_len(line.plain))
         self._arrange(int(above))
-
-    def clear(self) -> None:
-        """Forgets all lines."""
-        self._lines, self._shown, self._widest, self._follows = [], [], 0, True
-        self._arrange()
 
     @property
     def lines(self) -> list[str]:
@@ -112,16 +127,19 @@ class LogTable(ScrollView, can_focus=True):
         return chosen or "\n".join(self.lines)
 
     def watch_loud_only(self) -> None:
-        self._shown = [line for line in self._lines if self._is_wanted(line)]
+        """Shows all lines anew, from the end."""
+        self._shown = [line for line in self._source.lines if self._is_wanted(line)]
         self._widest = max((cell_len(line.plain) for line in self._shown), default=0)
         self._follows = True
         self._arrange()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Whoever scrolls up reads; whoever scrolls to the end follows it again."""
         super().watch_scroll_y(old_value, new_value)
         self._follows = new_value >= self.max_scroll_y
 
     def on_resize(self, event: events.Resize) -> None:
+        """Stays where it was."""
         self._arrange()
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:

@@ -46,9 +46,10 @@ def graphics() -> bool:
     try:
         from textual_image import renderable
         from textual_image._terminal import get_cell_size
+
+        get_cell_size()  # asked once; later the app reads what the terminal answers
     except Exception:  # a package that is optional, and asks a terminal that may answer anything
         return False
-    get_cell_size()  # asked once; later the app reads what the terminal answers
     return way == "kitty" or renderable.Image is renderable.TGPImage
 
 
@@ -146,9 +147,14 @@ class Picture(Vertical):
     Picture > .picture--caption { height: 1; width: 1fr; text-align: center; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    def __init__(self, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, data: bytes | None = None, caption: Text | str = "", id: str | None = None, classes: str | None = None) -> None:
+        """data: as for `show`; None is for later."""
         super().__init__(id=id, classes=classes)
         self._canvas, self._caption = _Canvas(), Static("", classes="picture--caption", markup=False)
+        if data is None:
+            self._say(caption)
+        else:
+            self.show(data, caption)
 
     def compose(self) -> ComposeResult:
         yield self._canvas

@@ -70,6 +70,12 @@ class WorkLine(Widget):
         self._tick.resume()
         self.refresh()
 
+    def take_over(self, other: "WorkLine") -> None:
+        """Goes on where the line of another screen is."""
+        if other.working:
+            self.begin(other._title, other.hint)
+            self._began, self._works = other._began, dict(other._works)
+
     def end(self) -> None:
         """Hides the line."""
         self._works.clear()
