@@ -17,7 +17,7 @@ from promptlab.lab import Lab
 from promptlab.tui.bridge import Bridge, Told
 from promptlab.tui.commands import EVERYWHERE, Command, bindings
 from promptlab.tui.page import Page
-from promptlab.tui.widgets.log import LogTable
+from promptlab.tui.widgets.log import Log
 from promptlab.tui.widgets.picture import graphics
 from promptlab.tui.widgets.work import WorkLine
 from promptlab.types import Edit
@@ -47,7 +47,7 @@ class PromptlabApp(App[None]):
         self._line: WorkLine | None = None
         self._leaving, self._work_title = False, ""
         self.lab = lab.but(listen=Bridge(self.post_message))
-        self.logged = LogTable(id="log")
+        self.logged = Log()
 
     # -- coming and going ---------------------------------------------------------------------------------------------------------
 
@@ -180,9 +180,10 @@ class PromptlabApp(App[None]):
 
     def attach(self, line: WorkLine) -> None:
         """The line of the screen in front, where work shows how far it is."""
-        self._line = line
-        if self._bridge is not None:
-            line.begin(self._work_title, "ctrl+x: cancel")
+        before, self._line = self._line, line
+        if before is not None and before is not line:
+            line.take_over(before)
+            before.end()
 
     def work(self, title: str, do: Callable[[Listener], T], then: Callable[[T], None]) -> None:
         """Do something long in the background, then something with what it gave; one at a time."""

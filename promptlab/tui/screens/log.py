@@ -6,6 +6,7 @@ from typing import Any
 from promptlab.display import many
 from promptlab.tui.commands import Command
 from promptlab.tui.page import Page
+from promptlab.tui.widgets.log import LogTable
 
 
 class LogPage(Page):
@@ -19,20 +20,21 @@ class LogPage(Page):
     )
 
     def body(self) -> Iterable[Any]:
-        """The log itself belongs to the app: it begins before this screen."""
-        yield self.lab_app.logged
+        """The log belongs to the app: it begins before this screen."""
+        yield LogTable(self.lab_app.logged, id="log")
 
     def on_mount(self) -> None:
         """The log has the focus."""
         super().on_mount()
-        self.lab_app.logged.focus()
+        self.query_one(LogTable).focus()
 
     def action_loud(self) -> None:
         """Warnings and errors alone, or everything."""
-        self.lab_app.logged.loud_only = not self.lab_app.logged.loud_only
+        table = self.query_one(LogTable)
+        table.loud_only = not table.loud_only
 
     def action_copy(self) -> None:
         """The selected lines, else all."""
-        text = self.lab_app.logged.copied()
+        text = self.query_one(LogTable).copied()
         self.app.copy_to_clipboard(text)
         self.lab_app.tell(f"Copied {many(len(text.splitlines()), 'line')}.")
