@@ -22,10 +22,21 @@ from promptlab.tui.page import Page
 from promptlab.tui.widgets.grid import Column, Grid
 from promptlab.tui.widgets.line import Confirm, Line
 from promptlab.tui.widgets.pick import Pick
-from promptlab.types import Edit, EditKind
+from promptlab.types import Classes, Edit, EditKind
 
 HERE = ("127.0.0.1", "localhost", "::1")  # hosts that take no money
 OTHER = "another ..."
+TITLES = {
+    "llm": "Whom to ask?",
+    "classes": "How many of the worst classes? (Space marks single ones on the first screen.)",
+    "pack": "Which question?",
+    "count": "How many texts to ask for, of each class?",
+    "rivals": "How many rivals does the question name?",
+    "place": "Where do descriptions go?",
+    "keep": "What is kept?",
+    "descriptions": "A file of descriptions: .json, .jsonl, or CLASS<TAB>TEXT lines (empty: ask a language model)",
+    "max_cost": "US dollars to spend at most (0: no limit)",
+}
 
 
 class Row(NamedTuple):
@@ -165,12 +176,11 @@ class EnrichPage(Page):
         }
         now = str(getattr(self.wanted, key, "")) if key != "llm" else self.lab.settings.llm
         if key in picks:
-            self.app.push_screen(Pick(f"Which {key}?", picks[key](), now), lambda value: self._picked(key, value))
+            self.app.push_screen(Pick(TITLES[key], picks[key](), now), lambda value: self._picked(key, value))
         elif key == "classes":
-            self.app.push_screen(Line("How many of the worst classes?", str(self.wanted.worst)), lambda value: self._set(key, value))
-        else:
-            title = {"descriptions": "A file of descriptions (empty: none)", "max_cost": "US dollars to spend at most (0: no limit)"}
-            self.app.push_screen(Line(title.get(key, f"How many {key}?"), now.strip("-"), blank=True), lambda value: self._set(key, value))
+            self.app.push_screen(Line(TITLES[key], str(self.wanted.worst)), lambda value: self._set(key, value))
+        elif key:
+            self.app.push_screen(Line(TITLES[key], now, blank=True), lambda value: self._set(key, value))
 
     def _picked(self, key: str, value: str | None) -> None:
         if value == OTHER:
@@ -210,7 +220,7 @@ class EnrichPage(Page):
         if bench is None:
             self.lab_app.tell("No run is open.", "warning")
             return
-        lab, wanted, run = self.lab, self.wanted, str(bench.run.path)
+        lab, wanted, run, classes = self.lab, self.wanted, str(bench.run.path), bench.now.classes
         if wanted.descriptions or not lab.settings.llm:
             self._say("Nobody is asked: " + ("words come from the file." if wanted.descriptions else "only better names are tried."))
             then(Planned("", False, {}))
@@ -222,7 +232,7 @@ class EnrichPage(Page):
             self.show()
             then(planned)
 
-        self.lab_app.work("see what would be asked", lambda listen: plan(lab.but(listen=listen), wanted, run), shown)
+        self.lab_app.work("see what would be asked", lambda listen: plan(lab.but(listen), wanted, run, classes), shown)
 
     def action_start(self) -> None:
         """Plan, ask before anything is sent to another machine, then go."""
@@ -257,8 +267,7 @@ class EnrichPage(Page):
         message.stop()
         event = message.event
         if isinstance(event, Answered) and self.bench is not None:
-            titles = self.bench.now.classes.titles
-            key = self.bench.dataset.classes.ids[titles.index(event.about)] if event.about in titles else event.about
+            key = next(iter(keyed([event.about], self.bench.now.classes)))
             state = f"failed: {event.fault}" if event.fault else "answered before" if event.kept else "answered"
             self.rows[key] = Row(event.about, state, " ".join(event.text.split()))
             self.show()
@@ -287,7 +296,7 @@ class EnrichPage(Page):
         self.lab_app.tell(f"Copied {many(len(self.rows), 'class', 'classes')}.")
 
 
-def plan(lab: Lab, wanted: Wanted, run: str) -> Planned:
+def plan(lab: Lab, wanted: Wanted, run: str, classes: Classes) -> Planned:
     """What would be asked of whom, in words; nothing is sent."""
     asked, endpoint, estimate = lab.would_ask(wanted=wanted, run=run)
     price = "unknown (no price is set)" if estimate.cost is None else f"about ${estimate.cost:.4f}"
@@ -297,8 +306,17 @@ def plan(lab: Lab, wanted: Wanted, run: str) -> Planned:
         f"{many(estimate.questions, 'question')} to {who}, {estimate.kept} answered before. Tokens, if each reply is right the first time: "
         f"up to {estimate.tokens_in:,} in, {estimate.tokens_out:,} out. Price: {price}."
     )
-    rows = {str(n): Row(one.about, "to ask", " ".join(one.text.split())) for n, one in enumerate(asked)}
+    texts = (Row(one.about, "to ask", " ".join(one.text.split())) for one in asked)
+    rows = dict(zip(keyed([one.about for one in asked], classes), texts, strict=True))
     return Planned(said, bool(left and endpoint.base_url and urlsplit(endpoint.base_url).hostname not in HERE), rows)
+
+
+def keyed(titles: Iterable[str], classes: Classes) -> dict[str, str]:
+    """{class id: title} of classes that are known by their titles; of several with one title, each its own."""
+    left: dict[str, list[str]] = {}
+    for class_id, title in zip(classes.ids, classes.titles, strict=True):
+        left.setdefault(title, []).append(class_id)
+    return {(left[title].pop(0) if left.get(title) else title): title for title in titles}
 
 
 def verdicts(found: Mapping[str, Any]) -> dict[str, Row]:
