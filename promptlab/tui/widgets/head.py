@@ -25,8 +25,8 @@ class Places(Static):
         for one in GO:
             name = one.id.removeprefix("go.")
             here = name == self._mode
-            line.append(f" {one.key} ", "bold" if here else "dim")
-            line.append(f"{one.title} ", "reverse bold" if here else "")
+            line.append(f" {one.key}", "bold" if here else "dim")
+            line.append(f" {one.title} ", "reverse bold" if here else "")
             self._ends.append((line.cell_len, one.action))
         self.update(line)
 
