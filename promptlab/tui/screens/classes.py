@@ -101,7 +101,6 @@ class ClassesPage(Page):
         """The table has the focus."""
         self.query_one("#filter").display = False
         self.query_one(Grid).focus()
-        super().on_mount()
 
     # -- showing ------------------------------------------------------------------------------------------------------------------
 

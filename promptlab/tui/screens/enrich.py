@@ -102,7 +102,6 @@ class EnrichPage(Page):
 
     def on_mount(self) -> None:
         """Settings first."""
-        super().on_mount()
         self.query_one("#settings", Grid).focus()
 
     def on_screen_resume(self) -> None:
@@ -110,7 +109,6 @@ class EnrichPage(Page):
         if self.lab_app.picked:
             self.wanted, self.lab_app.picked = replace(self.wanted, classes=self.lab_app.picked), ()
             self.renew()
-        super().on_screen_resume()
 
     # -- showing ------------------------------------------------------------------------------------------------------------------
 

@@ -73,7 +73,6 @@ class FamiliesPage(Page):
 
     def on_mount(self) -> None:
         """The table has the focus."""
-        super().on_mount()
         self.query_one(Grid).focus()
 
     def show(self) -> None:

@@ -120,7 +120,6 @@ class ClassPage(Page):
 
     def on_mount(self) -> None:
         """Texts are in front."""
-        super().on_mount()
         self.query_one("#texts", Grid).focus()
 
     @property
