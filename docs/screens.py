@@ -41,9 +41,9 @@ async def take(name: str, size: tuple[int, int], keys: tuple[str, ...]) -> None:
 def main() -> None:
     """All of them, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(SHOWN), choices=[*SHOWN, []])
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(SHOWN)} (default: all)")
     SCREENS.mkdir(exist_ok=True)
-    for name in parser.parse_args().names:
+    for name in parser.parse_args().names or SHOWN:
         asyncio.run(take(name, *SHOWN[name]))
         print(SCREENS / f"{name}.svg")
 

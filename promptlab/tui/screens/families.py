@@ -150,7 +150,7 @@ def _cells(row: FamilyRow, most: float) -> tuple[str | Text, ...]:
     return (
         Text(safe(name, 200), "" if row.used else "dim", no_wrap=True, overflow="ellipsis"),
         percent(row.weight) if row.used else "aside",
-        bar(row.weight / most, BAR),
+        bar(row.weight / most, BAR, "cyan"),
         score,
         percent(row.accuracy),
     )

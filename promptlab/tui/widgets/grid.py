@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.text import Text
+from textual.binding import Binding
 from textual.widgets import DataTable
 
 from promptlab.display import safe
@@ -25,8 +26,11 @@ class _Cell(Text):
     rank = 0
 
 
-class Grid(DataTable[Text]):
+class Grid(DataTable[Text], inherit_bindings=False):
     """A table whose rows have keys. The cursor stays on its row when rows move, and only cells that changed are drawn."""
+
+    # Those of a DataTable but for enter, which is left to the screen: its footer says what enter does there.
+    BINDINGS = [one for one in DataTable.BINDINGS if isinstance(one, Binding) and one.key != "enter"]  # noqa: RUF012
 
     def __init__(self, columns: Sequence[Column], *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes, cursor_type="row", zebra_stripes=True, cell_padding=1)
