@@ -246,6 +246,7 @@ def rows_of(bench: Workbench) -> dict[str, _Row]:
     """{class id: its row}, worst first."""
     now, base, titles = bench.now.standing, bench.base, bench.now.classes.titles
     order = bench.order(now)
+    change = np.nan_to_num(now.accuracy - base.accuracy)
     order += sorted(set(range(len(titles))) - set(order))
     return {
         bench.dataset.classes.ids[c]: _Row(
@@ -253,7 +254,7 @@ def rows_of(bench: Workbench) -> dict[str, _Row]:
             titles[c],
             int(now.count[c]),
             float(now.accuracy[c]),
-            float(np.nan_to_num(now.accuracy[c] - base.accuracy[c])),
+            float(change[c]),
             float(now.cmm[c]),
             titles[now.taker[c]] if now.taker[c] >= 0 else "",
             float(now.lost[c]),
