@@ -41,7 +41,7 @@ def test_classes_are_those_of_the_run_worst_first(promptlab: Call, in_a_run: str
 
 
 def test_the_fields_that_can_be_sorted_by_are_those_of_a_row() -> None:
-    assert classes.FIELDS == ClassRow._fields
+    assert ClassRow._fields == classes.FIELDS
 
 
 def test_what_has_no_value_comes_last_either_way() -> None:
