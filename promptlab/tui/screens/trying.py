@@ -86,7 +86,9 @@ class TryPage(Page):
     def on_mount(self) -> None:
         """The files have the focus."""
         super().on_mount()
-        self.query_one("#files").focus()
+        files = self.query_one(PictureTree)
+        files.guide_depth = 2
+        files.focus()
         if not self.path:
             self.query_one(Picture).lack("enter: look at a picture   /: type a path")
 
@@ -215,7 +217,7 @@ def _short(path: str) -> str:
 
 
 def _columns(several: bool, wide: bool) -> list[Column]:
-    pairs = [("now", "as now", 30 if wide else 16), ("even", "uniform", 30 if wide else 16)]
-    first = [Column("picture", "picture", 24 if wide else 10)] if several else []
-    wider = 0 if several else 4
-    return [*first, *(c for key, title, w in pairs for c in (Column(key, title, w + wider), Column(f"{key}-share", "%", 5, True)))]
+    name, picture = ((11, 10), (19, 20))[wide] if several else ((17, 0), (30, 0))[wide]
+    first = [Column("picture", "picture", picture)] if several else []
+    pairs = (("now", "as now"), ("even", "uniform"))
+    return [*first, *(one for key, title in pairs for one in (Column(key, title, name), Column(f"{key}-share", "%", 5, True)))]
