@@ -24,7 +24,7 @@ from promptlab.tui.widgets.line import Confirm, Line
 from promptlab.tui.widgets.plots import spark
 
 MARK, OPEN = "● ", "▸ "
-WIDTHS = ((28, 40), (18, 40), (10, 10), (4, 5), (7, 7))
+WIDTHS = ((28, 1), (18, 2), (10, 0), (4, 0), (7, 0))  # at least, and of the room that is left
 LONGEST = 60  # columns of the line of past results
 
 
@@ -63,7 +63,7 @@ class RunsPage(Page):
     def body(self) -> Iterable[Any]:
         """The table, and a line of results."""
         with Vertical():
-            yield Grid(_columns(False), id="runs")
+            yield Grid(_columns(), id="runs")
             yield Static("", id="trend", markup=False)
 
     def on_mount(self) -> None:
@@ -75,11 +75,6 @@ class RunsPage(Page):
         """Other processes make runs, too, so the folder is read anew."""
         super().on_screen_resume()
         self.show()
-
-    def on_resize(self) -> None:
-        """Columns grow with the terminal."""
-        super().on_resize()
-        self.call_after_refresh(self._draw)
 
     # -- showing ------------------------------------------------------------------------------------------------------------------
 
@@ -94,7 +89,6 @@ class RunsPage(Page):
 
     def _draw(self) -> None:
         grid = self.query_one(Grid)
-        grid.reshape(_columns(self.has_class("-wide")))
         shown = listed(self.past.values())
         grid.show((name, self._cells(name, row)) for name, row in zip(self.past, shown.rows, strict=True))
         self.query_one("#trend", Static).update(
@@ -260,9 +254,8 @@ def _data(one: Past) -> tuple[str, str]:
     return str(one.manifest["data"]), str(one.manifest.get("pictures"))
 
 
-def _columns(wide: bool) -> list[Column]:
-    heads = listed([]).columns
+def _columns() -> list[Column]:
     return [
-        Column(head.lstrip("=>"), head.lstrip("=>").replace("accuracy", "acc"), width[wide], head.startswith(">"))
-        for head, width in zip(heads, WIDTHS, strict=True)
+        Column(head.lstrip("=>"), head.lstrip("=>").replace("accuracy", "acc"), width, head.startswith(">"), grow)
+        for head, (width, grow) in zip(listed([]).columns, WIDTHS, strict=True)
     ]

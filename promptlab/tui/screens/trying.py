@@ -81,7 +81,8 @@ class TryPage(Page):
             with Vertical(id="try"):
                 yield Picture(id="tried")
                 yield Static("", id="verdict", markup=False)
-                yield Grid(_columns(False, False), id="guesses")
+                yield Grid(_columns(False), id="one")
+                yield Grid(_columns(True), id="several")
 
     def on_mount(self) -> None:
         """The files have the focus."""
@@ -89,13 +90,9 @@ class TryPage(Page):
         files = self.query_one(PictureTree)
         files.guide_depth = 2
         files.focus()
+        self.query_one("#several").display = False
         if not self.path:
             self.query_one(Picture).lack("enter: look at a picture   /: type a path")
-
-    def on_resize(self) -> None:
-        """Columns grow with the terminal."""
-        super().on_resize()
-        self.call_after_refresh(self._draw)
 
     # -- showing ------------------------------------------------------------------------------------------------------------------
 
@@ -143,29 +140,37 @@ class TryPage(Page):
 
     def _draw(self) -> None:
         now, even = self.said
-        several, grid = len(now) > 1, self.query_one(Grid)
-        grid.reshape(_columns(several, self.has_class("-wide")))
-        if several:
-            grid.show((one.key, (_short(one.key), *_best(one), *_best(other))) for one, other in zip(now, even, strict=True))
-        else:
-            pairs = zip(now[0].top, even[0].top, strict=True) if now else ()
-            grid.show((f"{n}", (a, percent(p), b, percent(q))) for n, ((a, p), (b, q)) in enumerate(pairs))
+        one, several = self.query_one("#one", Grid), self.query_one("#several", Grid)
+        one.display, several.display = len(now) < 2, len(now) > 1
+        pairs = list(zip(now, even, strict=True))
+        several.show((a.key, (_short(a.key), *_best(a), *_best(b))) for a, b in pairs)
+        top = zip(now[0].top, even[0].top, strict=True) if now else ()
+        one.show((f"{n}", (a, percent(p), b, percent(q))) for n, ((a, p), (b, q)) in enumerate(top))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Of several pictures the one under the cursor is shown."""
-        key = self.query_one(Grid).current
+        key = self.query_one("#several", Grid).current
         if len(self.said[0]) > 1 and key and key != self._seen:
             self.run_worker(self._picture(key), group="picture", exclusive=True, exit_on_error=False)
 
     # -- doing --------------------------------------------------------------------------------------------------------------------
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """A second click on a picture of the table."""
+        if event.data_table.id == "several":
+            self.action_pick()
 
     def on_directory_tree_file_selected(self, event: DirectoryTree.FileSelected) -> None:
         """Enter on a file."""
         self.look(str(event.path))
 
     def action_pick(self) -> None:
-        """Look at the file under the cursor, or open its folder."""
-        self.query_one(PictureTree).action_select_cursor()
+        """Look at the picture under the cursor, of the tree or of the table."""
+        table = self.query_one("#several", Grid)
+        if table.has_focus and table.current:
+            self.look(table.current)
+        else:
+            self.query_one(PictureTree).action_select_cursor()
 
     def action_folder(self) -> None:
         """The folder under the cursor, or that of the file under it."""
@@ -216,8 +221,7 @@ def _short(path: str) -> str:
     return safe(Path(path).name or path, 60)
 
 
-def _columns(several: bool, wide: bool) -> list[Column]:
-    name, picture = ((11, 10), (19, 20))[wide] if several else ((17, 0), (30, 0))[wide]
-    first = [Column("picture", "picture", picture)] if several else []
+def _columns(several: bool) -> list[Column]:
+    name, first = (11, [Column("picture", "picture", 10, grow=1)]) if several else (17, [])
     pairs = (("now", "as now"), ("even", "uniform"))
-    return [*first, *(one for key, title in pairs for one in (Column(key, title, name), Column(f"{key}-share", "%", 5, True)))]
+    return [*first, *(one for key, title in pairs for one in (Column(key, title, name, grow=1), Column(f"{key}-share", "%", 5, True)))]
