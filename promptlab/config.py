@@ -181,6 +181,8 @@ def keys(folder: Path | None = None) -> dict[str, str]:
         raise UsageError(
             f"`{KEYS}` is {found!r} in {str(file)!r}; a table was expected.", 'Write `[keys]`, then lines like quit = "ctrl+q".'
         )
+    inner = {f"{name}.{rest}": key for name, part in found.items() if isinstance(part, dict) for rest, key in part.items()}
+    found = {name: key for name, key in found.items() if not isinstance(key, dict)} | inner  # `log.copy = "c"` is a table in TOML
     for name, key in found.items():
         if not isinstance(key, str) or not all(part.strip() for part in key.split(",")):
             raise UsageError(f"`{name}` of `[{KEYS}]` is {key!r} in {str(file)!r}; a key was expected.", 'For example "x" or "x,ctrl+x".')

@@ -26,7 +26,7 @@ from promptlab.workbench import Workbench, told
 T = TypeVar("T")
 
 
-class PromptlabApp(App[None]):
+class PromptlabApp(App[None], inherit_bindings=False):
     """`promptlab tui`."""
 
     TITLE = "promptlab"

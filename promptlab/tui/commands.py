@@ -57,5 +57,6 @@ EVERYWHERE = (
     Command("help", "question_mark,f1", "app.help", "Help", "Every key of this screen, and its command line."),
     Command("theme", "f2", "app.change_theme", "Theme", "Another look; it is remembered.", "", False),
     Command("palette", "ctrl+p", "app.command_palette", "Palette", "Find any command by its name.", "", False),
+    Command("interrupt", "ctrl+c", "app.help_quit", "Copy or quit?", "Copy what is selected by mouse; else say how to quit.", "", False),
     Command("quit", "q,ctrl+q", "app.quit", "Quit", "Back to the shell; edits are in the run already."),
 )

@@ -36,6 +36,11 @@ def test_a_given_folder_goes_before_this_one(tmp_path: Path) -> None:
     assert config.keys(tmp_path) == {"quit": "x"}
 
 
+def test_a_name_with_a_dot_need_not_be_quoted() -> None:
+    project('[keys]\nlog.copy = "c"\n"log.loud" = "w"\n')
+    assert config.keys() == {"log.copy": "c", "log.loud": "w"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -45,7 +50,7 @@ def test_a_given_folder_goes_before_this_one(tmp_path: Path) -> None:
         '[keys]\nquit = ""',
         '[keys]\nquit = "a,,b"',
         '[keys]\nquit = ["q"]',
-        '[keys.quit]\nx = "q"',
+        "[keys.quit]\nx = 3",
     ],
 )
 def test_keys_of_a_wrong_kind_are_a_usage_error(text: str) -> None:

@@ -90,7 +90,7 @@ def test_ranked_sorts_fills_its_place_and_says_what_it_shows() -> None:
             *rows, legend = plot.render().plain.split("\n")
             assert [len(row) for row in rows] == [60] * 4
             assert rows[-1] == "▃" * 20 + "█" * 40
-            assert legend.startswith("lowest 10.0% · median 50.0% · highest 90.0% · 3 classes")
+            assert legend.startswith("10.0% · median 50.0% · 90.0% · 3 classes")
             assert len(legend) <= 60
             await pilot.resize_terminal(90, 3)
             assert plot.render().plain.split("\n")[-1].endswith("3 classes · 1 without a value")

@@ -34,17 +34,17 @@ class _Row(NamedTuple):
     texts: int
 
 
-# (field, title, width where it is narrow and where there is room, whether it is a number, whether the lowest come first)
 COLUMNS = (
-    ("name", "class", 16, 28, False, True),
-    ("pictures", "n", 4, 6, True, False),
-    ("accuracy", "acc %", 5, 6, True, True),
-    ("change", "±", 6, 6, True, True),
-    ("cmm", "cmm", 7, 7, True, True),
-    ("rival", "taken by", 14, 24, False, True),
-    ("lost", "lost", 5, 6, True, False),
-    ("texts", "texts", 5, 5, True, False),
+    Column("name", "class", 16, grow=3),
+    Column("pictures", "n", 4, True, grow=0),
+    Column("accuracy", "acc %", 5, True),
+    Column("change", "±", 6, True),
+    Column("cmm", "cmm", 7, True),
+    Column("rival", "taken by", 14, grow=2),
+    Column("lost", "lost", 5, True),
+    Column("texts", "texts", 5, True),
 )
+MOST_FIRST = ("pictures", "lost", "texts")  # sorted by these, the highest come first
 
 
 class ClassesPage(Page):
@@ -92,7 +92,7 @@ class ClassesPage(Page):
         with Horizontal():
             with Vertical(id="main"):
                 yield Input(placeholder="letters of a name; enter: to the table, esc: all classes", id="filter")
-                yield Grid(self._columns(False), id="classes")
+                yield Grid(COLUMNS, id="classes")
             with Vertical(id="side"):
                 yield Ranked(id="ranked")
                 yield Static("", id="about", markup=False)
@@ -101,20 +101,15 @@ class ClassesPage(Page):
         """The table has the focus."""
         self.query_one("#filter").display = False
         self.query_one(Grid).focus()
-        super().on_mount()
-
-    def _columns(self, wide: bool) -> list[Column]:
-        return [Column(field, title, broad if wide else narrow, number) for field, title, narrow, broad, number, _ in COLUMNS]
 
     # -- showing ------------------------------------------------------------------------------------------------------------------
 
     def show(self) -> None:
         """The table as it is now; names alone while the run is being opened."""
         grid = self.query_one(Grid)
-        grid.reshape(self._columns(self.has_class("-wide")))
         bench = self.bench
         if bench is None:
-            grid.show((name, (name, *[""] * 7)) for name in self.lab_app.opening_names)
+            grid.show((f"? {n}", (name, *[""] * 7)) for n, name in enumerate(self.lab_app.opening_names))
             return
         rows = rows_of(bench)
         self.rows = self._ordered({key: row for key, row in rows.items() if self._find in row.name.casefold()})
@@ -123,18 +118,13 @@ class ClassesPage(Page):
         self.query_one(Ranked).set_values(bench.now.standing.accuracy.tolist())
         self._about()
 
-    def on_resize(self) -> None:
-        """Columns grow with the terminal."""
-        super().on_resize()
-        self.call_after_refresh(self.show)
-
     def _titles(self, bench: Workbench) -> dict[str, str]:
         titles = {} if bench.labelled else {"accuracy": "agree"}
-        title = next((titles.get(field, title) for field, title, *_ in COLUMNS if field == self._sort), "")
+        title = next((titles.get(one.key, one.title) for one in COLUMNS if one.key == self._sort), "")
         return titles | ({self._sort: f"{title}{'▾' if self._turned else '▴'}"} if title else {})
 
     def _ordered(self, rows: dict[str, _Row]) -> dict[str, _Row]:
-        lowest = next((first for field, *_, first in COLUMNS if field == self._sort), True)
+        lowest = self._sort not in MOST_FIRST
         place = _Row._fields.index(self._sort)
 
         def rank(pair: tuple[str, _Row]) -> Any:
@@ -219,7 +209,7 @@ class ClassesPage(Page):
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        fields = ["worst", *(field for field, *_ in COLUMNS)]
+        fields = ["worst", *(one.key for one in COLUMNS)]
         self._sort, self._turned = fields[(fields.index(self._sort) + 1) % len(fields)], False
         self.show()
 
@@ -243,7 +233,7 @@ class ClassesPage(Page):
 
     def action_copy(self) -> None:
         """The table as Markdown."""
-        head = [title for _, title, *_ in COLUMNS]
+        head = [one.title for one in COLUMNS]
         lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
         for key, row in self.rows.items():
             cells = (cell.plain if isinstance(cell, Text) else safe(cell) for cell in self._cells(key, row))

@@ -26,6 +26,13 @@ from promptlab.types import Classes, Edit, EditKind
 
 HERE = ("127.0.0.1", "localhost", "::1")  # hosts that take no money
 OTHER = "another ..."
+SETTINGS = (Column("name", "setting", 12), Column("value", "", 50, grow=1))
+CASES = (
+    Column("use", "", 1),
+    Column("name", "class", 16, grow=1),
+    Column("state", "verdict", 26, grow=2),
+    Column("text", "words", 26, grow=3),
+)
 TITLES = {
     "llm": "Whom to ask?",
     "classes": "How many of the worst classes? (Space marks single ones on the first screen.)",
@@ -89,13 +96,12 @@ class EnrichPage(Page):
     def body(self) -> Iterable[Any]:
         """Settings, a line in words, a table of classes."""
         with Vertical():
-            yield Grid([Column("name", "setting", 12), Column("value", "", 60)], id="settings")
+            yield Grid(SETTINGS, id="settings")
             yield Static("", id="said", markup=False)
-            yield Grid(_columns(False), id="cases")
+            yield Grid(CASES, id="cases")
 
     def on_mount(self) -> None:
         """Settings first."""
-        super().on_mount()
         self.query_one("#settings", Grid).focus()
 
     def on_screen_resume(self) -> None:
@@ -103,12 +109,6 @@ class EnrichPage(Page):
         if self.lab_app.picked:
             self.wanted, self.lab_app.picked = replace(self.wanted, classes=self.lab_app.picked), ()
             self.renew()
-        super().on_screen_resume()
-
-    def on_resize(self) -> None:
-        """Columns grow with the terminal."""
-        super().on_resize()
-        self.call_after_refresh(self.show)
 
     # -- showing ------------------------------------------------------------------------------------------------------------------
 
@@ -119,7 +119,6 @@ class EnrichPage(Page):
 
     def show(self) -> None:
         """Settings, and what is known of each class."""
-        wide = self.has_class("-wide")
         self.query_one("#settings", Grid).show((key, (title, value)) for key, title, value in self._settings())
         bench = self.bench
         if bench is not None and id(bench) != self._of:
@@ -128,7 +127,6 @@ class EnrichPage(Page):
             self.rows = {} if found is None else verdicts(found)
             self._say(" ".join(enriching.verdict(found)) if found else "`p` shows what would be asked, `s` starts.")
         cases = self.query_one("#cases", Grid)
-        cases.reshape(_columns(wide))
         used = {one.class_id for one in bench.now.prompts.descriptions if one.use} if bench else set()
         cases.show((key, ("✓" if key in used else "", row.name, row.state, row.text)) for key, row in self.rows.items())
 
@@ -331,11 +329,3 @@ def verdicts(found: Mapping[str, Any]) -> dict[str, Row]:
 
 def _number(wanted: Wanted) -> str:
     return many(len(wanted.classes), "class", "classes") if wanted.classes else f"the {wanted.worst} worst classes"
-
-
-def _columns(wide: bool) -> list[Column]:
-    widths = (1, 24, 40, 60) if wide else (1, 16, 26, 26)
-    return [
-        Column(key, title, width)
-        for (key, title), width in zip((("use", ""), ("name", "class"), ("state", "verdict"), ("text", "words")), widths, strict=True)
-    ]

@@ -20,6 +20,13 @@ from promptlab.workbench import FamilyRow
 
 WAYS = ("uniform", "shrunk", "cpe", "zpe", "carprt", "forward", "top-3")
 BAR = 12
+COLUMNS = (
+    Column("family", "family", 31, grow=1),
+    Column("weight", "weight %", 8, True),
+    Column("bar", "", BAR),
+    Column("score", "score", 8, True),
+    Column("accuracy", "acc %", 6, True),
+)
 
 
 class FamiliesPage(Page):
@@ -62,24 +69,17 @@ class FamiliesPage(Page):
         """A line about the weighting, and the table."""
         with Vertical():
             yield Static("", id="weighting", markup=False)
-            yield Grid(_columns(False), id="families")
+            yield Grid(COLUMNS, id="families")
 
     def on_mount(self) -> None:
         """The table has the focus."""
-        super().on_mount()
         self.query_one(Grid).focus()
-
-    def on_resize(self) -> None:
-        """Columns grow with the terminal."""
-        super().on_resize()
-        self.call_after_refresh(self.show)
 
     def show(self) -> None:
         """Weights and scores as they are now."""
         bench, grid = self.bench, self.query_one(Grid)
         if bench is None:
             return
-        grid.reshape(_columns(self.has_class("-wide")))
         rows = bench.families()
         most = max((row.weight for row in rows), default=1) or 1
         grid.show((row.template.source, _cells(row, most)) for row in rows)
@@ -144,23 +144,13 @@ class FamiliesPage(Page):
         self.lab_app.tell(f"Copied {many(sum(row.used for row in rows), 'template')}.")
 
 
-def _columns(wide: bool) -> list[Column]:
-    return [
-        Column("family", "family", 60 if wide else 31),
-        Column("weight", "weight %", 8, True),
-        Column("bar", "", BAR),
-        Column("score", "score", 8, True),
-        Column("accuracy", "acc %", 6, True),
-    ]
-
-
 def _cells(row: FamilyRow, most: float) -> tuple[str | Text, ...]:
     name = row.template.name if row.used else f"- {row.template.name}"
     score = "" if row.score is None else f"{row.score:.4g}"
     return (
         Text(safe(name, 200), "" if row.used else "dim", no_wrap=True, overflow="ellipsis"),
         percent(row.weight) if row.used else "aside",
-        bar(row.weight / most, BAR),
+        bar(row.weight / most, BAR, "cyan"),
         score,
         percent(row.accuracy),
     )

@@ -25,7 +25,6 @@ class LogPage(Page):
 
     def on_mount(self) -> None:
         """The log has the focus."""
-        super().on_mount()
         self.query_one(LogTable).focus()
 
     def action_loud(self) -> None:

@@ -22,8 +22,19 @@ PANES = ("texts", "descriptions", "pictures")
 PICTURES = 4  # most wrong, and as many most right
 HINT = "enter: encode it and show what changes   esc: leave it as it is"
 """Under every line of text."""
-TEXTS = ((34, 60), (6, 6), (7, 7), (5, 5), (6, 6))
-SAID = ((3, 3), (36, 56), (7, 8), (20, 40))
+TEXTS = (
+    Column("text", "text", 34, grow=1),
+    Column("weight", "weight", 6, True),
+    Column("cmm", "margin", 7, True),
+    Column("accuracy", "acc %", 5, True),
+    Column("tokens", "tokens", 6, True),
+)
+SAID = (
+    Column("use", "", 1),
+    Column("text", "description", 34, grow=2),
+    Column("place", "place", 7),
+    Column("verdict", "verdict", 22, grow=3),
+)
 
 
 class ClassPage(Page):
@@ -102,14 +113,13 @@ class ClassPage(Page):
         yield Static("", id="summary", markup=False)
         with Horizontal(id="panes"):
             with Vertical(id="words"):
-                yield Grid(_text_columns(False), id="texts", classes="-front")
-                yield Grid(_said_columns(False), id="descriptions")
+                yield Grid(TEXTS, id="texts", classes="-front")
+                yield Grid(SAID, id="descriptions")
             with VerticalScroll(id="pictures"):
                 yield Static("", id="no-pictures", markup=False)
 
     def on_mount(self) -> None:
         """Texts are in front."""
-        super().on_mount()
         self.query_one("#texts", Grid).focus()
 
     @property
@@ -135,12 +145,10 @@ class ClassPage(Page):
         except PromptlabError as error:
             self.lab_app.fault(error)
             return
-        wide = self.has_class("-wide")
         self._texts, self._said = texts, bench.descriptions(c)
         table, said = self.query_one("#texts", Grid), self.query_one("#descriptions", Grid)
-        table.reshape(_text_columns(wide))
         table.show((f"{n}", self._text_cells(row)) for n, row in enumerate(self._texts))
-        said.reshape(_said_columns(wide))
+        said.set_class(not self._said, "-empty")
         said.show((f"{n}", _said_cells(one)) for n, one in enumerate(self._said))
         await self._show_pictures(bench, c)
         if missing := [row.text for row in texts if row.text not in self._tokens]:
@@ -316,22 +324,6 @@ def _picture(bench: Workbench, key: str, caption: str) -> Picture:
     except PromptlabError as error:
         made.lack(error.message, caption)
     return made
-
-
-def _text_columns(wide: bool) -> list[Column]:
-    heads = (
-        ("text", "text", False),
-        ("weight", "weight", True),
-        ("cmm", "margin", True),
-        ("accuracy", "acc %", True),
-        ("tokens", "tokens", True),
-    )
-    return [Column(key, title, width[wide], number) for (key, title, number), width in zip(heads, TEXTS, strict=True)]
-
-
-def _said_columns(wide: bool) -> list[Column]:
-    heads = (("use", "", False), ("text", "description", False), ("place", "place", False), ("verdict", "verdict", False))
-    return [Column(key, title, width[wide], number) for (key, title, number), width in zip(heads, SAID, strict=True)]
 
 
 def _said_cells(one: Description) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.text import Text
+from textual.binding import Binding
 from textual.widgets import DataTable
 
 from promptlab.display import safe
@@ -14,8 +15,9 @@ class Column(NamedTuple):
 
     key: str
     title: str
-    width: int
+    width: int  # at least
     number: bool = False  # numbers align right
+    grow: int = 0  # its part of the room that is left
 
 
 class _Cell(Text):
@@ -24,8 +26,11 @@ class _Cell(Text):
     rank = 0
 
 
-class Grid(DataTable[Text]):
+class Grid(DataTable[Text], inherit_bindings=False):
     """A table whose rows have keys. The cursor stays on its row when rows move, and only cells that changed are drawn."""
+
+    # Those of a DataTable but for enter, which is left to the screen: its footer says what enter does there.
+    BINDINGS = [one for one in DataTable.BINDINGS if isinstance(one, Binding) and one.key != "enter"]  # noqa: RUF012
 
     def __init__(self, columns: Sequence[Column], *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes, cursor_type="row", zebra_stripes=True, cell_padding=1)
@@ -40,12 +45,15 @@ class Grid(DataTable[Text]):
         for one in self._specs:
             self.add_column(Text(one.title, justify="right" if one.number else "left"), width=one.width, key=one.key)
 
-    def reshape(self, columns: Sequence[Column]) -> None:
-        """Other columns, or other widths; the rows are gone until they are shown again."""
-        if list(columns) != self._specs:
-            self._specs, self._held = list(columns), {}
-            self.clear(columns=True)
-            self._head()
+    def on_resize(self) -> None:
+        """Columns that grow share the room that is left."""
+        left = self.size.width - 1 - sum(one.width + 2 * self.cell_padding for one in self._specs)  # 1: the scrollbar
+        parts = sum(one.grow for one in self._specs)
+        for spec, column in zip(self._specs, self.ordered_columns, strict=True):
+            column.width = spec.width + max(left, 0) * spec.grow // max(parts, 1)
+        self._require_update_dimensions = True
+        self._update_count += 1
+        self.refresh()
 
     def retitle(self, titles: Mapping[str, str]) -> None:
         """Other titles for some columns, by key."""
@@ -87,7 +95,7 @@ class Grid(DataTable[Text]):
     @staticmethod
     def _cell(cell: str | Text, spec: Column) -> "_Cell":
         made = _Cell(justify="right" if spec.number else "left", no_wrap=True, overflow="ellipsis")
-        made.append(cell if isinstance(cell, Text) else safe(cell, max(spec.width, 1)))
+        made.append(cell if isinstance(cell, Text) else safe(cell))
         return made
 
     @property

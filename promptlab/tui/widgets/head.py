@@ -1,5 +1,8 @@
 """The two lines on top of every screen: where one is, and how the run stands."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -7,8 +10,9 @@ from textual.events import Click
 from textual.widgets import Static
 
 from promptlab.display import many, safe
-from promptlab.report.tables import percent, signed
+from promptlab.report.tables import percent, signed, with_interval
 from promptlab.tui.commands import GO
+from promptlab.types import Interval
 from promptlab.workbench import Headline, Workbench
 
 
@@ -25,8 +29,8 @@ class Places(Static):
         for one in GO:
             name = one.id.removeprefix("go.")
             here = name == self._mode
-            line.append(f" {one.key} ", "bold" if here else "dim")
-            line.append(f"{one.title} ", "reverse bold" if here else "")
+            line.append(f" {one.key}", "bold" if here else "dim")
+            line.append(f" {one.title} ", "reverse bold" if here else "")
             self._ends.append((line.cell_len, one.action))
         self.update(line)
 
@@ -70,7 +74,18 @@ def headline(bench: Workbench, width: int) -> Text:
         line.append("  │ ", "dim")
         line.append(f"{many(done, 'edit')}: " if done else "since the run: ")
         line.append_text(since(head))
+    if wide:
+        line.append(judged(bench.run.result), "dim")
     return line
+
+
+def judged(result: Mapping[str, Any] | None) -> str:
+    """What the run came to on the half that nothing was tuned on; nothing without labels, or before it is finished."""
+    try:
+        worst = result["result"]["worst"]  # type: ignore[index]
+        return f"  │ judged: worst-{worst['k']} {with_interval(worst['fixed'], Interval(*worst['fixed_interval']))}"
+    except (KeyError, TypeError):  # no result, one without labels, or one that somebody else wrote
+        return ""
 
 
 def figures(head: Headline) -> list[tuple[str, str]]:

@@ -67,7 +67,7 @@ class Ranked(Widget):
             return f"nothing to show{without}"
         low, middle, high = (v / self._top for v in (self._values[0], statistics.median(self._values), self._values[-1]))
         counted = many(len(self._values), self._thing, self._things)
-        return f"lowest {low:.1%} · median {middle:.1%} · highest {high:.1%} · {counted}{without}"
+        return f"{low:.1%} · median {middle:.1%} · {high:.1%} · {counted}{without}"
 
 
 def columns(values: Sequence[float], width: int, height: int, top: float = 1.0) -> list[str]:

@@ -5,7 +5,7 @@ Nothing here looks at the eval half: whoever edits by what they see would tune o
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,10 +17,10 @@ from promptlab.describing import Describer
 from promptlab.errors import DataError, MismatchError, UsageError
 from promptlab.events import Listener, ignore
 from promptlab.prompts.edits import Prompts
-from promptlab.prompts.history import History, told
+from promptlab.prompts.history import History
 from promptlab.runs import Run, load_classifier
 from promptlab.score.classifier import joined
-from promptlab.score.live import Live, Moved, Standing, moved
+from promptlab.score.live import Live, Standing, moved
 from promptlab.score.reducers import default_k
 from promptlab.types import (
     Array,
@@ -36,102 +36,13 @@ from promptlab.types import (
     LabelSource,
     Template,
 )
+from promptlab.workbench.views import FamilyRow, Headline, Now, Seen, TextRow
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
 
-__all__ = ["FamilyRow", "Headline", "Now", "Seen", "TextRow", "Workbench", "told"]
-
 MOST_CELLS = 250_000_000  # similarities that are held: a gigabyte
 OF_ALL = (EditKind.ADD, EditKind.REMOVE, EditKind.TOGGLE)  # edits that move every class; the others move one
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Now:
-    """Everything as it is after the last edit."""
-
-    prompts: Prompts
-    """What is said."""
-    classes: Classes
-    """The C classes, under the names of the prompts."""
-    standing: Standing
-    """How every class stands on tune."""
-    weights: Array
-    """(K,) or (K, C) f8: of the families in use; each column sums to 1."""
-    texts: Array
-    """(C,) int: texts of each class, over all families in use."""
-    done: int
-    """Edits that can be undone."""
-    undone: int
-    """Edits that can be done again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """The figures of all classes together, on tune, which prompts are edited on: they flatter, and only a new run can judge."""
-
-    images: int
-    """On how many images."""
-    labelled: bool
-    """Whether the labels are true ones; else accuracies say how much the first ensemble agrees."""
-    accuracy: float
-    """Share of images."""
-    mean: float
-    """Mean of the class accuracies."""
-    zeros: int
-    """Classes that win none of their images."""
-    k: int
-    """How many worst classes are followed."""
-    worst: float
-    """Mean accuracy of the worst classes of the run's baseline; without labels of the run's classifier."""
-    cmm: float
-    """Mean over classes of cmm, in cosine units."""
-    since: Moved
-    """Against the run's own classifier."""
-
-
-@dataclass(frozen=True, slots=True)
-class FamilyRow:
-    """One family."""
-
-    template: Template
-    """What it says."""
-    used: bool
-    """Whether it takes part."""
-    weight: float
-    """Its weight, mean over classes; 0 when it is set aside."""
-    score: float | None
-    """What the weights are made from, when they were made; None where it was not weighed then."""
-    accuracy: float | None
-    """Share of tune that it wins alone; None where nobody knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextRow:
-    """One text of a class."""
-
-    template: Template
-    """Its family."""
-    text: str
-    """The words that are encoded."""
-    own: bool
-    """Whether it stands in for what the family would say."""
-    weight: float
-    """Of its family for this class."""
-    cmm: float
-    """Mean margin of the class's images if this text alone were its row, in cosine units; NaN without images."""
-    accuracy: float
-    """Share of the class's images that it would win; NaN without images."""
-    too_long: bool
-    """Whether the encoder cuts it."""
-
-
-class Seen(NamedTuple):
-    """One image of a class."""
-
-    key: str
-    rival: int  # the class that takes it, or comes next
-    margin: float  # label - rival, in cosine units
 
 
 class _Cells(NamedTuple):

@@ -1,0 +1,130 @@
+"""How long the terminal UI takes from an edit to the figures on the screen, with texts that are encoded already.
+
+    python bench/edits.py [--classes 1000] [--pictures 10000] [--repeat 9]
+
+Makes features of random pictures around the text vectors of random names by the embedded model, runs promptlab on them, opens the run, and
+then undoes and does again one edit of each kind: the median and the slowest, of the workbench alone and of the app from the key to the
+drawn table. Opening it, sorting and scrolling are timed, too.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from promptlab.config import Settings
+from promptlab.encode.text import encode_grid
+from promptlab.events import ignore
+from promptlab.lab import Lab
+from promptlab.prompts.compose import compose
+from promptlab.prompts.templates import template
+from promptlab.tui.app import PromptlabApp
+from promptlab.tui.widgets.grid import Grid
+from promptlab.types import Classes, Edit, EditKind, unit
+
+LETTERS = "bcdfghklmnprstvw"
+
+
+def world(lab: Lab, folder: Path, classes: int, pictures: int) -> Path:
+    """A features file: pictures around the vectors of made-up names, half of them for tune."""
+    say, rng = random.Random(0), np.random.default_rng(0)
+    names = [f"{''.join(say.choice(LETTERS) + say.choice('aeiou') for _ in range(3))} {n}" for n in range(classes)]
+    encoder = lab.encoder("mini")
+    bank, _ = encode_grid(compose(Classes.of(names), [template("a photo of a {}.")]), encoder, lab.cache, ignore)
+    labels = np.arange(2 * pictures) % classes
+    x = unit(bank.z[0][labels] + 0.05 * rng.normal(size=(len(labels), bank.z.shape[2]))).astype(np.float32)
+    file = folder / "world.npz"
+    np.savez(file, features=x, labels=labels, names=np.array(names), encoder=np.array("mini"))
+    return file
+
+
+def timed(do: Callable[[], object], repeat: int) -> list[float]:
+    """Seconds of each time."""
+    found = []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        do()
+        found.append(time.perf_counter() - began)
+    return found
+
+
+def told(what: str, seconds: list[float]) -> None:
+    print(f"{what:34}{1000 * statistics.median(seconds):9.0f} ms{1000 * max(seconds):9.0f} ms", flush=True)
+
+
+def edits(run: Path, class_id: str, source: str) -> dict[str, Edit]:
+    """One of each kind."""
+    return {
+        "text": Edit(EditKind.TEXT, class_id, source, ("a nice photo of the thing.",)),
+        "rename": Edit(EditKind.RENAME, class_id, "", ("sparrow",)),
+        "describe": Edit(EditKind.DESCRIBE, class_id, "", ("a small brown bird",)),
+        "leave": Edit(EditKind.LEAVE, class_id),
+        "toggle a family": Edit(EditKind.TOGGLE, of=source),
+        "add a template": Edit(EditKind.ADD, words=("a fine photo of the {}.",)),
+    }
+
+
+async def on_screen(lab: Lab, repeat: int) -> None:
+    """From the key to the table, drawn."""
+    app = PromptlabApp(lab)
+    async with app.run_test(size=(140, 45)) as pilot:
+        began = time.perf_counter()
+        while app.bench is None:
+            await pilot.pause(0.01)
+        await pilot.pause()
+        told("open, with the screen", [time.perf_counter() - began])
+
+        async def press(key: str, until: Callable[[], bool]) -> float:
+            began = time.perf_counter()
+            await pilot.press(key)
+            while not until():
+                await asyncio.sleep(0.001)
+            await pilot.pause()
+            return time.perf_counter() - began
+
+        def moved(version: int) -> Callable[[], bool]:
+            return lambda: app.version > version
+
+        app.edit(Edit(EditKind.RENAME, app.bench.dataset.classes.ids[0], "", ("sparrow",)))
+        await pilot.pause(2)
+        told("app: undo and redo a rename", [await press("uU"[n % 2], moved(app.version)) for n in range(2 * repeat)])
+        told("app: sort", [await press("s", lambda: True) for _ in range(repeat)])
+        app.screen.query_one(Grid).focus()
+        told("app: one page down", [await press("pagedown", lambda: True) for _ in range(repeat)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--classes", type=int, default=1000)
+    parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--repeat", type=int, default=9)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        lab = Lab(Settings.load({"weights": "uniform"}))
+        run = lab.run(str(world(lab, Path(place), given.classes, given.pictures))).run
+        print(f"{given.classes} classes, {given.pictures} pictures on tune, {len(lab.prompts()[1].templates)} templates")
+        print(f"{'':34}{'median':>12}{'slowest':>12}")
+        began = time.perf_counter()
+        bench = lab.workbench()
+        told("open", [time.perf_counter() - began])
+        class_id, source = bench.dataset.classes.ids[3], bench.now.prompts.templates[0].source
+        for what, edit in edits(run.path, class_id, source).items():
+            bench.edit(edit)
+            told(f"{what}: undo and redo", timed(bench.undo, 1) + timed(bench.redo, 1) + timed(bench.undo, 1) + timed(bench.redo, 1))
+        told("headline", timed(lambda: bench.headline, given.repeat))
+        told("texts of a class", timed(lambda: bench.texts(3), given.repeat))
+        for _ in edits(run.path, class_id, source):
+            bench.undo()
+        asyncio.run(on_screen(lab, given.repeat))
+
+
+if __name__ == "__main__":
+    main()
