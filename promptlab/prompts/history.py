@@ -164,6 +164,11 @@ class History:
         return _replayed(run, classes, now) or cls(run, classes, now)
 
     @property
+    def first(self) -> Prompts:
+        """The prompts before the first edit."""
+        return self._first
+
+    @property
     def prompts(self) -> Prompts:
         """The prompts as they are now."""
         return self._states[self._at]

@@ -74,7 +74,7 @@ class Workbench:
         classes = prompts.apply(self.dataset.classes)
         self._cells = self._encoded(prompts, classes, self._known(prompts), range(len(classes)))
         self._live = Live(self.tune, self._rows(prompts, self._even(prompts)), np.zeros(len(classes)))
-        self._label = self._labels(prompts, classes)
+        self._label = self._labels(prompts if history is None else history.first)
         self._live.put(self._rows(prompts, self._weights(prompts)) if self._kept is None else self._kept.weight, self._offsets)
         self.base = self._live.standing(self._label)
         self._worst = self._followed()
@@ -108,13 +108,13 @@ class Workbench:
         found = (self.run.result or {}).get("families", [])
         self._scores = {one["name"]: (one.get("score"), one.get("accuracy")) for one in found}
 
-    def _labels(self, prompts: Prompts, classes: Classes) -> Array:
-        """The right answers, held from here on: true ones, else what the uniform ensemble without descriptions says."""
+    def _labels(self, first: Prompts) -> Array:
+        """The right answers, held from here on: true ones, else what the uniform ensemble without descriptions said before any edit."""
         if self.tune.labels is not None:
             return self.tune.labels
-        if any(one.use for one in prompts.descriptions):
-            bare = self._encoded(replace(prompts, descriptions=()), classes, prompts.templates, range(len(classes)))
-            self._live.put(joined([bare[t.source].z for t in prompts.templates], self._even(prompts), Combine.EMBEDDING))
+        classes = first.apply(self.dataset.classes)
+        bare = self._encoded(replace(first, descriptions=()), classes, first.templates, range(len(classes)))
+        self._live.put(joined([bare[t.source].z for t in first.templates], self._even(first), Combine.EMBEDDING))
         return self._live.winners()
 
     def _followed(self) -> Array:
