@@ -295,8 +295,7 @@ class Describer(Asker):
             made, theirs = ground.before.weight.copy(), {one.class_id for one in said}
             where = [c for c, class_id in enumerate(classes.ids) if class_id in theirs]
             if where:
-                few = Classes(tuple(classes.ids[c] for c in where), tuple(classes.names[c] for c in where))
-                bank, _ = self.texts(few, replace(session.prompts, descriptions=tuple(said)), encoder)
+                bank, _ = self.texts(classes.take(where), replace(session.prompts, descriptions=tuple(said)), encoder)
                 made[where] = build(bank, w if w.ndim == 1 else w[:, where], ground.choice.how.combine).weight
             return made
 

@@ -42,13 +42,13 @@ from promptlab.types import (
     Scoreboard,
     TextScores,
 )
-from promptlab.workbench import Workbench
 
 if TYPE_CHECKING:
     from promptlab.loops import run as loop
     from promptlab.loops.enrich import Ask
     from promptlab.loops.judge import Duel
     from promptlab.loops.study import Tried
+    from promptlab.workbench import Workbench
 
 
 DEMO = "everyday"
@@ -315,11 +315,13 @@ class Lab(Describer):
         """Vectors of all pictures and prompts of a dataset, ahead of time."""
         return self.prepare(self.open(where))
 
-    def workbench(self, run: str = "") -> Workbench:
+    def workbench(self, run: str = "") -> "Workbench":
         """A run opened for edits that are scored at once."""
         plan = self._planned("", run)
         assert plan.kept is not None  # without data a run is found, or UsageError is raised
-        history = None if plan.prompts is None else self.history(plan.kept.name)[2]
+        from promptlab.workbench import Workbench
+
+        history = None if plan.prompts is None else self.history(str(plan.kept.path))[2]
         return Workbench(plan.lab, plan.where, plan.kept, history, self._listen)
 
     # -- prompts of a run ---------------------------------------------------------------------------------------------------------

@@ -64,6 +64,12 @@ class Prompts:
             raise unknown_name("template", text, [t.name for t in every])
         return known[text]
 
+    def only(self, ids: Sequence[str]) -> "Prompts":
+        """What these say of some classes, by id."""
+        known = set(ids)
+        texts = {i: own for i, own in self.texts.items() if i in known}
+        return replace(self, texts=texts, descriptions=tuple(one for one in self.descriptions if one.class_id in known))
+
     def with_templates(self, texts: Sequence[str]) -> "Prompts":
         """These and more templates; those that are there already are not added twice, those set aside are in use again."""
         made = {t.source: t for t in (*self.templates, *map(template, map(textual, texts)))}

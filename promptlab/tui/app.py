@@ -4,7 +4,7 @@ import asyncio
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -21,7 +21,9 @@ from promptlab.tui.widgets.log import Log
 from promptlab.tui.widgets.picture import graphics
 from promptlab.tui.widgets.work import WorkLine
 from promptlab.types import Edit
-from promptlab.workbench import Workbench, told
+
+if TYPE_CHECKING:  # it needs torch, which takes two seconds to import: the screen comes first
+    from promptlab.workbench import Workbench
 
 T = TypeVar("T")
 
@@ -81,7 +83,7 @@ class PromptlabApp(App[None], inherit_bindings=False):
         self.go("classes")
         self.work(f"open {run.name}", lambda listen: self.lab.but(listen=listen).workbench(str(run.path)), self._opened)
 
-    def _opened(self, bench: Workbench) -> None:
+    def _opened(self, bench: "Workbench") -> None:
         self.bench, self.opening = bench, ""
         self.log_line("info", f"Opened {bench.run.name}: {len(bench.now.classes)} classes, {len(bench.tune)} pictures on tune.")
         self.changed()
@@ -244,16 +246,16 @@ class PromptlabApp(App[None], inherit_bindings=False):
         self._quickly(lambda bench: self._say("Done again", bench.redo()))
 
     def _say(self, what: str, edit: Edit | None) -> None:
-        self.call_from_thread(self.tell, f"{what}: {told(edit)}" if edit else "There is nothing left.")
+        self.call_from_thread(self.tell, f"{what}: {self.lab.told(edit)}" if edit else "There is nothing left.")
 
-    def _quickly(self, do: Callable[[Workbench], None]) -> None:
+    def _quickly(self, do: Callable[["Workbench"], None]) -> None:
         """Change the workbench in the background; changes wait for each other, in their order."""
         if self.bench is None:
             self.tell("No run is open.", "warning")
         else:
             self.run_worker(self._edited(self.bench, do), group="edit", exit_on_error=False)
 
-    async def _edited(self, bench: Workbench, do: Callable[[Workbench], None]) -> None:
+    async def _edited(self, bench: "Workbench", do: Callable[["Workbench"], None]) -> None:
         async with self._editing:
             found = await asyncio.to_thread(_guarded, do, bench)
             if isinstance(found, BaseException):

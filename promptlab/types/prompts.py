@@ -43,6 +43,10 @@ class Classes:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, rows: Sequence[int]) -> "Classes":
+        """Some of the classes, in that order."""
+        return Classes(tuple(self.ids[c] for c in rows), tuple(self.names[c] for c in rows))
+
     def find(self, name: str) -> int:
         """The index of the class with that id or name. Raises UsageError that lists the nearest."""
         known = {**{t: c for c, t in enumerate(self.titles)}, **{i: c for c, i in enumerate(self.ids)}}

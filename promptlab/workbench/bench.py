@@ -167,7 +167,7 @@ class Workbench:
         now, class_id = self.now, self.dataset.classes.ids[c]
         if self._encoder is None:
             return []
-        few, prompts = _part(now.classes, [c]), _of(now.prompts, [class_id])
+        few, prompts = now.classes.take([c]), now.prompts.only([class_id])
         bank, _ = self._lab.texts(few, replace(prompts, off=()), self._encoder)
         assert bank.texts is not None  # encoded here
         plain = np.ones(len(bank.grid.cell), bool) if bank.grid.described is None else ~bank.grid.described
@@ -316,8 +316,8 @@ class Workbench:
                 name: _Cells(z, np.ones(len(z), int)) for name, z in zip(self.dataset.bank.grid.families, self.dataset.bank.z, strict=True)
             }
         assert self._encoder is not None  # texts are encoded where none came with the data
-        few = _part(classes, rows)
-        bank, _ = self._lab.texts(few, replace(_of(prompts, few.ids), templates=tuple(templates), off=()), self._encoder)
+        few = classes.take(rows)
+        bank, _ = self._lab.texts(few, replace(prompts.only(few.ids), templates=tuple(templates), off=()), self._encoder)
         counts = np.zeros(bank.z.shape[:2], int)
         np.add.at(counts, tuple(bank.grid.cell[:, :2].T), 1)
         return {t.source: _Cells(z, n) for t, z, n in zip(templates, bank.z, counts, strict=True)}
@@ -387,15 +387,3 @@ def _sample(tune: Features, classes: int, seed: int) -> Features:
     if len(tune) <= most:
         return tune
     return tune.take(np.sort(np.random.default_rng(seed).choice(len(tune), most, replace=False)), tune.split)
-
-
-def _part(classes: Classes, rows: Sequence[int]) -> Classes:
-    """Some of the classes."""
-    return Classes(tuple(classes.ids[c] for c in rows), tuple(classes.names[c] for c in rows))
-
-
-def _of(prompts: Prompts, ids: Sequence[str]) -> Prompts:
-    """What prompts say of some classes."""
-    known = set(ids)
-    texts = {i: own for i, own in prompts.texts.items() if i in known}
-    return replace(prompts, texts=texts, descriptions=tuple(one for one in prompts.descriptions if one.class_id in known))

@@ -1,7 +1,7 @@
 """Every class, worst first."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.containers import Horizontal, Vertical
@@ -15,7 +15,9 @@ from promptlab.tui.page import Page
 from promptlab.tui.screens.one_class import ClassPage
 from promptlab.tui.widgets.grid import Column, Grid
 from promptlab.tui.widgets.plots import Ranked
-from promptlab.workbench import Workbench
+
+if TYPE_CHECKING:
+    from promptlab.workbench import Workbench
 
 MARK = "● "
 
@@ -102,7 +104,7 @@ class ClassesPage(Page):
         self.query_one(Ranked).set_values(bench.now.standing.accuracy.tolist())
         self._about()
 
-    def _titles(self, bench: Workbench) -> dict[str, str]:
+    def _titles(self, bench: "Workbench") -> dict[str, str]:
         titles = {} if bench.labelled else {"accuracy": "agree"}
         title = next((titles.get(one.key, one.title) for one in COLUMNS if one.key == self._sort), "")
         return titles | ({self._sort: f"{title}{'▾' if self._turned else '▴'}"} if title else {})

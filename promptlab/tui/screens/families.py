@@ -1,7 +1,7 @@
 """Templates: what each weighs, and what becomes of the classes without it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.containers import Vertical
@@ -16,7 +16,9 @@ from promptlab.tui.widgets.line import Line
 from promptlab.tui.widgets.pick import Pick
 from promptlab.tui.widgets.plots import bar
 from promptlab.types import Edit, EditKind
-from promptlab.workbench import FamilyRow
+
+if TYPE_CHECKING:
+    from promptlab.workbench import FamilyRow
 
 WAYS = ("uniform", "shrunk", "cpe", "zpe", "carprt", "forward", "top-3")
 BAR = 12
@@ -144,7 +146,7 @@ class FamiliesPage(Page):
         self.lab_app.tell(f"Copied {many(sum(row.used for row in rows), 'template')}.")
 
 
-def _cells(row: FamilyRow, most: float) -> tuple[str | Text, ...]:
+def _cells(row: "FamilyRow", most: float) -> tuple[str | Text, ...]:
     name = row.template.name if row.used else f"- {row.template.name}"
     score = "" if row.score is None else f"{row.score:.4g}"
     return (

@@ -1,7 +1,7 @@
 """One class: what is said of it, who takes its pictures, and the pictures."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -16,7 +16,9 @@ from promptlab.tui.widgets.grid import Column, Grid
 from promptlab.tui.widgets.line import Line
 from promptlab.tui.widgets.picture import Picture
 from promptlab.types import Description, Edit, EditKind
-from promptlab.workbench import Seen, TextRow, Workbench
+
+if TYPE_CHECKING:
+    from promptlab.workbench import Seen, TextRow, Workbench
 
 PANES = ("texts", "descriptions", "pictures")
 PICTURES = 4  # most wrong, and as many most right
@@ -137,7 +139,7 @@ class ClassPage(Page):
         self.query_one("#summary", Static).update(summary(bench, self.c))
         self.run_worker(self._read(bench, self.c), group="read", exclusive=True, exit_on_error=False)
 
-    async def _read(self, bench: Workbench, c: int) -> None:
+    async def _read(self, bench: "Workbench", c: int) -> None:
         import asyncio
 
         try:
@@ -156,12 +158,12 @@ class ClassPage(Page):
             self._tokens |= found
             table.show((f"{n}", self._text_cells(row)) for n, row in enumerate(self._texts))
 
-    def _text_cells(self, row: TextRow) -> tuple[str | Text, ...]:
+    def _text_cells(self, row: "TextRow") -> tuple[str | Text, ...]:
         tokens = self._tokens.get(row.text)
         count = Text(f"{tokens}!" if row.too_long else f"{tokens}" if tokens else "-", "red" if row.too_long else "", justify="right")
         return (("* " if row.own else "") + row.text, percent(row.weight), cosine(row.cmm), percent(row.accuracy), count)
 
-    async def _show_pictures(self, bench: Workbench, c: int) -> None:
+    async def _show_pictures(self, bench: "Workbench", c: int) -> None:
         """Pictures most wrong, with the class that took each, and most right; drawn anew only when they are others."""
         wrong, right = bench.seen(c, right=False, most=PICTURES), bench.seen(c, right=True, most=PICTURES)
         wanted = (c, (*wrong, *right))
@@ -300,7 +302,7 @@ class ClassPage(Page):
         self.lab_app.edit(Edit(kind, self.class_id, of, words))
 
 
-def summary(bench: Workbench, c: int) -> Text:
+def summary(bench: "Workbench", c: int) -> Text:
     """Name, share of pictures that are right, who takes the others."""
     now, base, titles = bench.now.standing, bench.base, bench.now.classes.titles
     line = Text(no_wrap=True, overflow="ellipsis")
@@ -317,7 +319,7 @@ def summary(bench: Workbench, c: int) -> Text:
     return line
 
 
-def _picture(bench: Workbench, key: str, caption: str) -> Picture:
+def _picture(bench: "Workbench", key: str, caption: str) -> Picture:
     made = Picture()
     try:
         made.show(bench.picture(key), caption)

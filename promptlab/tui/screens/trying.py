@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
 from rich.text import Text, TextType
@@ -23,7 +23,9 @@ from promptlab.tui.widgets.grid import Column, Grid
 from promptlab.tui.widgets.line import Line
 from promptlab.tui.widgets.picture import Picture
 from promptlab.types import Guess
-from promptlab.workbench import Workbench
+
+if TYPE_CHECKING:
+    from promptlab.workbench import Workbench
 
 MOST = 20  # pictures of a folder
 LISTED = 2000  # entries of a folder that the tree shows
@@ -107,7 +109,7 @@ class TryPage(Page):
         self._say("Looking ...")
         self.run_worker(self._look(path, self.bench), group="look", exclusive=True, exit_on_error=False)
 
-    async def _look(self, path: str, bench: Workbench | None) -> None:
+    async def _look(self, path: str, bench: "Workbench" | None) -> None:
         if bench is None:
             self.said = [], []
             self._draw()

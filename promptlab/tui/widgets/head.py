@@ -1,7 +1,7 @@
 """The two lines on top of every screen: where one is, and how the run stands."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -13,7 +13,9 @@ from promptlab.display import many, safe
 from promptlab.report.tables import percent, signed, with_interval
 from promptlab.tui.commands import GO
 from promptlab.types import Interval
-from promptlab.workbench import Headline, Workbench
+
+if TYPE_CHECKING:
+    from promptlab.workbench import Headline, Workbench
 
 
 class Places(Static):
@@ -53,14 +55,14 @@ class Head(Vertical):
         yield Places(self._mode)
         yield Static("", id="headline", markup=False)
 
-    def show(self, bench: Workbench | None, opening: str = "") -> None:
+    def show(self, bench: "Workbench" | None, opening: str = "") -> None:
         """The headline of what is on the workbench."""
         self.query_one("#headline", Static).update(
             Text(safe(opening) or "No run is open.") if bench is None else headline(bench, self.size.width)
         )
 
 
-def headline(bench: Workbench, width: int) -> Text:
+def headline(bench: "Workbench", width: int) -> Text:
     """Accuracy, classes at 0 and worst set on tune, and what the edits changed."""
     head = bench.headline
     wide = width >= 120
@@ -88,7 +90,7 @@ def judged(result: Mapping[str, Any] | None) -> str:
         return ""
 
 
-def figures(head: Headline) -> list[tuple[str, str]]:
+def figures(head: "Headline") -> list[tuple[str, str]]:
     """(name, value) of the figures that a headline shows."""
     if not head.labelled:
         return [("cmm", f"{head.cmm:+.4f}"), ("no labels: agreement with the first ensemble", f"{percent(head.accuracy)} %")]
@@ -100,7 +102,7 @@ def figures(head: Headline) -> list[tuple[str, str]]:
     ]
 
 
-def since(head: Headline) -> Text:
+def since(head: "Headline") -> Text:
     """What changed against the run, with its interval; colour only repeats the sign."""
     move = head.since
     value, interval = (move.accuracy, move.interval) if head.labelled else (move.cmm, move.cmm_interval)
