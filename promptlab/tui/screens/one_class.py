@@ -218,7 +218,7 @@ class ClassPage(Page):
         self.query_one(f"#{name}").focus()
 
     @property
-    def _row(self) -> TextRow | None:
+    def _row(self) -> "TextRow | None":
         """The text under the cursor, where texts have the focus."""
         table = self.query_one("#texts", Grid)
         return self._texts[int(table.current)] if table.has_focus and table.current is not None else None

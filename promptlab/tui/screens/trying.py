@@ -109,7 +109,7 @@ class TryPage(Page):
         self._say("Looking ...")
         self.run_worker(self._look(path, self.bench), group="look", exclusive=True, exit_on_error=False)
 
-    async def _look(self, path: str, bench: "Workbench" | None) -> None:
+    async def _look(self, path: str, bench: "Workbench | None") -> None:
         if bench is None:
             self.said = [], []
             self._draw()

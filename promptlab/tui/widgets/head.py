@@ -55,7 +55,7 @@ class Head(Vertical):
         yield Places(self._mode)
         yield Static("", id="headline", markup=False)
 
-    def show(self, bench: "Workbench" | None, opening: str = "") -> None:
+    def show(self, bench: "Workbench | None", opening: str = "") -> None:
         """The headline of what is on the workbench."""
         self.query_one("#headline", Static).update(
             Text(safe(opening) or "No run is open.") if bench is None else headline(bench, self.size.width)
