@@ -5,6 +5,7 @@ The app runs without a terminal, presses the keys below, and writes what it show
 
 import argparse
 import asyncio
+from importlib.util import find_spec
 from pathlib import Path
 
 from promptlab.config import Settings
@@ -13,12 +14,23 @@ from promptlab.tui.app import PromptlabApp
 
 SCREENS = Path(__file__).parent / "screens"
 WIDE, SMALL = (140, 42), (80, 24)
+
+
+def photograph(name: str) -> str:
+    """The path of a photograph that scikit-image carries."""
+    spec = find_spec("skimage")
+    assert spec is not None
+    assert spec.origin is not None
+    return str(Path(spec.origin).parent / "data" / name)
+
+
 # name: (size, keys before the picture is taken; a number waits for so many seconds)
 SHOWN: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
     "classes": (WIDE, ("down", "down")),
     "class": (WIDE, ("slash", *"wild", "enter", "enter")),
     "families": (WIDE, ("2",)),
     "enrich": (WIDE, ("3",)),
+    "try": (WIDE, ("4", "p", *photograph("chelsea.png"), "enter")),
     "small": (SMALL, ("down",)),
     "help": (WIDE, ("question_mark",)),
 }

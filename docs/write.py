@@ -1,6 +1,6 @@
 """Write what the docs take from the program itself, or check that it is there.
 
-python docs/write.py            write cli.md, settings.md, lab.md, values.md and errors.md from the program
+python docs/write.py            write cli.md, settings.md, lab.md, values.md, errors.md and the keys in tui.md
 python docs/write.py --check    fail if one of them is not what the program says, or a page links to nothing
 python docs/write.py --demo     run `promptlab demo` and put its real output into README.md
 """
@@ -20,12 +20,15 @@ import click
 from promptlab import config, errors
 from promptlab.cli.main import cli
 from promptlab.lab import Lab
+from promptlab.tui.app import every_command
 from promptlab.types import data, prompts, results
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- demo -->\n```text\n).*?(\n?```\n<!-- /demo -->)", re.S)
+TUI = DOCS / "tui.md"
+KEYS = re.compile(r"(<!-- keys -->\n).*?(<!-- /keys -->)", re.S)
 WRITTEN = "Written by `docs/write.py` from the program."
 
 
@@ -52,6 +55,16 @@ def cli_page() -> str:
         'Shell completion: `eval "$(_PROMPTLAB_COMPLETE=bash_source promptlab)"` (or `zsh_source`, `fish_source`).\n'
     )
     return head + "".join(f"\n## {path}\n\n```text\n{text}\n```\n" for path, text in commands(cli, "promptlab"))
+
+
+def tui_page() -> str:
+    """The page on the terminal UI with its table of commands."""
+    rows = "".join(
+        f"| `{one.id}` | {' '.join(f'`{key}`' for key in one.key.split(','))} | {one.about} | {f'`{one.twin}`' if one.twin else ''} |\n"
+        for one in every_command()
+    )
+    head = "| command | keys | does | on the command line |\n| --- | --- | --- | --- |\n"
+    return KEYS.sub(lambda m: f"{m[1]}{head}{rows}{m[2]}", TUI.read_text("utf-8"))
 
 
 def settings_page() -> str:
@@ -114,7 +127,14 @@ def errors_page() -> str:
     return f"# Errors\n\n{WRITTEN} Each has a `.message` and a `.hint` that says what to do.\n\n```text\n{tree}\n```\n"
 
 
-PAGES = {"cli.md": cli_page, "settings.md": settings_page, "lab.md": lab_page, "values.md": values_page, "errors.md": errors_page}
+PAGES = {
+    "cli.md": cli_page,
+    "settings.md": settings_page,
+    "lab.md": lab_page,
+    "values.md": values_page,
+    "errors.md": errors_page,
+    "tui.md": tui_page,
+}
 
 
 def dead_links() -> list[str]:
