@@ -57,7 +57,10 @@ def stamp(file: "Path | os.DirEntry[str]") -> str:
 
 def read(file: Path) -> bytes:
     """The bytes of a picture. Raises OSError as the disk does, DataError for what is no file (a pipe waits for ever) or is too large."""
-    status = file.stat()
+    try:
+        status = file.stat()
+    except ValueError as error:  # a NUL
+        raise DataError("its path is none") from error
     if not S_ISREG(status.st_mode):
         raise DataError("it is no file")
     if status.st_size > LARGEST:

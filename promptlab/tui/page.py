@@ -1,6 +1,6 @@
 """What every screen is made of: head, body, a line for long work, footer."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -77,6 +77,11 @@ class Page(Screen[None]):
 
     def show(self) -> None:
         """Show the body as it is now."""
+
+    def beside(self, do: Callable[[], Awaitable[None]], group: str = "read") -> None:
+        """Do something short in the background; what the group was at before is dropped."""
+        work: Any = do  # not what it gives: a coroutine that is dropped before it began would complain
+        self.run_worker(work, group=group, exclusive=True, exit_on_error=False)
 
     def on_resize(self) -> None:
         """The headline says more where there is more room."""

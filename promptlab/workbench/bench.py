@@ -241,12 +241,12 @@ class Workbench:
         x, bad = self._encoder.encode_images(images, rows, self._listen)
         good = tuple(images.keys[i] for i in rows if i not in bad)
         broken = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
-        features, prompts = Features(x, good, None, "given", ""), self.now.prompts
+        prompts = self.now.prompts
         plain = self._rows(prompts, self._even(prompts))
         made = (self._classifier(self._live.rows, self._offsets), self._classifier(plain, np.zeros(len(plain))))
 
         def said(classifier: Classifier) -> list[Guess]:
-            found = guesses(classifier, features, self._lab.device, top) if good else []
+            found = guesses(classifier, Features(x, good, None, "given", ""), self._lab.device, top) if good else []
             known = broken | {one.key: one for one in found}
             return [known[images.keys[i]] for i in rows]
 

@@ -78,7 +78,7 @@ class Paper(Page):
         """Read it in the background: whoever gave us the folder may have written the report, too."""
         super().on_mount()
         self.query_one("#paper").focus()
-        self.run_worker(self._read(), exit_on_error=False)
+        self.beside(self._read)
 
     async def _read(self) -> None:
         try:

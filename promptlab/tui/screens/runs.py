@@ -80,7 +80,7 @@ class RunsPage(Page):
 
     def show(self) -> None:
         """Read the folder in the background, and show what is there."""
-        self.run_worker(self._read(), group="read", exclusive=True, exit_on_error=False)
+        self.beside(self._read)
 
     async def _read(self) -> None:
         self.past = await asyncio.to_thread(read, Path(self.lab_app.lab.settings.runs))

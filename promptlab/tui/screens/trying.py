@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +109,7 @@ class TryPage(Page):
         """Show a picture, and ask of it in the background; of a folder its first pictures."""
         self.path = path
         self._say("Looking ...")
-        self.run_worker(self._look(path, self.bench), group="look", exclusive=True, exit_on_error=False)
+        self.beside(partial(self._look, path, self.bench))
 
     async def _look(self, path: str, bench: "Workbench | None") -> None:
         if bench is None:
@@ -153,7 +155,7 @@ class TryPage(Page):
         """Of several pictures the one under the cursor is shown."""
         key = self.query_one("#several", Grid).current
         if len(self.said[0]) > 1 and key and key != self._seen:
-            self.run_worker(self._picture(key), group="picture", exclusive=True, exit_on_error=False)
+            self.beside(partial(self._picture, key), "picture")
 
     # -- doing --------------------------------------------------------------------------------------------------------------------
 
@@ -198,12 +200,10 @@ class TryPage(Page):
 def verdict(said: Said) -> str:
     """What the answers come to, in a line or two."""
     now, even = said
-    if not now:
-        return "There is no picture in this folder."
     if len(now) == 1:
         one, other = now[0], even[0]
         if one.fault:
-            return f"It cannot be read: {one.fault}"
+            return "There is no picture in this folder." if os.path.isdir(one.key) else f"It cannot be read: {one.fault}"
         return f"margin {cosine(one.margin)} with the weights as they are now\n       {cosine(other.margin)} with uniform weights"
     differ = sum(one.top[0][0] != other.top[0][0] for one, other in zip(now, even, strict=True) if one.top)
     bad = sum(bool(one.fault) for one in now)
