@@ -3,7 +3,7 @@
 Stages that need torch are imported where they are called: listing datasets must not take seconds.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,6 @@ from promptlab.types import (
     Evaluation,
     Features,
     Guess,
-    Images,
     LabelSource,
     Material,
     PromptGrid,
@@ -50,6 +49,9 @@ if TYPE_CHECKING:
     from promptlab.loops.enrich import Ask
     from promptlab.loops.judge import Duel
     from promptlab.loops.study import Tried
+
+
+DEMO = "everyday"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +130,15 @@ class Lab(Describer):
             enrichment = enriching.found(made, found, session.dataset.classes, wanted)
             session.run.save_json(runs.ENRICHMENT, enrichment)
             return lab._concluded(session, material, choice, outcome, enrichment)
+
+    def demo(self) -> RunResult:
+        """Enrichment and the whole loop on the pictures and the model that promptlab-demo brings. Raises UsageError without it."""
+        if DEMO not in self.sources:
+            raise UsageError(
+                "The demo's data and model are not installed.",
+                "Install the package promptlab-demo (in a checkout: plugins/promptlab-demo).",
+            )
+        return self.but(debias="balance", llm="demo").enrich(DEMO, Wanted(worst=20, pack="features", count=3))
 
     def would_ask(self, where: str = "", wanted: Wanted | None = None, run: str = "") -> tuple[list[Question], Endpoint, Estimate]:
         """What enrichment would ask, whom, and what that would take; nothing is sent, and no run is made."""
@@ -299,16 +310,6 @@ class Lab(Describer):
         with written(output, "w") as file:
             file.write(page)
         return output
-
-    def thumbnails(self, where: str, keys: Collection[str]) -> dict[str, str]:
-        """{key: small JPEG in base64} of pictures of a dataset; those that cannot be read, or are vectors, are left out."""
-        from promptlab.encode.pictures import thumbnail
-
-        made: dict[str, str] = {}
-        for part in self.open(where).splits.values():
-            if isinstance(part, Images):
-                made |= {key: thumbnail(part, i) for i, key in enumerate(part.keys) if key in keys}
-        return {key: small for key, small in made.items() if small}
 
     def encode(self, where: str) -> Material:
         """Vectors of all pictures and prompts of a dataset, ahead of time."""

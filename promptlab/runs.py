@@ -27,6 +27,7 @@ SCORES = "scores.json"
 STUDY = "study.json"
 ENRICHMENT = "enrichment.json"
 LOCK = ".at-work"
+EXPORTED = (CLASSIFIER, "report.html", "report.md", "prompts.toml", "descriptions.jsonl", "result.json", "classes.json")
 
 
 class State(StrEnum):
@@ -271,6 +272,24 @@ def remove(run: Run) -> None:
     with explained(run.path):
         shutil.rmtree(run.path)
     point(root)
+
+
+def exported(run: Run, folder: Path) -> dict[Path, Path]:
+    """{file of the run: where it goes} of what is worth giving away. Raises UsageError for a run that did not finish."""
+    if run.result is None:
+        raise UsageError(f"The run {run.name!r} is {run.state}: only finished runs can be exported.", "Finish it: promptlab run")
+    return {run.path / name: folder / name for name in EXPORTED if (run.path / name).is_file()}
+
+
+def export(run: Run, folder: Path) -> list[Path]:
+    """Copy what `exported` names into a folder; what is there by these names is replaced. What was written, in order."""
+    files = exported(run, folder)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for source, target in files.items():
+            with written(target) as file, open(source, "rb") as kept:
+                shutil.copyfileobj(kept, file)
+    return list(files.values())
 
 
 def save_classifier(path: Path, classifier: Classifier) -> None:

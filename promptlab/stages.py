@@ -1,25 +1,31 @@
 """The stages, by name: what to make, the encoded material to make it of. Over the catalogue, under the lab's verbs."""
 
+import base64
+import os
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptlab.catalogue import Catalogue
 from promptlab.config import Settings
+from promptlab.data.imagefolder import some_pictures
+from promptlab.data.listing import SUFFIXES
 from promptlab.data.names import read_mix
 from promptlab.display import many
-from promptlab.errors import UsageError
+from promptlab.errors import DataError, UsageError
 from promptlab.events import Event, Listener, Noted, ignore
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint, lint_templates
-from promptlab.types import Check, Classes, Dataset, Features, Material, PromptGrid, TextBank
+from promptlab.types import Check, Classes, Dataset, Features, Images, Material, PromptGrid, TextBank
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
     from promptlab.loops import run as loop
 
 ONE_TEMPLATE = "a photo of a {}."
+LARGE = 768  # pixels of the longer side of a picture that is shown alone
 
 
 class Stages(Catalogue):
@@ -110,6 +116,31 @@ class Stages(Catalogue):
             return whole, whole
         first, second = halves(whole.labels, len(whole), self.settings.seed)
         return whole.take(first, "tune"), whole.take(second, "eval")
+
+    def thumbnails(self, where: str, keys: Collection[str]) -> dict[str, str]:
+        """{key: small JPEG in base64} of pictures of a dataset; those that cannot be read, or are vectors, are left out."""
+        from promptlab.encode.pictures import thumbnail
+
+        made: dict[str, str] = {}
+        for part in self.open(where).splits.values():
+            if isinstance(part, Images):
+                made |= {key: thumbnail(part, i) for i, key in enumerate(part.keys) if key in keys}
+        return {key: small for key, small in made.items() if small}
+
+    @staticmethod
+    def is_picture(name: str) -> bool:
+        """Whether a file of that name is taken for a picture."""
+        return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+    @staticmethod
+    def picture(path: str) -> bytes:
+        """A small JPEG of a picture file. Raises DataError for what cannot be read."""
+        from promptlab.encode.pictures import thumbnail
+
+        made = thumbnail(some_pictures([path]), 0, side=LARGE) if not os.path.isdir(path) else ""
+        if not made:
+            raise DataError(f"{path!r} cannot be read as a picture.")
+        return base64.b64decode(made)
 
 
 def is_labelled(dataset: Dataset) -> bool:

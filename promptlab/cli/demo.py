@@ -43,20 +43,13 @@ def demo(as_json: bool, quiet: bool, **flags: Any) -> None:
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
     from promptlab.config import Settings
-    from promptlab.describing import Wanted
     from promptlab.display import safe
-    from promptlab.errors import UsageError
     from promptlab.lab import Lab
     from promptlab.report import summary, tables
 
     with listening(quiet) as listen:
-        lab = Lab(Settings.load({**flags, "debias": "balance", "llm": "demo"}), listen)
-        if "everyday" not in lab.sources:
-            raise UsageError(
-                "The demo's data and model are not installed.",
-                "Install the package promptlab-demo (in a checkout: plugins/promptlab-demo).",
-            )
-        found = lab.enrich("everyday", Wanted(worst=20, pack="features", count=3))
+        lab = Lab(Settings.load(flags), listen)
+        found = lab.demo()
         photographs = _photographs()
         guesses = lab.classify([str(p) for p in photographs], found.run.classifier) if photographs else []
     if as_json:

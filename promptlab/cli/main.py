@@ -8,6 +8,7 @@ import click
 from promptlab.cli import (
     build,
     cache,
+    classes,
     classify,
     compare,
     datasets,
@@ -50,6 +51,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, report.report),
     enrich.enrich,
     tui.tui,
+    classes.classes,
     *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, questions.questions),
     *(rules.rules, plugins.plugins, cache.cache, init.init, trust.trust, keys.keys, doctor.doctor),
 )

@@ -89,6 +89,29 @@ def remove(root: Path, names: tuple[str, ...], yes: bool, as_json: bool, quiet: 
 
 
 @runs.command()
+@click.argument("name", metavar="RUN", type=completion.RUNS)
+@click.argument("folder", type=completion.FOLDERS)
+@click.option("--yes", is_flag=True, help="Do not ask before files are overwritten.")
+@options.output
+@click.pass_obj
+def export(root: Path, name: str, folder: str, yes: bool, as_json: bool, quiet: bool) -> None:
+    """Copy classifier, reports, prompts and results of a finished run into FOLDER."""
+    from promptlab import runs as folders
+    from promptlab.cli import output
+    from promptlab.display import many, safe
+
+    run, target = folders.find(root, name), Path(folder)
+    there = [path.name for path in folders.exported(run, target).values() if path.exists()]
+    if there and not yes:
+        click.confirm(f"Overwrite {', '.join(there)} in {safe(folder)}?", abort=True, err=True)
+    files = folders.export(run, target)
+    if as_json:
+        output.show_json({"run": run.name, "files": [str(path) for path in files]})
+    else:
+        output.say(f"Copied {many(len(files), 'file')} of {safe(run.name)} to {safe(folder)}.")
+
+
+@runs.command()
 @click.option("--keep", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the newest finished runs to keep.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.output

@@ -320,8 +320,11 @@ def pages() -> dict[str, type[Page]]:
     from promptlab.tui.screens.enrich import EnrichPage
     from promptlab.tui.screens.families import FamiliesPage
     from promptlab.tui.screens.log import LogPage
+    from promptlab.tui.screens.runs import RunsPage
+    from promptlab.tui.screens.start import StartPage
+    from promptlab.tui.screens.trying import TryPage
 
-    return {page.MODE: page for page in (ClassesPage, FamiliesPage, EnrichPage, LogPage)}
+    return {page.MODE: page for page in (ClassesPage, FamiliesPage, EnrichPage, TryPage, RunsPage, LogPage, StartPage)}
 
 
 def screens() -> tuple[type[Page], ...]:

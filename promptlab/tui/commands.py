@@ -42,6 +42,9 @@ GO = (
 
 EVERYWHERE = (
     *GO,
+    Command(
+        "start", "0", "app.go('start')", "Start", "Another run: the demo, a folder of pictures, past runs.", "promptlab run photos/", False
+    ),
     Command("undo", "u", "app.undo", "Undo", "Take the last edit back.", "promptlab prompts undo"),
     Command("redo", "U,shift+u,ctrl+y", "app.redo", "Redo", "Do again what was undone.", "promptlab prompts redo", False),
     Command("reweigh", "w", "app.reweigh", "Reweigh", "Find weights anew for the prompts as they are.", "promptlab build", False),

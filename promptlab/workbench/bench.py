@@ -6,7 +6,7 @@ Nothing here looks at the eval half: whoever edits by what they see would tune o
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -228,22 +228,29 @@ class Workbench:
         parts = [part for part in self.dataset.splits.values() if isinstance(part, Images)]
         return {key: (part, i) for part in parts for i, key in enumerate(part.keys)}
 
-    def guess(self, path: str, top: int = 5) -> tuple[list[Guess], list[Guess]]:
-        """What the classifier as it is now says of a picture file or of a folder of them, and what it says with uniform weights."""
+    def guess(self, path: str, top: int = 5, most: int = 20) -> tuple[list[Guess], list[Guess]]:
+        """What the classifier as it is now says of a picture file, or of the first pictures of a folder, and what it says with uniform
+        weights; one Guess each, in order."""
         from promptlab.data.imagefolder import some_pictures
         from promptlab.score.classifier import guesses
 
         if self._encoder is None:
             raise UsageError(f"The vectors of {self.dataset.name!r} do not say which model made them.", "Name it with --model.")
         images = some_pictures([path])
-        x, bad = self._encoder.encode_images(images, range(len(images)), self._listen)
-        good = tuple(key for i, key in enumerate(images.keys) if i not in bad)
-        if not good:
-            raise DataError(f"{path!r} cannot be read: {next(iter(bad.values()))}.")
+        rows = range(min(len(images.keys), most))
+        x, bad = self._encoder.encode_images(images, rows, self._listen)
+        good = tuple(images.keys[i] for i in rows if i not in bad)
+        broken = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
         features, prompts = Features(x, good, None, "given", ""), self.now.prompts
         plain = self._rows(prompts, self._even(prompts))
-        say = partial(guesses, features=features, device=self._lab.device, top=top)
-        return say(self._classifier(self._live.rows, self._offsets)), say(self._classifier(plain, np.zeros(len(plain))))
+        made = (self._classifier(self._live.rows, self._offsets), self._classifier(plain, np.zeros(len(plain))))
+
+        def said(classifier: Classifier) -> list[Guess]:
+            found = guesses(classifier, features, self._lab.device, top) if good else []
+            known = broken | {one.key: one for one in found}
+            return [known[images.keys[i]] for i in rows]
+
+        return said(made[0]), said(made[1])
 
     def _classifier(self, rows: Array, offsets: Array) -> Classifier:
         assert self._encoder is not None

@@ -1,15 +1,15 @@
 """Every class, worst first."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from rich.text import Text
 from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Input, Static
 
 from promptlab.display import many, safe
-from promptlab.report.tables import cosine, percent, signed
+from promptlab.report.classes import ClassRow, cells, chosen, rows_of
+from promptlab.report.tables import percent
 from promptlab.tui.commands import Command
 from promptlab.tui.page import Page
 from promptlab.tui.screens.one_class import ClassPage
@@ -18,20 +18,6 @@ from promptlab.tui.widgets.plots import Ranked
 from promptlab.workbench import Workbench
 
 MARK = "● "
-
-
-class _Row(NamedTuple):
-    """One class, as the table has it; `worst` is its place among all."""
-
-    worst: int
-    name: str
-    pictures: int
-    accuracy: float
-    change: float
-    cmm: float
-    rival: str
-    lost: float
-    texts: int
 
 
 COLUMNS = (
@@ -44,7 +30,6 @@ COLUMNS = (
     Column("lost", "lost", 5, True),
     Column("texts", "texts", 5, True),
 )
-MOST_FIRST = ("pictures", "lost", "texts")  # sorted by these, the highest come first
 
 
 class ClassesPage(Page):
@@ -111,8 +96,7 @@ class ClassesPage(Page):
         if bench is None:
             grid.show((f"? {n}", (name, *[""] * 7)) for n, name in enumerate(self.lab_app.opening_names))
             return
-        rows = rows_of(bench)
-        self.rows = self._ordered({key: row for key, row in rows.items() if self._find in row.name.casefold()})
+        self.rows = chosen(rows_of(bench), self._find, self._sort, self._turned)
         grid.show((key, self._cells(key, row)) for key, row in self.rows.items())
         grid.retitle(self._titles(bench))
         self.query_one(Ranked).set_values(bench.now.standing.accuracy.tolist())
@@ -123,31 +107,10 @@ class ClassesPage(Page):
         title = next((titles.get(one.key, one.title) for one in COLUMNS if one.key == self._sort), "")
         return titles | ({self._sort: f"{title}{'▾' if self._turned else '▴'}"} if title else {})
 
-    def _ordered(self, rows: dict[str, _Row]) -> dict[str, _Row]:
-        lowest = self._sort not in MOST_FIRST
-        place = _Row._fields.index(self._sort)
-
-        def rank(pair: tuple[str, _Row]) -> Any:
-            value = pair[1][place]
-            return (False, value.casefold()) if isinstance(value, str) else (np.isnan(value), value if lowest != self._turned else -value)
-
-        made = sorted(rows.items(), key=rank)
-        return dict(reversed(made) if self._turned and self._sort in ("name", "rival") else made)
-
-    def _cells(self, key: str, row: _Row) -> tuple[str | Text, ...]:
-        change = Text(
-            signed(row.change) if row.change else "·", "green" if row.change > 0 else "red" if row.change < 0 else "dim", justify="right"
-        )
-        return (
-            MARK + row.name if key in self.marked else row.name,
-            str(row.pictures),
-            percent(row.accuracy),
-            change,
-            cosine(row.cmm),
-            row.rival,
-            percent(row.lost) if row.lost else "",
-            str(row.texts),
-        )
+    def _cells(self, key: str, row: ClassRow) -> tuple[str | Text, ...]:
+        name, pictures, accuracy, change, *more = cells(row)
+        style = "green" if row.change > 0 else "red" if row.change < 0 else "dim"
+        return (MARK + name if key in self.marked else name, pictures, accuracy, Text(change, style, justify="right"), *more)
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Say more of the class under the cursor."""
@@ -194,7 +157,7 @@ class ClassesPage(Page):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show what fits, letter by letter."""
-        self._find = event.value.casefold()
+        self._find = event.value
         self.show()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -240,24 +203,3 @@ class ClassesPage(Page):
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         self.app.copy_to_clipboard("\n".join(lines))
         self.lab_app.tell(f"Copied {many(len(self.rows), 'class', 'classes')}.")
-
-
-def rows_of(bench: Workbench) -> dict[str, _Row]:
-    """{class id: its row}, worst first."""
-    now, base, titles = bench.now.standing, bench.base, bench.now.classes.titles
-    order = bench.order(now)
-    order += sorted(set(range(len(titles))) - set(order))
-    return {
-        bench.dataset.classes.ids[c]: _Row(
-            n,
-            titles[c],
-            int(now.count[c]),
-            float(now.accuracy[c]),
-            float(np.nan_to_num(now.accuracy[c] - base.accuracy[c])),
-            float(now.cmm[c]),
-            titles[now.taker[c]] if now.taker[c] >= 0 else "",
-            float(now.lost[c]),
-            int(bench.now.texts[c]),
-        )
-        for n, c in enumerate(order)
-    }

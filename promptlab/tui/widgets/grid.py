@@ -36,6 +36,7 @@ class Grid(DataTable[Text], inherit_bindings=False):
         super().__init__(id=id, classes=classes, cursor_type="row", zebra_stripes=True, cell_padding=1)
         self._specs = list(columns)
         self._held: dict[str, tuple[str | Text, ...]] = {}
+        self._titles: dict[str, str] = {}
 
     def on_mount(self) -> None:
         """Make the columns."""
@@ -57,8 +58,10 @@ class Grid(DataTable[Text], inherit_bindings=False):
 
     def retitle(self, titles: Mapping[str, str]) -> None:
         """Other titles for some columns, by key."""
-        for column in self.ordered_columns:
-            spec = next(one for one in self._specs if one.key == column.key.value)
+        if titles == self._titles:
+            return  # other heads mean that every cell is drawn anew
+        self._titles = dict(titles)
+        for spec, column in zip(self._specs, self.ordered_columns, strict=True):
             column.label = Text(titles.get(spec.key, spec.title), justify="right" if spec.number else "left")
         self._update_count += 1
         self.refresh()
