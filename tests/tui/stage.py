@@ -19,7 +19,7 @@ LONGEST = 20.0  # seconds that anything may take
 def played(
     lab: Lab,
     scene: Callable[[PromptlabApp, Player], Awaitable[None]],
-    size: tuple[int, int] = (140, 45),
+    size: tuple[int, int] = (120, 32),
     run: str = "",
     keys: dict[str, str] | None = None,
 ) -> None:
