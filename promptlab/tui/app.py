@@ -299,9 +299,9 @@ class PromptlabApp(App[None], inherit_bindings=False):
             near = difflib.get_close_matches(name, known, n=1)
             self._warn(f"[keys] names {name!r}, which is no command." + (f" Did you mean {near[0]!r}?" if near else ""))
         self.set_keymap({name: key for name, key in self._keys.items() if name in known})
-        for page in pages().values():
-            for clash in clashes((*page.DOES, *EVERYWHERE), self._keys):
-                self._warn(clash)
+        found = [clash for page in screens() for clash in clashes((*page.DOES, *EVERYWHERE), self._keymap)]
+        for clash in dict.fromkeys(found):
+            self._warn(clash)
 
     def _warn(self, text: str) -> None:
         self.log_line("warning", text)
@@ -329,14 +329,25 @@ def pages() -> dict[str, type[Page]]:
     return {page.MODE: page for page in (ClassesPage, FamiliesPage, EnrichPage, TryPage, RunsPage, LogPage, StartPage)}
 
 
+def screens() -> tuple[type[Page], ...]:
+    """Every screen that has keys: those of the head, and those that open on them."""
+    from promptlab.tui.screens.follow import Following
+    from promptlab.tui.screens.one_class import ClassPage
+    from promptlab.tui.screens.papers import Compared, Paper
+
+    return (*pages().values(), ClassPage, Compared, Paper, Following)
+
+
 def every_command() -> tuple[Command, ...]:
     """Everything that can be done, on any screen."""
-    return (*(one for page in pages().values() for one in page.DOES), *EVERYWHERE)
+    return (*(one for page in screens() for one in page.DOES), *EVERYWHERE)
 
 
 def clashes(commands: Iterable[Command], keys: Mapping[str, str]) -> list[str]:
-    """Keys that two commands of one screen share, in a sentence each."""
-    pairs = [(key.strip(), one.id) for one in commands for key in keys.get(one.id, one.key).split(",")]
+    """Keys that two commands of one screen share, in a sentence each. The screen goes before the app, and a key that was asked for before
+    one that is usual."""
+    ordered = sorted(commands, key=lambda one: (one in EVERYWHERE, one.id not in keys))
+    pairs = [(key.strip(), one.id) for one in ordered for key in keys.get(one.id, one.key).split(",")]
     first = dict(reversed(pairs))
     return [f"The key {key!r} is that of {first[key]} and of {name}; the first has it." for key, name in pairs if first[key] != name]
 

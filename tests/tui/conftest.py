@@ -2,18 +2,22 @@
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
+from score.planted import one_thread
 from textual.pilot import Pilot
+from workbench.planted import Shop, one_encoder
 
 from promptlab.config import Settings
 from promptlab.lab import Lab
 from promptlab.tui.app import PromptlabApp
+
+__all__ = ["one_thread"]
 
 COLOURS = {"red": (200, 30, 30), "green_leaf": (30, 180, 40), "blue": (20, 40, 210)}
 Script = Callable[[PromptlabApp, Pilot[None]], Awaitable[None]]
@@ -91,3 +95,22 @@ async def until(pilot: Pilot[None], true: Callable[[], object], seconds: float =
 async def opened(app: PromptlabApp, pilot: Pilot[None]) -> None:
     """Waits until the run is open."""
     await until(pilot, lambda: app.bench is not None and not app.working)
+
+
+@pytest.fixture(scope="session")
+def known_models() -> dict[str, Any]:
+    """Models that were loaded."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory, known_models: dict[str, Any]) -> Shop:
+    """Runs of every kind."""
+    return Shop(tmp_path_factory.mktemp("shop"), known_models)
+
+
+@pytest.fixture
+def desk(shop: Shop, tmp_path: Path, known_models: dict[str, Any]) -> Iterator[Callable[[str], Lab]]:
+    """A lab over a copy of a run of that kind."""
+    with one_encoder(known_models):
+        yield lambda kind: shop.copy(kind, tmp_path / kind)
