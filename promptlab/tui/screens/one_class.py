@@ -1,6 +1,8 @@
 """One class: what is said of it, who takes its pictures, and the pictures."""
 
+import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -137,11 +139,9 @@ class ClassPage(Page):
         if bench is None or self.c >= len(bench.dataset.classes):
             return
         self.query_one("#summary", Static).update(summary(bench, self.c))
-        self.run_worker(self._read(bench, self.c), group="read", exclusive=True, exit_on_error=False)
+        self.beside(partial(self._read, bench, self.c))
 
     async def _read(self, bench: "Workbench", c: int) -> None:
-        import asyncio
-
         try:
             texts = await asyncio.to_thread(bench.texts, c)
         except PromptlabError as error:
