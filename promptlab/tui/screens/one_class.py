@@ -63,13 +63,13 @@ class ClassPage(Page):
             "class.plain", "b", "plain", "Back to template", "Say again what the template says.", 'promptlab prompts text crane "{}"', False
         ),
         Command(
-            "class.accept", "a", "accept", "Accept", "Use the description under the cursor.", 'promptlab prompts use crane "a tall bird"'
+            "class.accept", "a", "accept", "Use", "Use the description under the cursor.", 'promptlab prompts use crane "a tall bird"'
         ),
         Command(
             "class.reject",
             "x",
             "reject",
-            "Reject",
+            "Leave",
             "Leave the description under the cursor out.",
             'promptlab prompts leave crane "a tall bird"',
         ),
@@ -89,11 +89,11 @@ class ClassPage(Page):
             "class.rename",
             "r",
             "rename",
-            "Rename",
+            "Name",
             "Give the class another name, or several.",
             'promptlab prompts rename crane "crane bird"',
         ),
-        Command("class.pane", "t", "pane", "Panes", "Texts, descriptions, pictures.", "promptlab prompts show crane"),
+        Command("class.pane", "t", "pane", "Pane", "Texts, descriptions, pictures.", "promptlab prompts show crane"),
         Command(
             "class.next", "right_square_bracket", "step(1)", "Next", "The next class of the list.", "promptlab prompts score crane", False
         ),
