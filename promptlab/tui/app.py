@@ -22,7 +22,7 @@ from promptlab.tui.widgets.picture import graphics
 from promptlab.tui.widgets.work import WorkLine
 from promptlab.types import Edit
 
-if TYPE_CHECKING:  # it needs torch, which takes two seconds to import: the screen comes first
+if TYPE_CHECKING:
     from promptlab.workbench import Workbench
 
 T = TypeVar("T")

@@ -62,9 +62,7 @@ class ClassPage(Page):
         Command(
             "class.plain", "b", "plain", "Back to template", "Say again what the template says.", 'promptlab prompts text crane "{}"', False
         ),
-        Command(
-            "class.accept", "a", "accept", "Use", "Use the description under the cursor.", 'promptlab prompts use crane "a tall bird"'
-        ),
+        Command("class.accept", "a", "accept", "Use", "Use the description under the cursor.", 'promptlab prompts use crane "a tall bird"'),
         Command(
             "class.reject",
             "x",
