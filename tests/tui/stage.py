@@ -46,7 +46,7 @@ async def settled(app: PromptlabApp, pilot: Player) -> None:
 
 
 def _at_rest(app: PromptlabApp) -> bool:
-    return not app.working and all(worker.is_finished for worker in app.workers)
+    return not app.working and all(worker.is_finished or worker.group == "_loader" for worker in app.workers)
 
 
 async def until(so: Callable[[], Any]) -> None:

@@ -322,10 +322,11 @@ def test_a_server_that_fails_is_told_and_the_app_goes_on(desk: Desk) -> None:
         async def scene(app: PromptlabApp, pilot: Player) -> None:
             await opened(app, pilot)
             await press(app, pilot, "s")
-            assert any(line.level == "error" for line in app.logged.lines)
-            assert not app.working
-            await press(app, pilot, "p")
-            assert "2 questions" in said(app, "said")
+            assert any("answered 401 (no such key)" in line.text for line in app.logged.lines if line.level == "warning")
+            assert any("2 of 2 questions got no reply" in line for line in told(app))
+            assert isinstance(app.screen, ClassesPage)
+            await press(app, pilot, "3", "p")
+            assert "0 answered before" in said(app, "said")
 
         played(asking(desk("things"), server), scene)
 
