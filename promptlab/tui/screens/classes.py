@@ -1,6 +1,8 @@
 """Every class, worst first."""
 
+import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -8,12 +10,14 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Input, Static
 
 from promptlab.display import many, safe
+from promptlab.errors import PromptlabError
 from promptlab.report.classes import ClassRow, cells, chosen, rows_of
-from promptlab.report.tables import percent
+from promptlab.report.tables import cosine, percent
 from promptlab.tui.commands import Command
 from promptlab.tui.page import Page
 from promptlab.tui.screens.one_class import ClassPage
 from promptlab.tui.widgets.grid import Column, Grid
+from promptlab.tui.widgets.picture import Picture
 from promptlab.tui.widgets.plots import Ranked
 
 if TYPE_CHECKING:
@@ -84,6 +88,7 @@ class ClassesPage(Page):
             with Vertical(id="side"):
                 yield Ranked(id="ranked")
                 yield Static("", id="about", markup=False)
+                yield Picture(id="sight")
 
     def on_mount(self) -> None:
         """The table has the focus."""
@@ -128,10 +133,28 @@ class ClassesPage(Page):
         said = [one for one in bench.descriptions(c) if one.use]
         names = bench.now.classes.names[c]
         lines = [safe(", ".join(names), 200), f"{many(int(standing.count[c]), 'picture')}, {percent(standing.accuracy[c])} % right"]
-        if standing.taker[c] >= 0:
-            lines.append(f"{safe(bench.now.classes.titles[standing.taker[c]], 60)} takes {percent(standing.lost[c])} %")
+        takers = [f"{safe(bench.now.classes.titles[j], 40)} {n}" for j, n in bench.takers(c, 5)]
+        lines += [f"taken by {', '.join(takers)}"] if takers else []
         lines += ["", *(f"• {safe(one.text, 120)}" for one in said[:6])]
         self.query_one("#about", Static).update(Text("\n".join(lines)))
+        self.query_one(Picture).display = bench.has_pictures
+        if bench.has_pictures and self.has_class("-wide"):
+            self.beside(partial(self._picture, bench, c), "sight")
+
+    async def _picture(self, bench: "Workbench", c: int) -> None:
+        """The picture of the class that is most wrong, else the one that is most right."""
+        box, seen = self.query_one(Picture), bench.seen(c, right=False, most=1) or bench.seen(c, right=True, most=1)
+        if not seen:
+            box.lack("No picture on tune is of this class.")
+            return
+        one = seen[0]
+        try:
+            data = await asyncio.to_thread(bench.picture, one.key)
+        except PromptlabError as error:
+            box.lack(error.message)
+            return
+        rival = safe(bench.now.classes.titles[one.rival], 30)
+        box.show(data, f"{'taken by' if one.margin <= 0 else 'before'} {rival} ({cosine(one.margin)})")
 
     # -- doing --------------------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """One class: what is said of it, who takes its pictures, and the pictures."""
 
+import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -61,13 +63,13 @@ class ClassPage(Page):
             "class.plain", "b", "plain", "Back to template", "Say again what the template says.", 'promptlab prompts text crane "{}"', False
         ),
         Command(
-            "class.accept", "a", "accept", "Accept", "Use the description under the cursor.", 'promptlab prompts use crane "a tall bird"'
+            "class.accept", "a", "accept", "Use", "Use the description under the cursor.", 'promptlab prompts use crane "a tall bird"'
         ),
         Command(
             "class.reject",
             "x",
             "reject",
-            "Reject",
+            "Leave",
             "Leave the description under the cursor out.",
             'promptlab prompts leave crane "a tall bird"',
         ),
@@ -87,11 +89,11 @@ class ClassPage(Page):
             "class.rename",
             "r",
             "rename",
-            "Rename",
+            "Name",
             "Give the class another name, or several.",
             'promptlab prompts rename crane "crane bird"',
         ),
-        Command("class.pane", "t", "pane", "Panes", "Texts, descriptions, pictures.", "promptlab prompts show crane"),
+        Command("class.pane", "t", "pane", "Pane", "Texts, descriptions, pictures.", "promptlab prompts show crane"),
         Command(
             "class.next", "right_square_bracket", "step(1)", "Next", "The next class of the list.", "promptlab prompts score crane", False
         ),
@@ -137,11 +139,9 @@ class ClassPage(Page):
         if bench is None or self.c >= len(bench.dataset.classes):
             return
         self.query_one("#summary", Static).update(summary(bench, self.c))
-        self.run_worker(self._read(bench, self.c), group="read", exclusive=True, exit_on_error=False)
+        self.beside(partial(self._read, bench, self.c))
 
     async def _read(self, bench: "Workbench", c: int) -> None:
-        import asyncio
-
         try:
             texts = await asyncio.to_thread(bench.texts, c)
         except PromptlabError as error:

@@ -57,7 +57,14 @@ class Ranked(Widget):
         """The columns and the legend under them."""
         width, height = self.content_size
         rows = columns(self._values, width, height - 1, self._top)
-        return Content("\n").join([*(Content(row) for row in rows), Content.styled(self.legend, "$text-muted").truncate(width)])
+        return Content("\n").join([*(Content(row) for row in rows), Content.styled(self.fitting(width), "$text-muted").truncate(width)])
+
+    def fitting(self, width: int) -> str:
+        """As many parts of the legend as there is room for."""
+        parts = self.legend.split(" · ")
+        while len(parts) > 1 and len(" · ".join(parts)) > width:
+            parts.pop()
+        return " · ".join(parts)
 
     @property
     def legend(self) -> str:
