@@ -239,9 +239,9 @@ class PromptlabApp(App[None], inherit_bindings=False):
 
     # -- edits --------------------------------------------------------------------------------------------------------------------
 
-    def edit(self, edit: Edit) -> None:
-        """Do an edit; its figures are shown as soon as they are there."""
-        self._quickly(lambda bench: bench.edit(edit))
+    def edit(self, *edits: Edit) -> None:
+        """Do edits, each only if the one before it changed something; the figures are shown as soon as they are there."""
+        self._quickly(lambda bench: _all_done(bench, edits))
 
     def action_undo(self) -> None:
         """Take the last edit back."""
@@ -312,6 +312,14 @@ class PromptlabApp(App[None], inherit_bindings=False):
     def _warn(self, text: str) -> None:
         self.log_line("warning", text)
         self.tell(text, "warning")
+
+
+def _all_done(bench: "Workbench", edits: Iterable[Edit]) -> None:
+    for edit in edits:
+        done = bench.now.done
+        bench.edit(edit)
+        if bench.now.done == done:
+            return
 
 
 def _guarded(do: Callable[[Any], T], given: Any) -> "T | BaseException":

@@ -38,10 +38,15 @@ def played(
 
 async def settled(app: PromptlabApp, pilot: Player) -> None:
     """Until nothing is at work, and everything is shown."""
-    await until(lambda: not app.working and all(worker.is_finished for worker in app.workers))
-    await pilot.pause()
-    await until(lambda: not app.working and all(worker.is_finished for worker in app.workers))
-    await pilot.pause()
+    while True:
+        await until(lambda: _at_rest(app))
+        await pilot.pause()
+        if _at_rest(app):
+            return
+
+
+def _at_rest(app: PromptlabApp) -> bool:
+    return not app.working and all(worker.is_finished or worker.group == "_loader" for worker in app.workers)
 
 
 async def until(so: Callable[[], Any]) -> None:

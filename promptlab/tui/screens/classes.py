@@ -75,6 +75,7 @@ class ClassesPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self._sort, self._turned, self._find = "worst", False, ""
+        self.rows: dict[str, ClassRow] = {}
         self.marked: set[str] = set()
 
     def body(self) -> Iterable[Any]:

@@ -120,8 +120,7 @@ class FamiliesPage(Page):
 
         def done(text: str | None) -> None:
             if text and text != source:
-                self.lab_app.edit(Edit(EditKind.ADD, words=(text,)))
-                self.lab_app.edit(Edit(EditKind.REMOVE, words=(source,)))
+                self.lab_app.edit(Edit(EditKind.ADD, words=(text,)), Edit(EditKind.REMOVE, words=(source,)))
 
         self.app.push_screen(Line("Another template in place of this one", source), done)
 

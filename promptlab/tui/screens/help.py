@@ -41,6 +41,6 @@ class Help(ModalScreen[None]):
 
     def _said(self, one: Command) -> Text:
         keys = " ".join(KEYS.get(key, key) for key in self.app._keymap.get(one.id, one.key).split(","))
-        line = Text(f"  {keys:<14}", "bold cyan")
+        line = Text(f"  {keys:<18}", "bold cyan")
         line.append(f"{one.title:<18}", "not bold default").append(f"{one.about}\n", "not bold default")
-        return line.append(f"{'':34}$ {one.twin}\n", "not bold dim") if one.twin else line
+        return line.append(f"{'':20}$ {one.twin}\n", "not bold dim") if one.twin else line
