@@ -62,9 +62,7 @@ class ClassPage(Page):
         Command(
             "class.plain", "b", "plain", "Back to template", "Say again what the template says.", 'promptlab prompts text crane "{}"', False
         ),
-        Command(
-            "class.accept", "a", "accept", "Use", "Use the description under the cursor.", 'promptlab prompts use crane "a tall bird"'
-        ),
+        Command("class.accept", "a", "accept", "Use", "Use the description under the cursor.", 'promptlab prompts use crane "a tall bird"'),
         Command(
             "class.reject",
             "x",
@@ -82,7 +80,7 @@ class ClassPage(Page):
             "drop",
             "Drop",
             "Drop the description under the cursor.",
-            'promptlab prompts describe crane --instead-of "a tall bird" --remove',
+            'promptlab prompts describe crane "a tall bird" --remove',
             False,
         ),
         Command(
