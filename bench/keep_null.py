@@ -24,7 +24,7 @@ from promptlab.lab import Lab
 from promptlab.loops import enrich, run
 from promptlab.prompts import templates
 from promptlab.prompts.babble import Babble
-from promptlab.score.classifier import build
+from promptlab.score.ensemble import build
 from promptlab.score.evaluate import evaluate
 from promptlab.score.evidence import Evidence
 from promptlab.score.weighting import find

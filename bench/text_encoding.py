@@ -22,7 +22,7 @@ from promptlab.encode.text import encode_grid
 from promptlab.events import ignore
 from promptlab.prompts.compose import compose
 from promptlab.prompts.templates import load
-from promptlab.score.classifier import uniform
+from promptlab.score.ensemble import uniform
 from promptlab.store import Cache
 from promptlab.types import Classes
 

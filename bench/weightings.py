@@ -20,10 +20,11 @@ import numpy as np
 from promptlab import Lab
 from promptlab.config import Settings
 from promptlab.events import ignore
-from promptlab.score.classifier import build, classify, uniform
-from promptlab.score.evaluate import halves, worst_order
+from promptlab.score.classifier import classify
+from promptlab.score.ensemble import build, uniform
 from promptlab.score.evidence import Evidence
-from promptlab.score.reducers import default_k
+from promptlab.score.halves import halves
+from promptlab.score.reducers import default_k, worst_order
 from promptlab.score.weighting import find, title, weighting
 from promptlab.types import Array, Classes, Combine, Features, Material, PromptGrid, TextBank
 

@@ -287,7 +287,7 @@ class Describer(Asker):
 
     def _spoken(self, ground: Ground, session: Session, encoder: "OpenClipEncoder") -> Callable[[Sequence[Description]], Array]:
         """(C, D) rows of the classifier with some descriptions, its weights held. Only classes that are described are composed anew."""
-        from promptlab.score.classifier import build
+        from promptlab.score.ensemble import build
 
         classes, w = session.dataset.classes, ground.weights.w
 

@@ -105,7 +105,7 @@ class Stages(Catalogue):
 
     def halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
         """Tune and eval: the data's own parts, else halves by the seed; twice the same object when transductive."""
-        from promptlab.score.evaluate import halves
+        from promptlab.score.halves import halves
 
         if "all" not in features:
             if self.settings.transductive:

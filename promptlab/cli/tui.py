@@ -18,16 +18,8 @@ def tui(run_name: str, **flags: Any) -> None:
     Opens the newest run, or RUN; where there is none it offers the demo, a folder of pictures, or past runs. A run that another process
     works on is followed. `?` shows every key.
     """
-    from threading import Thread
-
-    # Torch takes two seconds to import, and is wanted as soon as the run is opened: meanwhile the screen can come up.
-    Thread(target=_warm, daemon=True).start()
     from promptlab.config import Settings
     from promptlab.lab import Lab
     from promptlab.tui.app import start
 
     start(Lab(Settings.load(flags)), run_name)
-
-
-def _warm() -> None:
-    import torch  # noqa: F401

@@ -1,4 +1,5 @@
-"""open_clip models as encoders. The model itself is loaded when the first text or picture is not in the cache."""
+"""open_clip models as encoders. The model itself is loaded when the first text or picture is not in the cache, and torch with it: that
+takes seconds."""
 
 import importlib.util
 import json
@@ -9,24 +10,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from promptlab.encode import guards
 from promptlab.encode.pictures import UNREAD, read_rgb
-from promptlab.encode.tower import TextTower
 from promptlab.errors import DataError, EncoderError, OfflineError, PromptlabError
 from promptlab.events import Listener, Progressed, ignore
 from promptlab.store import Cache, file_sha256, fingerprint
 from promptlab.types import Array, Images, unit
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from promptlab.encode.tower import TextTower
+
 LOCAL, HUB = "local-dir:", "hf-hub:"
 IMAGES_AT_ONCE = {"cpu": 16, "cuda": 256, "mps": 64}
 HIGHEST_SCALE = 1e4
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ class OpenClipEncoder:
         return str(self._cache.remembered("hashes", key, lambda: file_sha256(file), lambda value: isinstance(value, str)))
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any, Any, TextTower]:
+    def _loaded(self) -> tuple[Any, Any, Any, "TextTower"]:
+        from promptlab.encode.tower import TextTower
+
         model, transform, tokenizer = _load(self.spec, self.how, downloads=self._weights is None)
         return model, transform, tokenizer, TextTower(model, tokenizer, self.how.device)
 
@@ -148,6 +153,8 @@ class OpenClipEncoder:
         return len(inner(self.clean(text))["input_ids"]) if inner is not None else 0
 
     def encode_texts(self, texts: Sequence[str], listen: Listener = ignore) -> Array:
+        import torch
+
         *_, tokenizer, tower = self._loaded
         ids = torch.cat([tokenizer(list(texts[i : i + 4096])) for i in range(0, len(texts), 4096)])
         out: Array | None = None
@@ -160,11 +167,12 @@ class OpenClipEncoder:
         assert out is not None
         return out
 
-    @torch.inference_mode()
     def encode_images(self, images: Images, rows: Sequence[int], listen: Listener = ignore) -> tuple[Array, dict[int, str]]:
         """Pictures are read and prepared by threads one batch ahead of the model."""
+        import torch
+
         model, transform, *_ = self._loaded
-        size, parts = IMAGES_AT_ONCE[torch.device(self.how.device).type], []
+        size, parts = IMAGES_AT_ONCE[self.how.device.partition(":")[0]], []
         bad: dict[int, str] = {}
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             batches = [rows[i : i + size] for i in range(0, len(rows), size)]
@@ -175,17 +183,19 @@ class OpenClipEncoder:
                     ahead = [pool.submit(_prepare, images, i, transform) for i in batches[n + 1]]
                 ready = [future.result() for future in waiting]
                 bad |= {i: made for i, made in zip(batch, ready, strict=True) if isinstance(made, str)}
-                pixels = [made for made in ready if isinstance(made, Tensor)]
+                pixels = [made for made in ready if not isinstance(made, str)]
                 if pixels:
                     parts.append(self._vectors(model, torch.stack(pixels)))
                 listen(Progressed("encode pictures", n * size + len(batch)))
         empty = np.zeros((0, 1), np.float32)
         return np.concatenate(parts) if parts else empty, bad
 
-    def _vectors(self, model: Any, pixels: Tensor) -> Array:
+    def _vectors(self, model: Any, pixels: "Tensor") -> Array:
         """(B, D) unit; f4 for fp32, else f2 (numpy has no bf16, and unit rows lose nothing that bf16 had)."""
-        dtype = DTYPES.get(self.precision)
-        with torch.autocast(torch.device(self.how.device).type, dtype, enabled=dtype is not None):
+        import torch
+
+        dtype: torch.dtype | None = getattr(torch, DTYPES[self.precision]) if self.precision in DTYPES else None
+        with torch.inference_mode(), torch.autocast(self.how.device.partition(":")[0], dtype, enabled=dtype is not None):
             z = model.encode_image(pixels.to(self.how.device))
         return np.asarray(unit(z.float()).cpu().numpy(), np.float32 if dtype is None else np.float16)
 
@@ -199,7 +209,7 @@ def _is_bias(value: Any) -> bool:
     return isinstance(value, float) and abs(value) <= HIGHEST_SCALE
 
 
-def _prepare(images: Images, i: int, transform: Any) -> Tensor | str:
+def _prepare(images: Images, i: int, transform: Any) -> "Tensor | str":
     """The pixels of picture i as the model wants them, or the reason why it could not be read."""
     try:
         data = images.read(i)

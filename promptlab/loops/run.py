@@ -12,9 +12,10 @@ from promptlab.analysis.changes import changes
 from promptlab.analysis.ranking import LABEL_FREE, agreement
 from promptlab.events import Finished, Listener, Started, ignore
 from promptlab.protocols import Rule
-from promptlab.score.classifier import build, classify, columns_of, uniform
+from promptlab.score.classifier import classify, columns_of
 from promptlab.score.contest import require_same_encoder
 from promptlab.score.debias import balance, prior
+from promptlab.score.ensemble import build, uniform
 from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.evidence import Evidence
 from promptlab.score.health import (

@@ -13,7 +13,7 @@ from promptlab.errors import UsageError, unknown_name
 from promptlab.events import Finished, Listener, Progressed, Started, ignore
 from promptlab.loops.run import Choice, health_of, make, named
 from promptlab.protocols import Rule
-from promptlab.score.classifier import uniform
+from promptlab.score.ensemble import uniform
 from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.evidence import Evidence, check_question
 from promptlab.score.weighting import BOTH, WAYS, find, weighting

@@ -1,38 +1,16 @@
-"""Honest evaluation: halves, two worst sets, intervals, paired differences."""
+"""Honest evaluation: two worst sets, intervals, paired differences."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from promptlab.errors import DataError
 from promptlab.events import Listener, ignore
 from promptlab.protocols import Rule
 from promptlab.score.classifier import classify, columns_of
 from promptlab.score.intervals import difference_interval, mcnemar, share_interval
-from promptlab.score.reducers import default_k
+from promptlab.score.reducers import default_k, worst_order
 from promptlab.score.sweep import sweep
 from promptlab.types import Array, Classifier, Difference, Evaluation, Features, LabelSource, Outcomes, WorstSet
-
-
-def halves(labels: Array | None, n: int, seed: int) -> tuple[Array, Array]:
-    """(tune, eval) row indices, sorted: 50/50 by a seed, within each class where labels (N,) exist; the odd one and singletons go to eval.
-
-    Raises DataError when the tune half would be empty.
-    """
-    rng = np.random.default_rng(seed)
-    groups = [np.arange(n)] if labels is None else [np.flatnonzero(labels == c) for c in np.unique(labels)]
-    tune = np.zeros(n, bool)
-    for group in groups:
-        tune[rng.permutation(group)[: len(group) // 2]] = True
-    if not tune.any():
-        raise DataError(f"{n} pictures with at most one per class leave nothing to tune on.", "Add pictures, or use --transductive.")
-    return np.flatnonzero(tune), np.flatnonzero(~tune)
-
-
-def worst_order(accuracy: Array, margin: Array) -> Array:
-    """Class indices, worst first: lowest accuracy, then lowest margin, then index; absent classes (NaN accuracy) are left out."""
-    order = np.lexsort((np.arange(len(accuracy)), margin, accuracy))
-    return order[np.isfinite(accuracy[order])]
 
 
 def _tally(outcomes: Outcomes, labels: Array, classes: int) -> tuple[Array, Array]:

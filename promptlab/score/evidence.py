@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from promptlab.errors import UsageError
 from promptlab.events import Listener, Noted
 from promptlab.protocols import Rule
-from promptlab.score.classifier import build, classify, others_say, uniform
+from promptlab.score.classifier import classify, others_say
 from promptlab.score.contest import Columns, require_same_encoder
+from promptlab.score.ensemble import build, uniform
 from promptlab.score.rules import parse_rule
 from promptlab.score.sweep import sweep
 from promptlab.score.weights import zpe

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptlab.score.evaluate import worst_order
+from promptlab.score.reducers import worst_order
 from promptlab.score.swaps import difference
 from promptlab.types import Array, Features, Interval
 

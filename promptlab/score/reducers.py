@@ -14,6 +14,12 @@ FOR_SHARES = {"zeros": "counts classes at 0 %", "hmean": "is dragged down by cla
 SAME = {"macro": "mean", "weighted": "overall"}
 
 
+def worst_order(accuracy: Array, margin: Array) -> Array:
+    """Class indices, worst first: lowest accuracy, then lowest margin, then index; absent classes (NaN accuracy) are left out."""
+    order = np.lexsort((np.arange(len(accuracy)), margin, accuracy))
+    return order[np.isfinite(accuracy[order])]
+
+
 def default_k(classes: int) -> int:
     """How many classes "the worst" are: min(10, ceil(C / 5))."""
     return min(10, math.ceil(classes / 5))

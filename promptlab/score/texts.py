@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from promptlab.errors import DataError
-from promptlab.score.classifier import uniform
 from promptlab.score.contest import Columns
+from promptlab.score.ensemble import uniform
 from promptlab.types import Array, Features, TextBank, TextScores
 
 

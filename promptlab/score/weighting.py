@@ -10,8 +10,8 @@ from promptlab.errors import UsageError, unknown_name
 from promptlab.events import ignore
 from promptlab.protocols import Rule, Unit
 from promptlab.score import weights as formulas
-from promptlab.score.classifier import subset_rows
 from promptlab.score.contest import Columns
+from promptlab.score.ensemble import subset_rows
 from promptlab.score.evidence import Evidence
 from promptlab.score.rules import parse_rule
 from promptlab.score.sweep import sweep

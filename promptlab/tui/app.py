@@ -17,12 +17,14 @@ from promptlab.lab import Lab
 from promptlab.tui.bridge import Bridge, Told
 from promptlab.tui.commands import EVERYWHERE, Command, bindings
 from promptlab.tui.page import Page
+from promptlab.tui.palette import ClassNames
+from promptlab.tui.screens.one_class import ClassPage
 from promptlab.tui.widgets.log import Log
 from promptlab.tui.widgets.picture import graphics
 from promptlab.tui.widgets.work import WorkLine
 from promptlab.types import Edit
 
-if TYPE_CHECKING:  # it needs torch, which takes two seconds to import: the screen comes first
+if TYPE_CHECKING:
     from promptlab.workbench import Workbench
 
 T = TypeVar("T")
@@ -34,7 +36,7 @@ class PromptlabApp(App[None], inherit_bindings=False):
     TITLE = "promptlab"
     CSS_PATH = "app.tcss"
     BINDINGS = bindings(EVERYWHERE)
-    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = App.COMMANDS | {ClassNames}
 
     def __init__(self, lab: Lab, run: str = "", keys: Mapping[str, str] | None = None) -> None:
         """run: the run to open; empty is the newest. keys: {command: keys} instead of the usual ones."""
@@ -125,6 +127,10 @@ class PromptlabApp(App[None], inherit_bindings=False):
         if self.current_mode == mode and len(self.screen_stack) > 1 and isinstance(self.screen, Page):
             self.pop_screen()
         self.go(mode)
+
+    def open_class(self, c: int, listed: tuple[str, ...] = ()) -> None:
+        """One class, by index; listed: ids in the order that its screen steps through."""
+        self.push_screen(ClassPage(c, listed))
 
     def action_help(self) -> None:
         """Every key of this screen."""

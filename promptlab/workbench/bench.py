@@ -19,7 +19,7 @@ from promptlab.events import Listener, ignore
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.history import History
 from promptlab.runs import Run, load_classifier
-from promptlab.score.classifier import joined
+from promptlab.score.ensemble import joined
 from promptlab.score.live import Live, Standing, moved
 from promptlab.score.reducers import default_k
 from promptlab.types import (

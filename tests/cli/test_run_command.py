@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_scor
 
 from promptlab.config import Settings
 from promptlab.lab import Lab
-from promptlab.score.evaluate import halves
+from promptlab.score.halves import halves
 
 from .conftest import Said, Twice
 

@@ -21,7 +21,8 @@ from promptlab.events import ignore
 from promptlab.prompts.compose import compose
 from promptlab.prompts.templates import template
 from promptlab.runs import load_classifier, save_classifier
-from promptlab.score.classifier import guesses, uniform
+from promptlab.score.classifier import guesses
+from promptlab.score.ensemble import uniform
 from promptlab.store import Cache
 from promptlab.types import Classes, Features
 

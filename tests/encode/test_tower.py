@@ -13,7 +13,7 @@ from promptlab.encode.tower import TextTower
 from promptlab.events import Progressed, ignore
 from promptlab.prompts.compose import compose
 from promptlab.prompts.templates import load, render
-from promptlab.score.classifier import uniform
+from promptlab.score.ensemble import uniform
 from promptlab.store import Cache
 from promptlab.types import Classes, PromptGrid
 

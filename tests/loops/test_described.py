@@ -14,7 +14,7 @@ from promptlab.loops.enrich import NAMES, compared
 from promptlab.loops.run import Choice, make, named, run
 from promptlab.loops.study import Bench, Grid, Tried, choices, key
 from promptlab.report.study import as_csv, row
-from promptlab.score.classifier import uniform
+from promptlab.score.ensemble import uniform
 from promptlab.score.evaluate import compare
 from promptlab.score.evidence import Evidence
 from promptlab.score.weighting import find

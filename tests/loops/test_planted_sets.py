@@ -23,8 +23,9 @@ from score.planted import RULES, Planted, bank_of, choice_of, classifier_of, fea
 from promptlab.events import ignore
 from promptlab.loops.run import Choice, Outcome, run
 from promptlab.prompts.lint import lint
-from promptlab.score.classifier import build, classify
+from promptlab.score.classifier import classify
 from promptlab.score.debias import balance
+from promptlab.score.ensemble import build
 from promptlab.score.evidence import Evidence
 from promptlab.score.weighting import find, weighting
 from promptlab.types import Array, Classes, Combine, LabelSource, Weights, unit

@@ -9,7 +9,7 @@ from score.planted import RULES, Planted, bank_of, choice_of, features_of, from_
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Cancelled, Event, Finished, Progressed, Started, ignore
 from promptlab.loops.run import Choice, Outcome, beats, run
-from promptlab.score.classifier import build, uniform
+from promptlab.score.ensemble import build, uniform
 from promptlab.score.evaluate import compare, evaluate
 from promptlab.score.evidence import Evidence
 from promptlab.types import Array, Combine, Features, LabelSource, Material, TextBank, unit

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.errors import MismatchError
-from promptlab.score.classifier import build, classify, guesses, logits, others_say, uniform
+from promptlab.score.classifier import classify, guesses, logits, others_say
+from promptlab.score.ensemble import build, uniform
 from promptlab.types import Array, Combine, LabelSource, unit
 from score import brute
 from score.planted import World, bank_of, boards, checked, classifier_of, features_of, from_similarity, worlds

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from promptlab.errors import DataError, MismatchError
 from promptlab.score import contest as kernel
-from promptlab.score.classifier import build, classify, logits
+from promptlab.score.classifier import classify, logits
 from promptlab.score.contest import Columns, Contest, contests
+from promptlab.score.ensemble import build
 from promptlab.score.rules import promptlab_rules
 from promptlab.types import Array, Combine, LabelSource, Scoreboard, unit
 from score import brute

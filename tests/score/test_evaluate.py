@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from promptlab.errors import DataError
-from promptlab.score.evaluate import compare, evaluate, halves, worst_order, worst_sizes
+from promptlab.score.evaluate import compare, evaluate, worst_sizes
+from promptlab.score.halves import halves
 from promptlab.score.intervals import clopper_pearson, difference_interval, mcnemar, share_interval
+from promptlab.score.reducers import worst_order
 from promptlab.types import Array, Classifier, Evaluation, Features, Interval
 from score.planted import RULES, checked, checked_briefly, classifier_of, features_of, from_similarity, planted, predicting
 

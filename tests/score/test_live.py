@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.score import live as module
-from promptlab.score.evaluate import worst_order
 from promptlab.score.live import Live, Standing, moved
+from promptlab.score.reducers import worst_order
 from promptlab.types import Array, unit
 
 from .planted import ATOMS, checked, features_of

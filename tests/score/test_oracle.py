@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from promptlab.score.classifier import build, classify, guesses, logits
-from promptlab.score.evaluate import evaluate, worst_order
-from promptlab.score.reducers import over_classes
+from promptlab.score.classifier import classify, guesses, logits
+from promptlab.score.ensemble import build
+from promptlab.score.evaluate import evaluate
+from promptlab.score.reducers import over_classes, worst_order
 from promptlab.score.weights import cpe
 from promptlab.types import Array, Combine, LabelSource, Scoreboard, unit
 from score.planted import RULES, World, bank_of, boards, checked, classifier_of, features_of, from_similarity, predicting, worlds

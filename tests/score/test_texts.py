@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from promptlab.errors import DataError
-from promptlab.score.classifier import uniform
+from promptlab.score.ensemble import uniform
 from promptlab.score.texts import score_texts
 from score.planted import bank_of, features_of, planted
 

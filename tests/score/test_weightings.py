@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptlab.errors import DataError, UsageError
 from promptlab.events import Event, Noted, ignore
-from promptlab.score.classifier import build
+from promptlab.score.ensemble import build
 from promptlab.score.evidence import Evidence
 from promptlab.score.weighting import WAYS, Weighting, find, forward, title, weighting
 from promptlab.score.weights import dropped, kept_by_mad, standardised

@@ -178,7 +178,7 @@ def test_unlabelled_data_is_held_to_what_the_plain_ensemble_says(desk: Desk) -> 
 
 def lab_uniform(lab: Lab):  # type: ignore[no-untyped-def]  # a Classifier
     """The uniform classifier of a run's prompts."""
-    from promptlab.score.classifier import uniform
+    from promptlab.score.ensemble import uniform
 
     run, prompts, _ = lab.prompts()
     dataset = lab.open(str(run.manifest["data"]))

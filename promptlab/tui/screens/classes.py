@@ -15,7 +15,6 @@ from promptlab.report.classes import ClassRow, cells, chosen, rows_of
 from promptlab.report.tables import cosine, percent
 from promptlab.tui.commands import Command
 from promptlab.tui.page import Page
-from promptlab.tui.screens.one_class import ClassPage
 from promptlab.tui.widgets.grid import Column, Grid
 from promptlab.tui.widgets.line import Entry
 from promptlab.tui.widgets.picture import Picture
@@ -174,7 +173,7 @@ class ClassesPage(Page):
         """Open the class under the cursor."""
         key, bench = self.query_one(Grid).current, self.bench
         if bench is not None and key in bench.dataset.classes.ids:
-            self.app.push_screen(ClassPage(bench.dataset.classes.ids.index(key), tuple(self.rows)))
+            self.lab_app.open_class(bench.dataset.classes.ids.index(key), tuple(self.rows))
 
     def action_filter(self) -> None:
         """Type letters of a name."""

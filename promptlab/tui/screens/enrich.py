@@ -282,11 +282,9 @@ class EnrichPage(Page):
 
     def action_open(self) -> None:
         """The class under the cursor."""
-        from promptlab.tui.screens.one_class import ClassPage
-
         key, bench = self.query_one("#cases", Grid).current, self.bench
         if bench is not None and key in bench.dataset.classes.ids:
-            self.app.push_screen(ClassPage(bench.dataset.classes.ids.index(key), tuple(self.rows)))
+            self.lab_app.open_class(bench.dataset.classes.ids.index(key), tuple(self.rows))
 
     def action_copy(self) -> None:
         """The table as text."""
