@@ -14,6 +14,11 @@ def safe(text: str, longest: int = 200) -> str:
     return shown if len(text) <= longest else shown[: longest - 1] + "…"
 
 
+def typed(text: str) -> str:
+    """The text for a line that is edited: what would be shown as an escape is a space there, one for one."""
+    return "".join(ch if ch in _KEPT or unicodedata.category(ch) not in _UNSAFE else " " for ch in text)
+
+
 def many(n: int, thing: str, several: str = "") -> str:
     """`1 run`, `2 runs`; `several` is the plural where it is not the thing with an s."""
     return f"{n} {thing if n == 1 else several or thing + 's'}"

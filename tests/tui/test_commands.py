@@ -4,11 +4,14 @@ import importlib
 import pkgutil
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
+from cli.conftest import inside
 from textual.actions import parse
+from workbench.planted import Shop
 
 from promptlab.cli.main import cli
 from promptlab.lab import Lab
@@ -18,6 +21,7 @@ from promptlab.tui.commands import EVERYWHERE, Command
 from promptlab.tui.page import Page
 from promptlab.tui.screens.classes import ClassesPage
 from promptlab.tui.widgets.grid import Grid
+from promptlab.types import Edit, EditKind
 
 from .stage import Player, cells, played, press, shown
 
@@ -58,6 +62,22 @@ def test_every_command_has_a_command_line_that_does_the_same(one: Command) -> No
         return
     assert one.id not in ONLY_HERE
     assert parsed(one.twin).command.callback is not None
+
+
+TRIED = ("promptlab prompts ", "promptlab classes", "promptlab runs", "promptlab build")
+
+
+@pytest.mark.parametrize("line", sorted({one.twin for one in COMMANDS if one.twin.startswith(TRIED) and "2026-01-31" not in one.twin}))
+def test_command_lines_are_not_only_words(desk: Callable[[str], Lab], shop: Shop, line: str) -> None:
+    lab = desk("things")
+    bench, folder = lab.workbench(), Path(lab.settings.runs).parent
+    for text in ("a tall bird", "a tall grey bird", "a bird"):
+        bench.edit(Edit(EditKind.DESCRIBE, "crane", "", (text,)))
+    bench.edit(Edit(EditKind.ADD, words=("a photo of {}.",)))
+    if "redo" in line:
+        bench.undo()
+    done = inside(*shlex.split(line)[1:], folder=folder, cache=shop.cache)
+    assert done.code == 0, done.err
 
 
 def test_a_wrong_command_line_would_be_found() -> None:

@@ -16,6 +16,7 @@ from promptlab.report.tables import cosine, percent
 from promptlab.tui.commands import Command
 from promptlab.tui.page import Page
 from promptlab.tui.widgets.grid import Column, Grid
+from promptlab.tui.widgets.line import Entry
 from promptlab.tui.widgets.picture import Picture
 from promptlab.tui.widgets.plots import Ranked
 
@@ -82,7 +83,7 @@ class ClassesPage(Page):
         """The table; beside it, where there is room, accuracies in order and the class under the cursor."""
         with Horizontal():
             with Vertical(id="main"):
-                yield Input(placeholder="letters of a name; enter: to the table, esc: all classes", id="filter")
+                yield Entry(placeholder="letters of a name; enter: to the table, esc: all classes", id="filter")
                 yield Grid(COLUMNS, id="classes")
             with Vertical(id="side"):
                 yield Ranked(id="ranked")

@@ -80,7 +80,7 @@ class ClassPage(Page):
             "drop",
             "Drop",
             "Drop the description under the cursor.",
-            'promptlab prompts describe crane --instead-of "a tall bird" --remove',
+            'promptlab prompts describe crane "a tall bird" --remove',
             False,
         ),
         Command(

@@ -7,7 +7,16 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from promptlab.display import safe
+from promptlab.display import safe, typed
+
+
+class Entry(Input):
+    """A line to type into. Text from outside may be pasted into it, or stand there already: a terminal would obey its control characters,
+    so they are spaces."""
+
+    def validate_value(self, value: str) -> str:
+        """The value without them."""
+        return typed(value)
 
 
 class Line(ModalScreen[str | None]):
@@ -24,13 +33,13 @@ class Line(ModalScreen[str | None]):
         """Title, input, hint."""
         with Vertical(id="line"):
             yield Static(Text(safe(self._title, 400)), id="line-title")
-            yield Input(self._value, id="line-input", select_on_focus=False)
+            yield Entry(self._value, id="line-input", select_on_focus=False)
             yield Static(Text(safe(self._hint, 400) or "enter: done   esc: leave it"), id="line-hint")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give the line back."""
         if event.value.strip() or self._blank:
-            self.dismiss(event.value)
+            self.dismiss(self._value if event.value == typed(self._value) else event.value)  # as it was, to the letter
 
 
 class Confirm(ModalScreen[bool]):
