@@ -32,8 +32,8 @@ class Places(Static):
         for one in GO:
             name = one.id.removeprefix("go.")
             here = name == self._mode
-            line.append(f" {one.key}", "bold" if here else "dim")
-            line.append(f" {one.title} ", "reverse bold" if here else "")
+            line.append(f" {one.key} ", "reverse bold" if here else "dim")
+            line.append(f"{one.title} ", "reverse bold" if here else "")
             self._ends.append((line.cell_len, one.action))
         self.update(line)
 
@@ -76,8 +76,9 @@ def headline(bench: "Workbench", width: int) -> Text:
         line.append("  │ ", "dim")
         line.append(f"{many(done, 'edit')}: " if done else "since the run: ")
         line.append_text(since(head))
-    if wide:
-        line.append(judged(bench.run.result), "dim")
+    told = judged(bench.run.result)
+    if line.cell_len + len(told) < width:
+        line.append(told, "dim")
     return line
 
 
@@ -101,6 +102,8 @@ def figures(head: "Headline", wide: bool) -> list[tuple[str, str]]:
 def since(head: "Headline") -> Text:
     """What changed against the run in the mean over classes, with its interval; colour only repeats the sign."""
     move = head.since
+    if not move.images and not move.cmm:
+        return Text("no change")
     value, interval = (move.accuracy, move.interval) if head.labelled else (move.cmm, move.cmm_interval)
     show = signed if head.labelled else cosine
     ends = f" [{show(interval.low)}, {show(interval.high)}]" if math.isfinite(interval.low) else ""
