@@ -1,6 +1,6 @@
 """How long the terminal UI takes from an edit to the figures on the screen, with texts that are encoded already.
 
-    python bench/edits.py [--classes 1000] [--pictures 10000] [--repeat 9]
+    python bench/edits.py [--classes 1000] [--pictures 10000] [--templates general] [--repeat 9]
 
 Makes features of random pictures around the text vectors of random names by the embedded model, runs promptlab on them, opens the run, and
 then undoes and does again one edit of each kind: the median and the slowest, of the workbench alone and of the app until the table is
@@ -106,11 +106,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--templates", default="general", help="the template set")
     parser.add_argument("--repeat", type=int, default=9)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
-        lab = Lab(Settings.load({"weights": "uniform"}))
+        lab = Lab(Settings.load({"weights": "uniform", "templates": given.templates}))
         run = lab.run(str(world(lab, Path(place), given.classes, given.pictures))).run
         print(f"{given.classes} classes, {given.pictures} pictures on tune, {len(lab.prompts()[1].templates)} templates")
         print(f"{'':34}{'median':>12}{'slowest':>12}")
