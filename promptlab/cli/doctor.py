@@ -6,7 +6,7 @@ import click
 
 from promptlab.cli import options
 
-PACKAGES = ("promptlab-clip", "promptlab-demo", "torch", "open_clip_torch", "numpy", "pillow", "timm")
+PACKAGES = ("promptlab-clip", "promptlab-demo", "torch", "open_clip_torch", "numpy", "pillow", "timm", "openai", "textual", "textual-image")
 
 
 @click.command()

@@ -1,5 +1,8 @@
 """The table of classes, and a run given away: what the terminal UI shows and does, on the command line."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,3 +92,11 @@ def test_a_run_that_did_not_finish_is_not_exported(promptlab: Call, npz: Npz) ->
     assert said.code == 2
     assert "is scored" in said.err
     assert not Path("out").exists()
+
+
+def test_a_run_that_is_known_is_opened_without_torch(promptlab: Call, in_a_run: str) -> None:
+    assert promptlab("classes").code == 0
+    code = "import sys; from promptlab.cli.main import cli; cli(['classes'], standalone_mode=False); print(sys.modules.keys() & {'torch'})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PROMPTLAB_DEVICE": "cpu"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
