@@ -6,7 +6,6 @@ from textual.command import Hit, Hits, Provider
 from textual.content import Content
 
 from promptlab.display import safe
-from promptlab.tui.screens.one_class import ClassPage
 
 
 class ClassNames(Provider):

@@ -234,7 +234,7 @@ def test_words_of_which_nothing_is_left_are_told_and_change_nothing(desk: Desk) 
         await opened(app, pilot)
         before = texts(app)
         await press(app, pilot, "n")
-        await answer(app, pilot, "\u200b")
+        await answer(app, pilot, "<|endoftext|>")
         assert any("Nothing is left of the text" in line for line in told(app))
         assert texts(app) == before
         assert [line.level for line in app.logged.lines if "Nothing is left" in line.text] == ["error"]
