@@ -12,7 +12,7 @@ from promptlab.cli import completion, options
 @options.loading
 @options.places
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
-def tui(run_name: str, **flags: Any) -> None:
+def tui(run_name: str, **flags: Any) -> int:
     """Play with a run in the terminal: look at the worst classes, change words, see at once what that does.
 
     Opens the newest run, or RUN; where there is none it offers the demo, a folder of pictures, or past runs. A run that another process
@@ -22,4 +22,4 @@ def tui(run_name: str, **flags: Any) -> None:
     from promptlab.lab import Lab
     from promptlab.tui.app import start
 
-    start(Lab(Settings.load(flags)), run_name)
+    return start(Lab(Settings.load(flags)), run_name)

@@ -2,7 +2,10 @@
 
 import asyncio
 import difflib
+import signal
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,10 +64,17 @@ class PromptlabApp(App[None], inherit_bindings=False):
         if theme in self.available_themes:
             self.theme = theme
         self.theme_changed_signal.subscribe(self, lambda theme: config.remember_theme(theme.name))
+        self._heed_signals()
         self._take_keys()
         for mode, page in pages().items():
             self.add_mode(mode, page)
         self.open_run(self._run)
+
+    def _heed_signals(self) -> None:
+        """Leave in order when the system says so: a terminal that is left as it is would stay without echo and full of colours."""
+        for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+            with suppress(NotImplementedError, ValueError):  # Windows; an app that runs in another thread than the first
+                asyncio.get_running_loop().add_signal_handler(number, partial(self.exit, return_code=128 + number))
 
     def open_run(self, name: str) -> None:
         """Open a run by name; without one the newest, or the start screen where there is none."""
@@ -366,10 +376,11 @@ def clashes(commands: Iterable[Command], keys: Mapping[str, str]) -> list[str]:
     return [f"The key {key!r} is that of {first[key]} and of {name}; the first has it." for key, name in pairs if first[key] != name]
 
 
-def start(lab: Lab, run: str = "") -> None:
-    """Run the app until somebody leaves it. Raises what broke it, after the terminal is as it was."""
+def start(lab: Lab, run: str = "") -> int:
+    """Run the app until somebody leaves it; gives back the exit code. Raises what broke it, after the terminal is as it was."""
     graphics()  # asks the terminal what it can draw, while nobody else reads its answers
     app = PromptlabApp(lab, run, config.keys(Path.cwd()))
     app.run()
     if app.broken is not None:
         raise app.broken
+    return app.return_code or 0

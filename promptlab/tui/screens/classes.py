@@ -23,7 +23,7 @@ from promptlab.tui.widgets.plots import Ranked
 if TYPE_CHECKING:
     from promptlab.workbench import Workbench
 
-MARK = "● "
+MARK, PLAIN = "● ", "  "
 
 
 COLUMNS = (
@@ -102,7 +102,7 @@ class ClassesPage(Page):
         grid = self.query_one(Grid)
         bench = self.bench
         if bench is None:
-            grid.show((f"? {n}", (name, *[""] * 7)) for n, name in enumerate(self.lab_app.opening_names))
+            grid.show((f"? {n}", (PLAIN + name, *[""] * 7)) for n, name in enumerate(self.lab_app.opening_names))
             return
         self.rows = chosen(rows_of(bench), self._find, self._sort, self._turned)
         grid.show((key, self._cells(key, row)) for key, row in self.rows.items())
@@ -118,7 +118,7 @@ class ClassesPage(Page):
     def _cells(self, key: str, row: ClassRow) -> tuple[str | Text, ...]:
         name, pictures, accuracy, change, *more = cells(row)
         style = "green" if row.change > 0 else "red" if row.change < 0 else "dim"
-        return (MARK + name if key in self.marked else name, pictures, accuracy, Text(change, style, justify="right"), *more)
+        return ((MARK if key in self.marked else PLAIN) + name, pictures, accuracy, Text(change, style, justify="right"), *more)
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Say more of the class under the cursor."""

@@ -26,7 +26,7 @@ from promptlab.types import Classes, Edit, EditKind
 
 HERE = ("127.0.0.1", "localhost", "::1")  # hosts that take no money
 OTHER = "another ..."
-SETTINGS = (Column("name", "setting", 12), Column("value", "", 50, grow=1))
+SETTINGS = (Column("name", "for the next run", 16), Column("value", "", 50, grow=1))
 CASES = (
     Column("use", "", 1),
     Column("name", "class", 16, grow=1),
@@ -302,7 +302,10 @@ def plan(lab: Lab, wanted: Wanted, run: str, classes: Classes) -> Planned:
         f"{many(estimate.questions, 'question')} to {who}, {estimate.kept} answered before. Tokens, if each reply is right the first time: "
         f"up to {estimate.tokens_in:,} in, {estimate.tokens_out:,} out. Price: {price}."
     )
-    texts = (Row(one.about, "to ask", " ".join(one.text.split())) for one in asked)
+    questions = [" ".join(one.text.split()) for one in asked]
+    # Questions begin alike: shown is what they differ in, the classes that they name.
+    same = next((n for n, letters in enumerate(zip(*questions, strict=False)) if len(set(letters)) > 1), 0)
+    texts = (Row(one.about, "to ask", question[same:]) for one, question in zip(asked, questions, strict=True))
     rows = dict(zip(keyed([one.about for one in asked], classes), texts, strict=True))
     return Planned(said, bool(left and endpoint.base_url and urlsplit(endpoint.base_url).hostname not in HERE), rows)
 

@@ -147,11 +147,11 @@ class FamiliesPage(Page):
 
 def _cells(row: "FamilyRow", most: float) -> tuple[str | Text, ...]:
     name = row.template.name if row.used else f"- {row.template.name}"
-    score = "" if row.score is None else f"{row.score:.4g}"
+    score = "" if row.score is None else f"{row.score:.4f}"
     return (
         Text(safe(name, 200), "" if row.used else "dim", no_wrap=True, overflow="ellipsis"),
         percent(row.weight) if row.used else "aside",
         bar(row.weight / most, BAR, "cyan"),
         score,
-        percent(row.accuracy),
+        "" if row.accuracy is None else percent(row.accuracy),
     )

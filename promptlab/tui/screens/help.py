@@ -1,7 +1,9 @@
 """Every key of a screen, and the command line that does the same."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -14,7 +16,15 @@ from promptlab.tui.commands import EVERYWHERE, Command
 if TYPE_CHECKING:
     from promptlab.tui.page import Page
 
-KEYS = {"question_mark": "?", "slash": "/", "right_square_bracket": "]", "left_square_bracket": "[", "escape": "esc", "delete": "del"}
+KEYS = {
+    "question_mark": "?",
+    "slash": "/",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "escape": "esc",
+    "enter": "⏎",
+    "delete": "del",
+}
 
 
 class Help(ModalScreen[None]):
@@ -30,17 +40,21 @@ class Help(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """What the screen is for, its keys, those that hold everywhere."""
         with VerticalScroll(id="help"):
-            text = Text(f"{self._about}\n\n" if self._about else "")
+            yield Static(Text(self._about.replace("`", "")), markup=False)
             for title, commands in (("Here", self._does), ("Everywhere", EVERYWHERE)):
-                text.append(f"{title}\n", "bold")
-                for one in commands:
-                    text.append_text(self._said(one))
-                text.append("\n")
-            text.append("Keys can be changed: [keys] in promptlab.toml, e.g. ", "dim").append('classes.sort = "f3"', "dim italic")
-            yield Static(text, markup=False)
+                yield Static(Text(f"\n{title}", "bold"), markup=False)
+                yield Static(self._listed(commands), markup=False)
+            yield Static(Text('\nKeys can be changed: [keys] in promptlab.toml, e.g. classes.sort = "f3"', "dim"), markup=False)
 
-    def _said(self, one: Command) -> Text:
-        keys = " ".join(KEYS.get(key, key) for key in self.app._keymap.get(one.id, one.key).split(","))
-        line = Text(f"  {keys:<18}", "bold cyan")
-        line.append(f"{one.title:<18}", "not bold default").append(f"{one.about}\n", "not bold default")
-        return line.append(f"{'':20}$ {one.twin}\n", "not bold dim") if one.twin else line
+    def _listed(self, commands: Sequence[Command]) -> Table:
+        """Keys, names, and under what each does the command line that does the same."""
+        drawn = Table.grid(padding=(0, 2, 0, 0))
+        drawn.add_column(no_wrap=True, min_width=9)
+        drawn.add_column(no_wrap=True, min_width=12)
+        drawn.add_column()
+        for one in commands:
+            keys = " ".join(KEYS.get(key, key) for key in self.app._keymap.get(one.id, one.key).split(","))
+            drawn.add_row(Text(keys, "bold cyan"), Text(one.title), Text(one.about.replace("`", "")))
+            if one.twin:
+                drawn.add_row("", "", Text(f"$ {one.twin}", "dim"))
+        return drawn

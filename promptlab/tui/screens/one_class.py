@@ -170,25 +170,16 @@ class ClassPage(Page):
         self._pictures = wanted
         box = self.query_one("#pictures", VerticalScroll)
         await box.remove_children()
-        titles = bench.now.classes.titles
         if not wrong and not right:
             await box.mount(Static(Text("No picture on tune is of this class."), markup=False))
-            return
         for said, seen in (("Most wrong", wrong), ("Most right", right)):
-            if not seen:
-                continue
-            await box.mount(Static(Text(said, "bold"), markup=False))
+            if seen:
+                await box.mount(Static(Text(said, "bold"), markup=False))
             for one in seen:
-                relation = "taken by" if one.margin <= 0 and said == "Most wrong" else "before"
-                caption = f"{relation} {safe(titles[one.rival], 40)} ({cosine(one.margin)}) · {safe(one.key, 60)}"
-                if not bench.has_pictures:
-                    await box.mount(Static(Text(caption), markup=False))
-                else:
-                    await box.mount(_picture(bench, one.key, caption))
+                await box.mount(await asyncio.to_thread(_sight, bench, one))
         if not bench.has_pictures:
-            await box.mount(
-                Static(Text(f"{safe(bench.dataset.name, 40)} is data of vectors: it has no pictures to show.", "dim"), markup=False)
-            )
+            said = f"{safe(bench.dataset.name, 40)} is data of vectors: it has no pictures to show."
+            await box.mount(Static(Text(said, "dim"), markup=False))
 
     # -- doing --------------------------------------------------------------------------------------------------------------------
 
@@ -317,12 +308,18 @@ def summary(bench: "Workbench", c: int) -> Text:
     return line
 
 
-def _picture(bench: "Workbench", key: str, caption: str) -> Picture:
+def _sight(bench: "Workbench", one: "Seen") -> Picture | Static:
+    """A picture with the class that took it, or came next; for data of vectors the words alone."""
+    relation = "taken by" if one.margin <= 0 else "before"
+    said = Text(f"{relation} {safe(bench.now.classes.titles[one.rival], 40)} ({cosine(one.margin)})\n")
+    said.append(safe(one.key, 80), "dim")
+    if not bench.has_pictures:
+        return Static(said, markup=False)
     made = Picture()
     try:
-        made.show(bench.picture(key), caption)
+        made.show(bench.picture(one.key), said)
     except PromptlabError as error:
-        made.lack(error.message, caption)
+        made.lack(error.message, said)
     return made
 
 

@@ -23,7 +23,7 @@ from promptlab.tui.widgets.grid import Column, Grid
 from promptlab.tui.widgets.line import Confirm, Line
 from promptlab.tui.widgets.plots import spark
 
-MARK, OPEN = "● ", "▸ "
+MARK, OPEN, PLAIN = "● ", "▸ ", "  "
 WIDTHS = ((28, 1), (18, 2), (10, 0), (4, 0), (7, 0))  # at least, and of the room that is left
 LONGEST = 60  # columns of the line of past results
 
@@ -73,7 +73,6 @@ class RunsPage(Page):
 
     def on_screen_resume(self) -> None:
         """Other processes make runs, too, so the folder is read anew."""
-        super().on_screen_resume()
         self.show()
 
     # -- showing ------------------------------------------------------------------------------------------------------------------
@@ -96,7 +95,7 @@ class RunsPage(Page):
         )
 
     def _cells(self, name: str, row: Sequence[str]) -> tuple[str | Text, ...]:
-        sign = MARK if name in self.marked else OPEN if name == self._opened else ""
+        sign = MARK if name in self.marked else OPEN if name == self._opened else PLAIN
         return (Text(sign + row[0], "bold" if name == self._opened else ""), *row[1:])
 
     @property

@@ -1,5 +1,6 @@
 """The two lines on top of every screen: where one is, and how the run stands."""
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from textual.events import Click
 from textual.widgets import Static
 
 from promptlab.display import many, safe
-from promptlab.report.tables import percent, signed, with_interval
+from promptlab.report.tables import cosine, percent, signed, with_interval
 from promptlab.tui.commands import GO
 from promptlab.types import Interval
 
@@ -31,8 +32,8 @@ class Places(Static):
         for one in GO:
             name = one.id.removeprefix("go.")
             here = name == self._mode
-            line.append(f" {one.key}", "bold" if here else "dim")
-            line.append(f" {one.title} ", "reverse bold" if here else "")
+            line.append(f" {one.key} ", "reverse bold" if here else "dim")
+            line.append(f"{one.title} ", "reverse bold" if here else "")
             self._ends.append((line.cell_len, one.action))
         self.update(line)
 
@@ -69,15 +70,15 @@ def headline(bench: "Workbench", width: int) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f" {safe(bench.run.name, 40)} " if wide else f" {safe(bench.dataset.name, 14)} ", "bold")
     line.append(f"tune: {head.images:,} pictures  " if wide else "tune  ", "dim")
-    parts = figures(head)
-    line.append("  ".join(f"{name} {value}" for name, value in parts))
+    line.append("  ".join(f"{name} {value}" for name, value in figures(head, wide)))
     done = bench.now.done
     if done or head.since.images:
         line.append("  │ ", "dim")
         line.append(f"{many(done, 'edit')}: " if done else "since the run: ")
         line.append_text(since(head))
-    if wide:
-        line.append(judged(bench.run.result), "dim")
+    told = judged(bench.run.result)
+    if line.cell_len + len(told) < width:
+        line.append(told, "dim")
     return line
 
 
@@ -90,24 +91,20 @@ def judged(result: Mapping[str, Any] | None) -> str:
         return ""
 
 
-def figures(head: "Headline") -> list[tuple[str, str]]:
-    """(name, value) of the figures that a headline shows."""
+def figures(head: "Headline", wide: bool) -> list[tuple[str, str]]:
+    """(name, value) of the figures that a headline shows, the most telling ones where there is little room."""
     if not head.labelled:
-        return [("cmm", f"{head.cmm:+.4f}"), ("no labels: agreement with the first ensemble", f"{percent(head.accuracy)} %")]
-    return [
-        ("acc", percent(head.accuracy)),
-        ("mean", percent(head.mean)),
-        ("at 0:", str(head.zeros)),
-        (f"worst-{head.k}", percent(head.worst)),
-    ]
+        return [("cmm", cosine(head.cmm)), ("agreement with the first ensemble" if wide else "agree", f"{percent(head.accuracy)} %")]
+    all_images = [("acc", percent(head.accuracy))] if wide else []
+    return [*all_images, ("mean", percent(head.mean)), ("at 0:", str(head.zeros)), (f"worst-{head.k}", percent(head.worst))]
 
 
 def since(head: "Headline") -> Text:
-    """What changed against the run, with its interval; colour only repeats the sign."""
+    """What changed against the run in the mean over classes, with its interval; colour only repeats the sign."""
     move = head.since
+    if not move.images and not move.cmm:
+        return Text("no change")
     value, interval = (move.accuracy, move.interval) if head.labelled else (move.cmm, move.cmm_interval)
-    if head.labelled:
-        shown = f"mean {signed(value)} [{signed(interval.low)}, {signed(interval.high)}]"
-    else:
-        shown = f"cmm {value:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
-    return Text(shown, "green" if interval.low > 0 else "red" if interval.high < 0 else "")
+    show = signed if head.labelled else cosine
+    ends = f" [{show(interval.low)}, {show(interval.high)}]" if math.isfinite(interval.low) else ""
+    return Text(f"{show(value)}{ends}", "green" if interval.low > 0 else "red" if interval.high < 0 else "")
