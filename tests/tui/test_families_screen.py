@@ -46,7 +46,7 @@ def test_it_shows_every_family_with_weight_and_score_heaviest_first(desk: Desk, 
         rows = bench_of(app).families()
         for row, (name, weight, _, score, accuracy) in zip(rows, found, strict=True):
             assert (name, weight) == (row.template.name, f"{100 * row.weight:.1f}")
-            assert score == ("" if row.score is None else f"{row.score:.4g}")
+            assert score == ("" if row.score is None else f"{row.score:.4f}")
             assert accuracy == ("-" if row.accuracy is None else f"{100 * row.accuracy:.1f}")
         line = said(app, "weighting")
         assert line.strip().startswith(f"{bench_of(app).way}: ")

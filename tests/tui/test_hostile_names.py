@@ -21,7 +21,7 @@ from promptlab.tui.widgets.grid import Grid
 from promptlab.tui.widgets.line import Line
 from promptlab.types import Edit, EditKind
 
-from .stage import Player, cells, played, press, settled, shown
+from .stage import Player, cells, played, press, settled, shown, until
 
 CLICK, CLOSES, WRITES, TURNS = "[@click=app.quit]x[/]", "[/x]", "\x1b]52;c;aGk=\x07", "\u202eabc"
 NAMES = (CLICK, CLOSES, WRITES, TURNS, "x" * 5000, "  a  ", "=1+1", "a\nb\tc", "crane")
@@ -132,6 +132,21 @@ def test_hostile_words_are_taken_or_told_of_on_every_screen(lab: Lab, text: str)
         await settled(app, pilot)
         await look(app, pilot, "2", "end", "enter", "escape", "u", "6", "1", "1")
         assert isinstance(app.screen, ClassesPage)
+
+    played(lab, scene)
+
+
+@pytest.mark.parametrize(("letters", "n"), [("click", 0), ("52;c", 2), ("u202e", 3)])
+def test_the_palette_finds_a_hostile_name_as_text_and_opens_its_class(lab: Lab, letters: str, n: int) -> None:
+    async def scene(app: PromptlabApp, pilot: Player) -> None:
+        await pilot.press("ctrl+p", *letters)
+        await until(lambda: "Open this class" in shown(app))
+        harmless(app)
+        await pilot.press("down", "enter")
+        await until(lambda: isinstance(app.screen, ClassPage))
+        assert isinstance(app.screen, ClassPage)
+        assert app.screen.c == n
+        harmless(app)
 
     played(lab, scene)
 

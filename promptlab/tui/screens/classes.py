@@ -226,6 +226,6 @@ class ClassesPage(Page):
         lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
         for key, row in self.rows.items():
             cells = (cell.plain if isinstance(cell, Text) else safe(cell) for cell in self._cells(key, row))
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            lines.append("| " + " | ".join(cell.strip().replace("|", "\\|") for cell in cells) + " |")
         self.app.copy_to_clipboard("\n".join(lines))
         self.lab_app.tell(f"Copied {many(len(self.rows), 'class', 'classes')}.")
