@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from score.planted import one_thread
+from textual import _wait
 from textual.pilot import Pilot
 from workbench.planted import Shop, one_encoder
 
@@ -45,6 +46,15 @@ def paint(root: Path, each: int = 5) -> Path:
             pixels = np.clip(np.array(colour) + rng.normal(0, 20, (32, 40, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / name / f"{i}.png")
     return root
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _brisk() -> Iterator[None]:
+    """Textual's test driver looks for idleness every 20 ms, several times a key; every 4 ms is enough for what these tests wait for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_wait, "SLEEP_GRANULARITY", 0.004)
+        patch.setattr(_wait, "SLEEP_IDLE", 0.001)
+        yield
 
 
 @pytest.fixture(scope="session")
