@@ -183,6 +183,13 @@ class History:
         """The edits that were taken back, the one that `redo` does first."""
         return tuple(self._edits[self._at :])
 
+    @property
+    def stale(self) -> bool:
+        """Whether somebody else changed the prompts since this was opened. Raises UsageError when they cannot be read."""
+        journal = self._run.path / JOURNAL
+        size = journal.stat().st_size if self._size and journal.is_file() else 0
+        return size < self._size or Base.of(self._run.path) != self._seen
+
     def after(self, edit: Edit) -> Prompts:
         """What an edit would make of the prompts. Raises UsageError when it cannot be done."""
         return applied(edit, self.prompts, self._classes)
@@ -254,9 +261,8 @@ class History:
 
     def _keep(self, prompts: Prompts, line: dict[str, Any]) -> Path:
         """Write what differs, the journal last; the file that changed."""
-        journal, wanted = self._run.path / JOURNAL, self._wanted(prompts)
-        size = journal.stat().st_size if self._size and journal.is_file() else 0
-        if size < self._size or Base.of(self._run.path) != self._seen:
+        wanted = self._wanted(prompts)
+        if self.stale:
             raise UsageError(f"The prompts of {self._run.name!r} were changed by something else meanwhile.", "Do it again.")
         path = self._run.path / descriptions.FILE
         if wanted.descriptions != self._seen.descriptions:

@@ -287,6 +287,13 @@ class Workbench:
     def _editing(self) -> History:
         if self._history is None:
             raise UsageError(f"The text vectors of {self.dataset.name!r} came with the data, so nothing can be said anew.")
+        if self._history.stale:
+            history = History.open(self.run, self.dataset.classes)
+            prompts, classes = history.prompts, history.prompts.apply(self.dataset.classes)
+            self._cells = self._encoded(prompts, classes, self._known(prompts), range(len(classes)))
+            self._history = history
+            self.now = self._stand(prompts, classes, range(len(classes)))
+            raise UsageError(f"The prompts of {self.run.name!r} were changed elsewhere; here they are as they are now.", "Do it again.")
         return self._history
 
     def _settle(self, edit: Edit, prompts: Prompts, keep: Callable[[], object]) -> None:

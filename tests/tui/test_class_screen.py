@@ -348,3 +348,29 @@ def test_pictures_are_shown_with_what_takes_them_and_one_that_is_gone_says_so(ph
         played(lab, scene, size=(140, 100))
     finally:
         path.write_bytes(kept)
+
+
+def test_a_class_of_one_run_is_left_when_a_run_without_it_is_opened(desk: Desk, tmp_path: Path) -> None:
+    lab = desk("things")
+    first = run_folder(lab).name
+    made = lab.run(str(draw(tmp_path / "pictures"))).run.name
+
+    async def scene(app: PromptlabApp, pilot: Player) -> None:
+        assert app.bench is not None
+        page = ClassPage(5, app.bench.dataset.classes.ids)
+        app.push_screen(page)
+        await settled(app, pilot)
+        app.open_run(made)
+        await settled(app, pilot)
+        assert isinstance(app.screen, ClassesPage)
+        app.push_screen(ClassPage(0))
+        await settled(app, pilot)
+        await press(app, pilot, "r")
+        app.open_run(first)
+        await settled(app, pilot)
+        await answer(app, pilot, "nobody")
+        assert isinstance(app.screen, ClassesPage)
+        assert app.bench is not None
+        assert app.bench.now.done == 0
+
+    played(lab, scene, run=first)

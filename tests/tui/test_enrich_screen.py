@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event as Gate
+from typing import Any
 
 import pytest
 from cli.planted import LLM, NAMES, WORDS, knowing, of
@@ -11,6 +12,7 @@ from faults import Faults, Handler, Received, serving, status
 from textual.widgets import Input, OptionList
 from workbench.planted import Shop, run_folder
 
+from promptlab.describing import Wanted
 from promptlab.lab import Lab
 from promptlab.tui.app import PromptlabApp
 from promptlab.tui.screens.classes import ClassesPage
@@ -225,6 +227,45 @@ def test_yes_sends(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "Something broke: RuntimeError: enough" in told(app)
 
     played(desk("things").but(llm=LLM, base_url=FAR), scene)
+
+
+def test_a_server_on_this_machine_that_has_a_price_is_confirmed_too(desk: Desk, server: Faults) -> None:
+    async def scene(app: PromptlabApp, pilot: Player) -> None:
+        await opened(app, pilot)
+        await press(app, pilot, "s")
+        assert isinstance(app.screen, Confirm)
+        await press(app, pilot, "n")
+
+    played(asking(desk("things"), server).but(prices=(f"{LLM}=1/2",)), scene)
+    assert server.received == []
+
+
+def test_what_is_started_is_what_was_planned_whatever_is_changed_meanwhile(
+    desk: Desk, server: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, would_ask, sent = Gate(), Lab.would_ask, list[tuple[str, int]]()
+
+    def slow(lab: Lab, **given: Any) -> Any:
+        gate.wait(10)
+        return would_ask(lab, **given)
+
+    def enrich(lab: Lab, wanted: Wanted, run: str) -> None:
+        sent.append((lab.settings.base_url, wanted.worst))
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr(Lab, "would_ask", slow)
+    monkeypatch.setattr(Lab, "enrich", enrich)
+
+    async def scene(app: PromptlabApp, pilot: Player) -> None:
+        page = await opened(app, pilot)
+        await pilot.press("s")
+        page.given = {"base_url": FAR}
+        page._set("classes", "40")
+        gate.set()
+        await settled(app, pilot)
+        assert sent == [(server.url, 2)]
+
+    played(asking(desk("things"), server), scene)
 
 
 # -- asking ---------------------------------------------------------------------------------------------------------------------------

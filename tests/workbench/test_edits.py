@@ -340,13 +340,15 @@ def test_what_somebody_else_edited_meanwhile_is_not_overwritten(desk: Desk, do: 
     mine.edit(Edit(RENAME, "lamp", "", ("lantern",)))
     other = lab.workbench()
     other.edit(Edit(RENAME, "cup", "", ("mug",)))
-    before, kept = State(mine), files(run_folder(lab))
-    with pytest.raises(UsageError, match="changed by something else meanwhile"):
+    kept = files(run_folder(lab))
+    with pytest.raises(UsageError, match="changed elsewhere"):
         do(mine)
-    State(mine).same_as(before)
-    assert (mine.now.done, mine.now.undone) == (1, 0)
+    State(mine).same_as(State(other))
+    assert (mine.now.done, mine.now.undone) == (2, 0)
     assert files(run_folder(lab)) == kept
     assert lab.workbench().now.classes.titles[2:5] == ("mug", "ewer", "lantern")
+    do(mine)
+    State(mine).same_as(State(lab.workbench()))
 
 
 def test_a_bench_opened_after_a_crash_shows_the_edits_and_can_undo_them(desk: Desk) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from rich.text import Text
 from textual.containers import Vertical
@@ -13,6 +12,7 @@ from promptlab.describing import PLACES, Wanted
 from promptlab.display import many, safe
 from promptlab.errors import PromptlabError
 from promptlab.events import Answered, Event, Listener
+from promptlab.keys import host_of, is_loopback
 from promptlab.lab import Lab, RunResult
 from promptlab.report import enrich as enriching
 from promptlab.report.tables import percent
@@ -24,7 +24,6 @@ from promptlab.tui.widgets.line import Confirm, Line
 from promptlab.tui.widgets.pick import Pick
 from promptlab.types import Classes, Edit, EditKind
 
-HERE = ("127.0.0.1", "localhost", "::1")  # hosts that take no money
 OTHER = "another ..."
 SETTINGS = (Column("name", "for the next run", 16), Column("value", "", 50, grow=1))
 CASES = (
@@ -58,8 +57,15 @@ class Planned(NamedTuple):
     """What asking would take."""
 
     said: str  # in words, with tokens and price
-    sends: bool  # whether anything would be sent to another machine
+    sends: bool  # whether anything would be sent to another machine, or has a price
     rows: dict[str, Row]
+
+
+class Asked(NamedTuple):
+    """What was planned, so that nothing else is started: settings may be changed meanwhile."""
+
+    lab: Lab
+    wanted: Wanted
 
 
 class EnrichPage(Page):
@@ -211,24 +217,25 @@ class EnrichPage(Page):
 
     def action_plan(self) -> None:
         """Show what would be asked."""
-        self._planned(lambda planned: None)
+        self._planned(lambda planned, asked: None)
 
-    def _planned(self, then: Callable[[Planned], None]) -> None:
+    def _planned(self, then: Callable[[Planned, Asked], None]) -> None:
         bench = self.bench
         if bench is None:
             self.lab_app.tell("No run is open.", "warning")
             return
         lab, wanted, run, classes = self.lab, self.wanted, str(bench.run.path), bench.now.classes
+        asked = Asked(lab, wanted)
         if wanted.descriptions or not lab.settings.llm:
             self._say("Nobody is asked: " + ("words come from the file." if wanted.descriptions else "only better names are tried."))
-            then(Planned("", False, {}))
+            then(Planned("", False, {}), asked)
             return
 
         def shown(planned: Planned) -> None:
             self.rows = planned.rows
             self._say(planned.said)
             self.show()
-            then(planned)
+            then(planned, asked)
 
         self.lab_app.work("see what would be asked", lambda listen: plan(lab.but(listen), wanted, run, classes), shown)
 
@@ -236,19 +243,19 @@ class EnrichPage(Page):
         """Plan, ask before anything is sent to another machine, then go."""
         self._planned(self._confirmed)
 
-    def _confirmed(self, planned: Planned) -> None:
+    def _confirmed(self, planned: Planned, asked: Asked) -> None:
         if not planned.sends:
-            self._go()
+            self._go(asked)
             return
-        asked = Confirm("Send these questions?", planned.said, "Send")
-        self.app.push_screen(asked, lambda yes: self._go() if yes else self.lab_app.tell("Nothing was sent."))
+        question = Confirm("Send these questions?", planned.said, "Send")
+        self.app.push_screen(question, lambda yes: self._go(asked) if yes else self.lab_app.tell("Nothing was sent."))
 
-    def _go(self) -> None:
+    def _go(self, asked: Asked) -> None:
         bench = self.bench
         if bench is None:
             return
         given = {"weights": bench.way} if bench.switched else {}
-        lab, wanted, run = self.lab.but(None, **given), self.wanted, str(bench.run.path)
+        lab, wanted, run = asked.lab.but(None, **given), asked.wanted, str(bench.run.path)
 
         def do(listen: Listener) -> RunResult:
             def hear(event: Event) -> None:
@@ -307,7 +314,9 @@ def plan(lab: Lab, wanted: Wanted, run: str, classes: Classes) -> Planned:
     same = next((n for n, letters in enumerate(zip(*questions, strict=False)) if len(set(letters)) > 1), 0)
     texts = (Row(one.about, "to ask", question[same:]) for one, question in zip(asked, questions, strict=True))
     rows = dict(zip(keyed([one.about for one in asked], classes), texts, strict=True))
-    return Planned(said, bool(left and endpoint.base_url and urlsplit(endpoint.base_url).hostname not in HERE), rows)
+    # A server on this machine may pass questions on to one that takes money; then somebody has set a price.
+    far = bool(endpoint.base_url) and not (is_loopback(host_of(endpoint.base_url)) and not estimate.cost)
+    return Planned(said, bool(left and far), rows)
 
 
 def keyed(titles: Iterable[str], classes: Classes) -> dict[str, str]:

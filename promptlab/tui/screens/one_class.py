@@ -105,6 +105,8 @@ class ClassPage(Page):
         """c: the class; listed: ids in the order in which `[` and `]` go through them."""
         super().__init__()
         self.c, self._listed = c, listed
+        self._id: str | None = None  # the class in every run; None until a run shows it
+        self._of = -1  # the class that the tables are of, which may come a moment later
         self._texts: list[TextRow] = []
         self._said: list[Description] = []
         self._pictures: tuple[int, tuple[Seen, ...]] | None = None
@@ -127,15 +129,23 @@ class ClassPage(Page):
     @property
     def class_id(self) -> str:
         """The class, by id; empty while no run is open."""
-        return self.bench.dataset.classes.ids[self.c] if self.bench else ""
+        return self._id or ""
 
     # -- showing ------------------------------------------------------------------------------------------------------------------
 
     def show(self) -> None:
         """Everything of the class; texts are read in the background, for they may have to be encoded."""
         bench = self.bench
-        if bench is None or self.c >= len(bench.dataset.classes):
+        if bench is None:
             return
+        ids = bench.dataset.classes.ids
+        if self._id is None and self.c < len(ids):
+            self._id = ids[self.c]
+        if self._id not in ids:  # another run was opened, without this class
+            self._shown = -1  # where a question is in front of it, it leaves after that
+            self.app.call_later(self._leave)
+            return
+        self.c = ids.index(self._id)
         self.query_one("#summary", Static).update(summary(bench, self.c))
         self.beside(partial(self._read, bench, self.c))
 
@@ -145,7 +155,7 @@ class ClassPage(Page):
         except PromptlabError as error:
             self.lab_app.fault(error)
             return
-        self._texts, self._said = texts, bench.descriptions(c)
+        self._texts, self._said, self._of = texts, bench.descriptions(c), c
         table, said = self.query_one("#texts", Grid), self.query_one("#descriptions", Grid)
         table.show((f"{n}", self._text_cells(row)) for n, row in enumerate(self._texts))
         said.set_class(not self._said, "-empty")
@@ -187,12 +197,18 @@ class ClassPage(Page):
         """Back to all classes."""
         self.app.pop_screen()
 
+    def _leave(self) -> None:
+        if self.is_active:
+            self.app.pop_screen()
+
     def action_step(self, by: int) -> None:
         """To another class of the list."""
-        if self.bench is None or self.class_id not in self._listed:
+        known = () if self.bench is None else self.bench.dataset.classes.ids
+        listed = [one for one in self._listed if one in known]
+        if self.class_id not in listed:
             return
-        there = self._listed[(self._listed.index(self.class_id) + by) % len(self._listed)]
-        self.c = self.bench.dataset.classes.ids.index(there)
+        self._id = listed[(listed.index(self.class_id) + by) % len(listed)]
+        self.c = known.index(self._id)
         self.show()
 
     def action_pane(self) -> None:
@@ -210,13 +226,15 @@ class ClassPage(Page):
     def _row(self) -> "TextRow | None":
         """The text under the cursor, where texts have the focus."""
         table = self.query_one("#texts", Grid)
-        return self._texts[int(table.current)] if table.has_focus and table.current is not None else None
+        there = self._of == self.c and table.has_focus and table.current is not None
+        return self._texts[int(table.current or 0)] if there else None
 
     @property
     def _description(self) -> Description | None:
         """The description under the cursor, where descriptions have the focus."""
         table = self.query_one("#descriptions", Grid)
-        return self._said[int(table.current)] if table.has_focus and table.current is not None else None
+        there = self._of == self.c and table.has_focus and table.current is not None
+        return self._said[int(table.current or 0)] if there else None
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter, or a second click."""
