@@ -105,6 +105,7 @@ def test_a_picture_is_drawn_in_the_middle_of_its_box_at_every_size() -> None:
             assert lines[0] == " " * 10 + "▀" * 20 + " " * 10
             assert lines[10].strip() == "a cat"
             await pilot.resize_terminal(10, 11)
+            await pilot.pause(0.05)
             await pilot.pause()
             lines = text_of(app)
             drawn = [line for line in lines if "▀" in line]
@@ -112,6 +113,7 @@ def test_a_picture_is_drawn_in_the_middle_of_its_box_at_every_size() -> None:
             assert [("▀" in line) for line in lines].index(True) == 2
             for width, height in ((1, 1), (3, 2), (200, 60)):
                 await pilot.resize_terminal(width, height)
+                await pilot.pause(0.05)
                 await pilot.pause()
 
     asyncio.run(scene())

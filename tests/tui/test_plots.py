@@ -93,10 +93,12 @@ def test_ranked_sorts_fills_its_place_and_says_what_it_shows() -> None:
             assert legend.startswith("10.0% · median 50.0% · 90.0% · 3 classes")
             assert len(legend) <= 60
             await pilot.resize_terminal(90, 3)
+            await pilot.pause(0.05)
             assert plot.render().plain.split("\n")[-1].endswith("3 classes · 1 without a value")
             assert len(plot.render().plain.split("\n")) == 3
             plot.set_values([])
             assert plot.render().plain.split("\n")[-1] == "nothing to show"
             await pilot.resize_terminal(2, 1)
+            await pilot.pause(0.05)
 
     asyncio.run(scene())

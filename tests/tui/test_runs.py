@@ -47,7 +47,7 @@ def test_runs_are_listed_newest_first_and_the_open_one_is_marked(lab: Lab, runs:
     async def script(app: PromptlabApp, pilot: Pilot[None]) -> None:
         page = await there(app, pilot)
         rows = cells(page)
-        assert [row[0] for row in rows] == [f"▸ {names(runs)[0]}", *names(runs)[1:]]
+        assert [row[0] for row in rows] == [f"▸ {names(runs)[0]}", *(f"  {name}" for name in names(runs)[1:])]
         assert rows[0][1] == "zpe"
         assert "3 runs" in str(page.query_one("#trend", Static).content)
 
