@@ -101,13 +101,21 @@ class Sessions(Stages):
                     self._tell(note)
                 yield Session(dataset, prompts, run, watch)
             if not same and plan.draft is not None:
-                history.taken(runs.Run(plan.draft.parent))  # the new run has the edits, and has succeeded
+                self._take(runs.Run(plan.draft.parent), plan.prompts)
         except PromptlabError:
             if not same:
                 runs.remove(run)  # nothing came of it
             raise
         finally:
             self._recorders = ()
+
+    def _take(self, before: runs.Run, made_of: Prompts | None) -> None:
+        """A new run has succeeded: its edits wait no longer, unless somebody went on editing meanwhile."""
+        now = _prompts(before)
+        if now is None or made_of is None or now.fingerprint == made_of.fingerprint:
+            history.taken(before)
+        else:
+            self._tell(Noted(f"The prompts of {before.name!r} were edited meanwhile; those edits are not in the new run, and wait there."))
 
     def _new_run(self, where: str, dataset: Dataset, prompts: Prompts, more: dict[str, Any]) -> runs.Run:
         place = str(Path(where).resolve()) if Path(where).exists() else where

@@ -16,7 +16,7 @@ from promptlab import config, runs
 from promptlab.display import safe
 from promptlab.errors import PromptlabError
 from promptlab.events import Cancelled, Event, Listener, Noted
-from promptlab.lab import Lab
+from promptlab.lab import Lab, RunResult
 from promptlab.tui.bridge import Bridge, Told
 from promptlab.tui.commands import EVERYWHERE, Command, bindings
 from promptlab.tui.page import Page
@@ -47,10 +47,11 @@ class PromptlabApp(App[None], inherit_bindings=False):
         self.bench: Workbench | None = None
         self.version, self.opening = 0, ""
         self.opening_names: tuple[str, ...] = ()
-        self.picked: tuple[str, ...] = ()
+        self.picked: tuple[str, ...] | None = None  # classes marked to be enriched, none for the worst; None: nobody said since
         self._run, self._keys = run, dict(keys or {})
         self._editing = asyncio.Lock()
         self._bridge: Bridge | None = None
+        self._concluding: Bridge | None = None  # of the work that makes a run of the prompts as they were when it began
         self._line: WorkLine | None = None
         self._leaving, self._work_title = False, ""
         self.lab = lab.but(listen=Bridge(self.post_message))
@@ -90,6 +91,9 @@ class PromptlabApp(App[None], inherit_bindings=False):
             return
         if run.state is runs.State.RUNNING:
             self.follow(run)
+            return
+        if self.working:
+            self._busy()
             return
         self.opening, self.opening_names = f"Opening {run.name} ...", tuple(str(row.get("class", "")) for row in run.classes or [])
         self.go("classes")
@@ -206,12 +210,15 @@ class PromptlabApp(App[None], inherit_bindings=False):
     def work(self, title: str, do: Callable[[Listener], T], then: Callable[[T], None]) -> None:
         """Do something long in the background, then something with what it gave; one at a time."""
         if self._bridge is not None:
-            self.tell(f"Still at work: {self._work_title}. Wait for it, or cancel it.", "warning")
+            self._busy()
             return
         self._bridge, self._work_title = Bridge(self.post_message), title
         if self._line is not None:
             self._line.begin(title, "ctrl+x: cancel")
         self.run_worker(self._worked(title, do, then, self._bridge), group="work", exit_on_error=False)
+
+    def _busy(self) -> None:
+        self.tell(f"Still at work: {self._work_title}. Wait for it, or cancel it.", "warning")
 
     async def _worked(self, title: str, do: Callable[[Listener], T], then: Callable[[T], None], bridge: Bridge) -> None:
         try:
@@ -233,6 +240,13 @@ class PromptlabApp(App[None], inherit_bindings=False):
             self.changed()
         else:
             then(found)
+
+    def conclude(self, title: str, do: Callable[[Listener], RunResult]) -> None:
+        """Make a run of the prompts as they are, and open it. Until then nobody edits: the edit would stay behind with the run before."""
+        before = self._bridge
+        self.work(title, do, self._judged)
+        if before is None:
+            self._concluding = self._bridge
 
     @property
     def working(self) -> bool:
@@ -268,6 +282,8 @@ class PromptlabApp(App[None], inherit_bindings=False):
         """Change the workbench in the background; changes wait for each other, in their order."""
         if self.bench is None:
             self.tell("No run is open.", "warning")
+        elif self._bridge is not None and self._bridge is self._concluding:
+            self.tell(f"Still at work: {self._work_title}. Edits wait until it is done, or cancelled.", "warning")
         else:
             self.run_worker(self._edited(self.bench, do), group="edit", exit_on_error=False)
 
@@ -294,17 +310,13 @@ class PromptlabApp(App[None], inherit_bindings=False):
             return
         given = {"weights": bench.way} if bench.switched else {}
         run = str(bench.run.path)
-        self.work(
-            "run and judge",
-            lambda listen: self.lab.but(listen=listen, **given).run(run=run),
-            lambda made: self.judged(made.run.name, made.report.lead),
-        )
+        self.conclude("run and judge", lambda listen: self.lab.but(listen=listen, **given).run(run=run))
 
-    def judged(self, name: str, lead: Iterable[str]) -> None:
-        for line in lead:
+    def _judged(self, made: RunResult) -> None:
+        for line in made.report.lead:
             self.log_line("info", line)
-        self.tell(" ".join(lead))
-        self.open_run(name)
+        self.tell(" ".join(made.report.lead))
+        self.open_run(str(made.run.path))
 
     # -- keys ---------------------------------------------------------------------------------------------------------------------
 

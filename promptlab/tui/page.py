@@ -80,7 +80,15 @@ class Page(Screen[None]):
 
     def beside(self, do: Callable[[], Awaitable[None]], group: str = "read") -> None:
         """Do something short in the background; what the group was at before is dropped."""
-        work: Any = do  # not what it gives: a coroutine that is dropped before it began would complain
+
+        async def guarded() -> None:
+            try:
+                await do()
+            except Exception as error:  # models, image libraries, disks: what is read there may fail in any way, but not in silence
+                if self.is_running:
+                    self.lab_app.fault(error)
+
+        work: Any = guarded  # not what it gives: a coroutine that is dropped before it began would complain
         self.run_worker(work, group=group, exclusive=True, exit_on_error=False)
 
     def on_resize(self) -> None:

@@ -186,6 +186,40 @@ def test_judging_makes_a_new_run_of_the_prompts_as_they_are_and_opens_it(desk: D
     played(lab, scene)
 
 
+def test_nobody_edits_what_is_being_judged(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, run = Gate(), Lab.run
+    monkeypatch.setattr(Lab, "run", lambda lab, **given: (gate.wait(10), run(lab, **given))[1])
+
+    async def scene(app: PromptlabApp, pilot: Player) -> None:
+        app.action_judge()
+        app.edit(DESCRIBED)
+        await pilot.pause()
+        assert told(app) == ["Still at work: run and judge. Edits wait until it is done, or cancelled."]
+        gate.set()
+        await settled(app, pilot)
+        await press(app, pilot, "u")
+        assert told(app)[-1] == "There is nothing left."
+        app.edit(DESCRIBED)
+        await settled(app, pilot)
+        assert app.bench is not None
+        assert app.bench.now.done == 1
+
+    played(desk("things"), scene)
+
+
+def test_what_is_read_beside_may_fail_in_any_way_but_not_in_silence(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(bench: object, c: int) -> None:
+        raise RuntimeError("[/x] is broken")
+
+    monkeypatch.setattr("promptlab.workbench.Workbench.texts", broken)
+
+    async def scene(app: PromptlabApp, pilot: Player) -> None:
+        await press(app, pilot, "enter")
+        assert told(app) == ["Something broke: RuntimeError: [/x] is broken"]
+
+    played(desk("things"), scene)
+
+
 def gated(gate: Gate) -> Callable[[Listener], str]:
     """Work that tells of itself until it is let go."""
 
@@ -454,5 +488,19 @@ def test_keys_typed_into_a_line_are_letters(desk: Desk) -> None:
         await press(app, pilot, "enter", "n", "q", "j", "1", "u", "question_mark")
         assert app.screen.query_one("#line-input", Input).value == "qj1u?"
         assert not app.working
+
+    played(desk("things"), scene)
+
+
+def test_no_run_is_opened_while_something_is_at_work(desk: Desk) -> None:
+    gate = Gate()
+
+    async def scene(app: PromptlabApp, pilot: Player) -> None:
+        app.work("dig", gated(gate), lambda found: None)
+        app.open_run("")
+        assert app.opening == ""
+        gate.set()
+        await settled(app, pilot)
+        assert told(app) == ["Still at work: dig. Wait for it, or cancel it."]
 
     played(desk("things"), scene)

@@ -104,6 +104,7 @@ class ClassesPage(Page):
         if bench is None:
             grid.show((f"? {n}", (PLAIN + name, *[""] * 7)) for n, name in enumerate(self.lab_app.opening_names))
             return
+        self.marked.intersection_update(bench.dataset.classes.ids)
         self.rows = chosen(rows_of(bench), self._find, self._sort, self._turned)
         grid.show((key, self._cells(key, row)) for key, row in self.rows.items())
         grid.retitle(self._titles(bench))
@@ -217,7 +218,8 @@ class ClassesPage(Page):
 
     def action_enrich(self) -> None:
         """To the screen that asks, with the marked classes."""
-        self.lab_app.picked = tuple(key for key in self.rows if key in self.marked)
+        shown = [key for key in self.rows if key in self.marked]
+        self.lab_app.picked = (*shown, *sorted(self.marked.difference(shown)))
         self.lab_app.go("enrich")
 
     def action_copy(self) -> None:

@@ -112,8 +112,8 @@ class EnrichPage(Page):
 
     def on_screen_resume(self) -> None:
         """Classes that were marked on the home screen are taken over."""
-        if self.lab_app.picked:
-            self.wanted, self.lab_app.picked = replace(self.wanted, classes=self.lab_app.picked), ()
+        if self.lab_app.picked is not None:
+            self.wanted, self.lab_app.picked = replace(self.wanted, classes=self.lab_app.picked), None
             self.renew()
 
     # -- showing ------------------------------------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ class EnrichPage(Page):
 
             return lab.but(listen=hear).enrich(wanted=wanted, run=run)
 
-        self.lab_app.work(f"enrich {_number(wanted)}", do, lambda made: self.lab_app.judged(made.run.name, made.report.lead))
+        self.lab_app.conclude(f"enrich {_number(wanted)}", do)
 
     def on_told(self, message: Told) -> None:
         """A reply has come."""
