@@ -103,7 +103,7 @@ class Run:
     def classes(self) -> list[dict[str, Any]] | None:
         """What the run found of each class; None when it did not finish."""
         found = read_json(self.path / "classes.json")
-        return found if isinstance(found, list) else None
+        return found if isinstance(found, list) and all(isinstance(row, dict) for row in found) else None
 
     @property
     def enrichment(self) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from promptlab.display import safe
 from promptlab.errors import PromptlabError
 from promptlab.events import Cancelled, Event, Listener, Noted
 from promptlab.lab import Lab, RunResult
-from promptlab.tui.bridge import Bridge, Told
+from promptlab.tui.bridge import Bridge, Told, aside, guarded
 from promptlab.tui.commands import EVERYWHERE, Command, bindings
 from promptlab.tui.page import Page
 from promptlab.tui.palette import ClassNames
@@ -222,7 +222,7 @@ class PromptlabApp(App[None], inherit_bindings=False):
 
     async def _worked(self, title: str, do: Callable[[Listener], T], then: Callable[[T], None], bridge: Bridge) -> None:
         try:
-            found = await asyncio.to_thread(_guarded, do, bridge)
+            found = await aside(do, bridge)
         finally:
             self._bridge = None
             if self._line is not None:
@@ -289,7 +289,7 @@ class PromptlabApp(App[None], inherit_bindings=False):
 
     async def _edited(self, bench: "Workbench", do: Callable[["Workbench"], None]) -> None:
         async with self._editing:
-            found = await asyncio.to_thread(_guarded, do, bench)
+            found = await asyncio.to_thread(guarded, do, bench)
             if isinstance(found, BaseException):
                 self.fault(found)
             self.changed()
@@ -342,14 +342,6 @@ def _all_done(bench: "Workbench", edits: Iterable[Edit]) -> None:
         bench.edit(edit)
         if bench.now.done == done:
             return
-
-
-def _guarded(do: Callable[[Any], T], given: Any) -> "T | BaseException":
-    """What something gave, or how it failed: no worker may close the app."""
-    try:
-        return do(given)
-    except (Cancelled, Exception) as error:  # plugins and libraries raise what they like
-        return error
 
 
 def pages() -> dict[str, type[Page]]:

@@ -1,11 +1,39 @@
 """From the thread that works to the screen: few enough messages for the screen to keep up with, and the brake."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from typing import Any, TypeVar
 
 from textual.message import Message
 
 from promptlab.events import Cancelled, Event, Progressed, Started
+
+T = TypeVar("T")
+
+
+def guarded(do: Callable[[Any], T], given: Any) -> "T | BaseException":
+    """What something gave, or how it failed: no worker may close the app."""
+    try:
+        return do(given)
+    except (Cancelled, Exception) as error:  # plugins and libraries raise what they like
+        return error
+
+
+async def aside(do: Callable[[Any], T], given: Any) -> "T | BaseException":
+    """What something long gave, or how it failed. Whoever leaves while it is stuck need not wait, as for a thread of asyncio's own."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[T | BaseException] = loop.create_future()
+
+    def work() -> None:
+        made = guarded(do, given)
+        with suppress(RuntimeError):  # nobody waits any more: the loop is closed
+            loop.call_soon_threadsafe(lambda: None if found.done() else found.set_result(made))
+
+    Thread(target=work, daemon=True, name="work").start()
+    return await found
 
 
 class Told(Message):

@@ -36,7 +36,7 @@ from promptlab.types import (
     LabelSource,
     Template,
 )
-from promptlab.workbench.views import FamilyRow, Headline, Now, Seen, TextRow
+from promptlab.workbench.views import FamilyRow, Headline, Now, Seen, TextRow, number, scores_of
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
@@ -90,7 +90,8 @@ class Workbench:
     def _own_prompts(self) -> Prompts:
         """Prompts that stand for vectors that came with the data: families by name, which nobody can edit."""
         bank = self.dataset.bank
-        assert bank is not None
+        if bank is None:
+            raise UsageError(f"The run {self.run.name!r} has lost its prompts.toml.", "Make a new one: promptlab run")
         return Prompts(tuple(Template(name, name) for name in bank.grid.families))
 
     def _weigh(self, kept: Classifier | None) -> None:
@@ -105,8 +106,7 @@ class Workbench:
         self._combine = Combine.EMBEDDING if kept is None else kept.combine
         self._offsets = np.zeros(len(self.dataset.classes)) if kept is None else kept.bias / kept.scale
         self.way, self.switched = str(lineage.get("how", "uniform")), False  # switched: somebody chose another way here
-        found = (self.run.result or {}).get("families", [])
-        self._scores = {one["name"]: (one.get("score"), one.get("accuracy")) for one in found}
+        self._scores = scores_of(self.run.result or {})
 
     def _labels(self, first: Prompts) -> Array:
         """The right answers, held from here on: true ones, else what the uniform ensemble without descriptions said before any edit."""
@@ -120,9 +120,9 @@ class Workbench:
     def _followed(self) -> Array:
         """The classes that the headline follows: the worst of the run's baseline, else of what is there now."""
         k = self._lab.settings.k or default_k(len(self.dataset.classes))
-        rows = [row for row in self.run.classes or [] if "worst" in row]
+        rows = [row for row in self.run.classes or [] if number(row.get("worst")) is not None]
         place = {class_id: c for c, class_id in enumerate(self.dataset.classes.ids)}
-        known = [place[row["id"]] for row in sorted(rows, key=lambda row: row["worst"]) if row.get("id") in place]
+        known = [place[row["id"]] for row in sorted(rows, key=lambda row: row["worst"]) if str(row.get("id")) in place]
         return np.array(known[:k] or self.order(self.base)[:k], int)
 
     # -- what screens show --------------------------------------------------------------------------------------------------------

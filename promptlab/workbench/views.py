@@ -1,7 +1,8 @@
 """What a workbench shows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from promptlab.prompts.edits import Prompts
 from promptlab.score.live import Moved, Standing
@@ -94,3 +95,15 @@ class Seen(NamedTuple):
     key: str
     rival: int  # the class that takes it, or comes next
     margin: float  # label - rival, in cosine units
+
+
+def number(found: object) -> float | None:
+    """A number of a run's file; None for what is none: whoever gave us the run may have written it."""
+    return float(found) if isinstance(found, int | float) else None
+
+
+def scores_of(result: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
+    """{family: (score, accuracy)} of what a run found; of what is no such list, nothing."""
+    found = result.get("families")
+    rows = [one for one in found if isinstance(one, dict) and "name" in one] if isinstance(found, list) else []
+    return {str(one["name"]): (number(one.get("score")), number(one.get("accuracy"))) for one in rows}

@@ -389,6 +389,12 @@ def test_runs_of_many_kinds_are_opened_and_every_screen_shows_them(desk: Desk, k
         ("descriptions.jsonl", b"{broken"),
         ("classifier.safetensors", b"no classifier"),
         ("classes.json", b"7"),
+        ("classes.json", b'["a"]'),
+        ("classes.json", b'[{"id": "crane", "worst": "[/x]"}, {"id": "lamp", "worst": 1}]'),
+        ("enrichment.json", b'{"classes": [{"id": 1}]}'),
+        ("enrichment.json", b'{"classes": 5}'),
+        ("result.json", b'{"families": [{}, {"name": "{}", "score": "x"}]}'),
+        ("result.json", b'{"families": 5}'),
         ("result.json", b"[]"),
         ("result.json", b"{"),
         ("edits.jsonl", b"\xff\n{"),
@@ -400,7 +406,7 @@ def test_a_run_with_a_broken_file_is_opened_or_told_of_and_the_app_lives(desk: D
 
     async def scene(app: PromptlabApp, pilot: Player) -> None:
         errors = [line.text for line in app.logged.lines if line.level == "error"]
-        assert (app.bench is None) == bool(errors)
+        assert (app.bench is None) == bool(errors), file
         assert not [line for line in errors if "Something broke" in line]
         await press(app, pilot, *PLACES, "w", "j" if app.bench is None else "y", "u", "1")
         if app.bench is not None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from threading import Event as Gate
 
 import pytest
 from textual.app import App
 from textual.worker import WorkerState
 
 from promptlab.events import Cancelled, Event, Finished, Noted, Progressed, Saved, Started
-from promptlab.tui.bridge import Bridge, Told
+from promptlab.tui.bridge import Bridge, Told, aside
 
 MANY = 20_000
 
@@ -115,3 +116,18 @@ def test_a_worker_that_would_run_for_ever_stops_when_the_app_says_so() -> None:
             assert worker.state is WorkerState.SUCCESS
 
     asyncio.run(scene())
+
+
+def test_whoever_leaves_does_not_wait_for_work_that_is_stuck() -> None:
+    gate = Gate()
+
+    async def scene() -> None:
+        stuck = asyncio.ensure_future(aside(lambda given: gate.wait(60), None))
+        await asyncio.sleep(0.01)
+        stuck.cancel()
+
+    began = time.monotonic()
+    asyncio.run(scene())
+    assert time.monotonic() - began < 10
+    gate.set()
+    assert isinstance(asyncio.run(aside(lambda given: 1 / given, 0)), ZeroDivisionError)

@@ -169,6 +169,9 @@ def test_marked_classes_are_taken_to_be_enriched(desk: Desk) -> None:
         assert f"2 marked: {order[0]}, {order[1]}" in shown(app)
         await press(app, pilot, "1")
         assert [key for key, row in cells(table(app)).items() if row[0].startswith(MARK)] == order[:2]
+        page(app).marked.clear()
+        await press(app, pilot, "e")
+        assert app.screen.wanted.classes == ()
 
     played(desk("things"), scene)
 

@@ -130,8 +130,12 @@ class EnrichPage(Page):
         if bench is not None and id(bench) != self._of:
             self._of = id(bench)
             found = bench.run.enrichment
-            self.rows = {} if found is None else verdicts(found)
-            self._say(" ".join(enriching.verdict(found)) if found else "`p` shows what would be asked, `s` starts.")
+            self.rows, line = {}, "`p` shows what would be asked, `s` starts."
+            try:
+                self.rows, line = (verdicts(found), " ".join(enriching.verdict(found))) if found else (self.rows, line)
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError):  # written by somebody else
+                line = "What enrichment came to in this run cannot be read."
+            self._say(line)
         cases = self.query_one("#cases", Grid)
         used = {one.class_id for one in bench.now.prompts.descriptions if one.use} if bench else set()
         cases.show((key, ("✓" if key in used else "", row.name, row.state, row.text)) for key, row in self.rows.items())
