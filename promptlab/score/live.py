@@ -9,6 +9,7 @@ from promptlab.score.swaps import difference
 from promptlab.types import Array, Features, Interval
 
 BATCH = 4096
+MOST_CELLS = 250_000_000  # similarities that are held: a gigabyte
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,3 +149,11 @@ def _takers(label: Array, winner: Array, count: Array) -> tuple[Array, Array]:
         if images[i] / count[c] > lost[c]:
             taker[c], lost[c] = pair[i] % classes, images[i] / count[c]
     return taker, lost
+
+
+def sampled(tune: Features, classes: int, seed: int) -> Features:
+    """The features, or as many of them as similarities can be held."""
+    most = max(1, MOST_CELLS // classes)
+    if len(tune) <= most:
+        return tune
+    return tune.take(np.sort(np.random.default_rng(seed).choice(len(tune), most, replace=False)), tune.split)

@@ -20,7 +20,7 @@ from promptlab.prompts.edits import Prompts
 from promptlab.prompts.history import History
 from promptlab.runs import Run, load_classifier
 from promptlab.score.ensemble import joined
-from promptlab.score.live import Live, Standing, moved
+from promptlab.score.live import Live, Standing, moved, sampled
 from promptlab.score.reducers import default_k
 from promptlab.types import (
     Array,
@@ -36,12 +36,11 @@ from promptlab.types import (
     LabelSource,
     Template,
 )
-from promptlab.workbench.views import FamilyRow, Headline, Now, Seen, TextRow, number, scores_of
+from promptlab.workbench.views import FamilyRow, Headline, Now, Seen, TextRow, by_source, number, scores_of
 
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
 
-MOST_CELLS = 250_000_000  # similarities that are held: a gigabyte
 OF_ALL = (EditKind.ADD, EditKind.REMOVE, EditKind.TOGGLE)  # edits that move every class; the others move one
 
 
@@ -67,14 +66,14 @@ class Workbench:
         features, _ = lab.features(self.dataset, self._encoder)
         tune, _ = lab.halves(features)
         self.labelled = tune.labels is not None
-        self.tune = _sample(tune, len(self.dataset.classes), lab.settings.seed)
+        self.tune = sampled(tune, len(self.dataset.classes), lab.settings.seed)
         self._cells: dict[str, _Cells] = {}
-        self._weigh(load_classifier(run.classifier) if run.classifier.is_file() else None)
-        prompts = self._own_prompts if history is None else history.prompts
+        first, prompts = (self._own_prompts,) * 2 if history is None else (history.first, history.prompts)
+        self._weigh(load_classifier(run.classifier) if run.classifier.is_file() else None, first)
         classes = prompts.apply(self.dataset.classes)
         self._cells = self._encoded(prompts, classes, self._known(prompts), range(len(classes)))
         self._live = Live(self.tune, self._rows(prompts, self._even(prompts)), np.zeros(len(classes)))
-        self._label = self._labels(prompts if history is None else history.first)
+        self._label = self._labels(first)
         self._live.put(self._rows(prompts, self._weights(prompts)) if self._kept is None else self._kept.weight, self._offsets)
         self.base = self._live.standing(self._label)
         self._worst = self._followed()
@@ -94,19 +93,19 @@ class Workbench:
             raise UsageError(f"The run {self.run.name!r} has lost its prompts.toml.", "Make a new one: promptlab run")
         return Prompts(tuple(Template(name, name) for name in bank.grid.families))
 
-    def _weigh(self, kept: Classifier | None) -> None:
-        """Take over how the run's classifier is made: weights by family, offsets, how families are joined."""
+    def _weigh(self, kept: Classifier | None, first: Prompts) -> None:
+        """Take over how the run's classifier is made of its first prompts: weights by family, offsets, how families are joined."""
         self._kept = kept
         if kept is not None and kept.classes.ids != self.dataset.classes.ids:
             raise MismatchError(
                 f"The run {self.run.name!r} was made of other classes than the data has now.", "Make a new one: promptlab run"
             )
         lineage = {} if kept is None else kept.lineage
-        self._held = dict(zip(lineage.get("families", ()), np.asarray(lineage.get("weights", ())), strict=True))
+        self._held = by_source(zip(lineage.get("families", ()), np.asarray(lineage.get("weights", ())), strict=True), first)
         self._combine = Combine.EMBEDDING if kept is None else kept.combine
         self._offsets = np.zeros(len(self.dataset.classes)) if kept is None else kept.bias / kept.scale
         self.way, self.switched = str(lineage.get("how", "uniform")), False  # switched: somebody chose another way here
-        self._scores = scores_of(self.run.result or {})
+        self._scores = by_source(scores_of(self.run.result or {}), first)
 
     def _labels(self, first: Prompts) -> Array:
         """The right answers, held from here on: true ones, else what the uniform ensemble without descriptions said before any edit."""
@@ -151,10 +150,10 @@ class Workbench:
         now = self.now
         overall = now.weights if now.weights.ndim == 1 else now.weights.mean(1)
         rows = [
-            FamilyRow(t, True, float(w), *self._scores.get(t.name, (None, None)))
+            FamilyRow(t, True, float(w), *self._scores.get(t.source, (None, None)))
             for t, w in zip(now.prompts.templates, overall, strict=True)
         ]
-        aside = [FamilyRow(t, False, 0.0, *self._scores.get(t.name, (None, None))) for t in now.prompts.off]
+        aside = [FamilyRow(t, False, 0.0, *self._scores.get(t.source, (None, None))) for t in now.prompts.off]
         return [*sorted(rows, key=lambda row: -row.weight), *aside]
 
     @property
@@ -331,9 +330,9 @@ class Workbench:
 
     def _weights(self, prompts: Prompts) -> Array:
         """The held weights of the families in use; a family that nobody weighed gets the mean of the others."""
-        known = [self._held[t.name] for t in prompts.templates if t.name in self._held]
+        known = [self._held[t.source] for t in prompts.templates if t.source in self._held]
         usual = np.mean(known, 0) if known else np.float64(1.0)
-        w = np.array([self._held.get(t.name, usual) for t in prompts.templates], np.float64)
+        w = np.array([self._held.get(t.source, usual) for t in prompts.templates], np.float64)
         total = w.sum(0)
         return np.asarray(np.where(total > 0, w / np.where(total > 0, total, 1), 1 / len(w)))
 
@@ -373,11 +372,9 @@ class Workbench:
         accuracy = evidence.board("accuracy", LabelSource.TRUE).value if self.labelled else np.full(len(board.value), np.nan)
         made = make(self.tune, bank, weights, choice)
         with self._lock:
-            self._held = dict(zip(weights.families, weights.w, strict=True))
-            self._scores = {
-                name: (float(s), None if np.isnan(a) else float(a))
-                for name, s, a in zip(weights.families, board.value, accuracy, strict=True)
-            }
+            sources = [made.source for made in prompts.templates]
+            figures = [(float(s), None if np.isnan(a) else float(a)) for s, a in zip(board.value, accuracy, strict=True)]
+            self._held, self._scores = (dict(zip(sources, found, strict=True)) for found in (weights.w, figures))
             self._combine, self._offsets, self.way = choice.how.combine, made.bias / made.scale, choice.how.name
             self.switched = self.switched or bool(way)
             self.now = self._stand(self.now.prompts, self.now.classes, range(len(classes)))
@@ -386,11 +383,3 @@ class Workbench:
     def _needed(self) -> "OpenClipEncoder":
         assert self._encoder is not None  # texts are encoded where none came with the data
         return self._encoder
-
-
-def _sample(tune: Features, classes: int, seed: int) -> Features:
-    """The features, or as many of them as similarities can be held."""
-    most = max(1, MOST_CELLS // classes)
-    if len(tune) <= most:
-        return tune
-    return tune.take(np.sort(np.random.default_rng(seed).choice(len(tune), most, replace=False)), tune.split)

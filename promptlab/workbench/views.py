@@ -1,12 +1,14 @@
 """What a workbench shows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from promptlab.prompts.edits import Prompts
 from promptlab.score.live import Moved, Standing
 from promptlab.types import Array, Classes, Template
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +104,17 @@ def number(found: object) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
-def scores_of(result: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
-    """{family: (score, accuracy)} of what a run found; of what is no such list, nothing."""
+def by_source(found: Iterable[tuple[str, T]], prompts: Prompts) -> dict[str, T]:
+    """{source of a template: value} of (name of a family, value) in the order of the prompts: `{}` and `{{ name | lower }}` have one name,
+    and each takes its own."""
+    left: dict[str, list[str]] = {}
+    for made in (*prompts.templates, *prompts.off):
+        left.setdefault(made.name, []).append(made.source)
+    return {left[name].pop(0) if left.get(name) else name: value for name, value in found}
+
+
+def scores_of(result: Mapping[str, Any]) -> list[tuple[str, tuple[float | None, float | None]]]:
+    """(family, (score, accuracy)) of what a run found; of what is no such list, nothing."""
     found = result.get("families")
     rows = [one for one in found if isinstance(one, dict) and "name" in one] if isinstance(found, list) else []
-    return {str(one["name"]): (number(one.get("score")), number(one.get("accuracy"))) for one in rows}
+    return [(str(one["name"]), (number(one.get("score")), number(one.get("accuracy")))) for one in rows]

@@ -121,3 +121,22 @@ def test_reweighing_that_is_stopped_changes_nothing(desk: Desk) -> None:
         bench.reweigh("zpe", stop)
     assert bench.now is before
     assert bench.way == way
+
+
+def test_families_of_one_name_have_each_its_own_weight_and_score(desk: Desk) -> None:
+    lab = desk("logits")
+    bench = lab.workbench()
+    held = dict(zip([t.source for t in bench.now.prompts.templates], bench.now.weights, strict=True))
+    bench.edit(Edit(EditKind.ADD, words=("{{ name | lower }}",)))
+    twins = [t for t in bench.now.prompts.templates if t.name == "{}"]
+    assert len(twins) == 2
+    total = sum(held.values()) + np.mean(list(held.values()))
+    now = dict(zip([t.source for t in bench.now.prompts.templates], bench.now.weights, strict=True))
+    assert now[twins[1].source] == pytest.approx(np.mean(list(held.values())) / total)
+    assert now[twins[0].source] == pytest.approx(held[twins[0].source] / total)
+    bench.reweigh()
+    weights, families = bench.now.weights, bench.now.prompts.templates
+    lab.but(runs=lab.settings.runs).run(run=str(run_folder(lab)))
+    again = lab.workbench()
+    assert [t.source for t in again.now.prompts.templates] == [t.source for t in families]
+    np.testing.assert_allclose(again.now.weights, weights, atol=1e-9)

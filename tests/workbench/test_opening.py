@@ -222,7 +222,7 @@ def test_a_run_without_a_classifier_stands_as_the_uniform_ensemble(desk: Desk) -
 
 
 def test_too_many_similarities_are_not_held_but_a_seeded_sample(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptlab.workbench.bench.MOST_CELLS", 6 * 20)
+    monkeypatch.setattr("promptlab.score.live.MOST_CELLS", 6 * 20)
     one, other = desk("things"), desk("balance")
     bench = one.workbench()
     assert len(bench.tune) == bench.headline.images == 20

@@ -97,7 +97,7 @@ class EnrichPage(Page):
         self.wanted = Wanted()
         self.given: dict[str, Any] = {}  # settings that were changed here
         self.rows: dict[str, Row] = {}
-        self._of = -1  # the run whose verdicts are shown
+        self._of: object = None  # the run whose verdicts are shown
 
     def body(self) -> Iterable[Any]:
         """Settings, a line in words, a table of classes."""
@@ -127,8 +127,8 @@ class EnrichPage(Page):
         """Settings, and what is known of each class."""
         self.query_one("#settings", Grid).show((key, (title, value)) for key, title, value in self._settings())
         bench = self.bench
-        if bench is not None and id(bench) != self._of:
-            self._of = id(bench)
+        if bench is not None and bench is not self._of:
+            self._of = bench
             found = bench.run.enrichment
             self.rows, line = {}, "`p` shows what would be asked, `s` starts."
             try:

@@ -43,14 +43,12 @@ class Following(Page):
 
     def on_mount(self) -> None:
         """Look at once, then again and again."""
-        super().on_mount()
         self.query_one(LogTable).focus()
         self._timer = self.set_interval(EVERY, self.look)
         self.look()
 
     def on_screen_resume(self) -> None:
         """A run that ended while another screen was in front is opened now."""
-        super().on_screen_resume()
         if self.over:
             self._conclude()
 

@@ -255,15 +255,15 @@ class ClassPage(Page):
         self._ask(f"Describe {self._title}: a phrase, or a sentence with a stop", "", lambda text: self._do(EditKind.DESCRIBE, "", text))
 
     def action_rename(self) -> None:
-        """Another name; several with commas between them; none is the data's own."""
+        """Another name; several with semicolons between them, for a name may hold a comma; none is the data's own."""
         if self.bench is None:
             return
-        names = ", ".join(self.bench.now.classes.names[self.c])
-        hint = "several names: commas between them   empty: the name that the data has   esc: leave it"
+        names = "; ".join(self.bench.now.classes.names[self.c])
+        hint = "several names: a semicolon between them   empty: the name that the data has   esc: leave it"
         self._ask(f"Names of {self._title}", names, self._renamed, hint, blank=True)
 
     def _renamed(self, text: str) -> None:
-        self._do(EditKind.RENAME, "", *(name.strip() for name in text.split(",") if name.strip()))
+        self._do(EditKind.RENAME, "", *(name.strip() for name in text.split(";") if name.strip()))
 
     def action_plain(self) -> None:
         """What the template says."""

@@ -44,7 +44,6 @@ class Compared(Page):
 
     def on_mount(self) -> None:
         """What scrolls has the focus."""
-        super().on_mount()
         self.query_one("#compared").focus()
 
     def action_copy(self) -> None:
@@ -76,7 +75,6 @@ class Paper(Page):
 
     def on_mount(self) -> None:
         """Read it in the background: whoever gave us the folder may have written the report, too."""
-        super().on_mount()
         self.query_one("#paper").focus()
         self.beside(self._read)
 

@@ -68,7 +68,6 @@ class RunsPage(Page):
 
     def on_mount(self) -> None:
         """The table has the focus."""
-        super().on_mount()
         self.query_one(Grid).focus()
 
     def on_screen_resume(self) -> None:

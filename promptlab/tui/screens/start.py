@@ -42,12 +42,10 @@ class StartPage(Page):
 
     def on_mount(self) -> None:
         """The choices have the focus."""
-        super().on_mount()
         self.query_one(OptionList).focus()
 
     def on_screen_resume(self) -> None:
         """There may be runs by now."""
-        super().on_screen_resume()
         self.show()
 
     def show(self) -> None:

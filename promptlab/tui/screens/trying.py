@@ -90,7 +90,6 @@ class TryPage(Page):
 
     def on_mount(self) -> None:
         """The files have the focus."""
-        super().on_mount()
         files = self.query_one(PictureTree)
         files.guide_depth = 2
         files.focus()

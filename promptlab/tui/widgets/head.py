@@ -74,7 +74,7 @@ def headline(bench: "Workbench", width: int) -> Text:
     done = bench.now.done
     if done or head.since.images:
         line.append("  │ ", "dim")
-        line.append(f"{many(done, 'edit')}: " if done else "since the run: ")
+        line.append((f"{many(done, 'edit')}: " if done else "since the run: ") + "mean " * wide)
         line.append_text(since(head))
     told = judged(bench.run.result)
     if line.cell_len + len(told) < width:
