@@ -8,8 +8,9 @@ READY := .venv/.ready
 demo: setup
 	$(BIN)/promptlab demo
 
+# Two processes of one thread each are faster than one of two.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -17,6 +17,7 @@ def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the developer's settings, keys, cache or runs: each works in a folder of its own."""
     for name in [n for n in os.environ if n.startswith(("PROMPTLAB_", "OPENAI_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)  # nor how wide their terminal is
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

@@ -30,7 +30,7 @@ def leaves(group: click.Group, before: tuple[str, ...] = ()) -> list[tuple[tuple
 def test_every_verb_says_what_it_does(path: tuple[str, ...], command: click.Command, promptlab: Call) -> None:
     assert command.help
     assert all(getattr(option, "help", None) for option in command.params if isinstance(option, click.Option))
-    assert path == ("prompts",) or {"as_json", "quiet"} <= {option.name for option in command.params}
+    assert path in (("prompts",), ("tui",)) or {"as_json", "quiet"} <= {option.name for option in command.params}
     said = promptlab(*path, "--help")
     assert said.code == 0
 

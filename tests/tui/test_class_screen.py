@@ -168,7 +168,7 @@ def test_a_class_gets_other_names_and_empty_the_data_s_again(desk: Desk) -> None
         bench, before = bench_of(app), texts(app)
         await press(app, pilot, "r")
         assert app.screen.query_one("#line-input", Input).value == "crane"
-        await answer(app, pilot, " heron,  grey heron ,, ")
+        await answer(app, pilot, " heron;  grey heron ;; ")
         assert bench.now.classes.names[CRANE] == ("heron", "grey heron")
         assert "heron, grey heron" in said(app, "summary")
         assert {"heron", "grey heron", "a photo of a heron."} <= set(texts(app))
