@@ -13,7 +13,7 @@ from promptlab.lab import Lab
 from promptlab.tui.app import PromptlabApp
 
 SCREENS = Path(__file__).parent / "screens"
-WIDE, SMALL = (140, 42), (80, 24)
+WIDE, HALF, SMALL = (140, 42), (100, 30), (80, 24)
 
 
 def photograph(name: str) -> str:
@@ -30,7 +30,7 @@ SHOWN: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
     "class": (WIDE, ("slash", *"wild", "enter", "enter")),
     "families": (WIDE, ("2",)),
     "enrich": (WIDE, ("3",)),
-    "try": (WIDE, ("4", "p", *photograph("chelsea.png"), "enter")),
+    "try": (HALF, ("4", "p", *photograph("chelsea.png"), "enter")),
     "small": (SMALL, ("down",)),
     "help": (WIDE, ("question_mark",)),
 }
@@ -44,7 +44,10 @@ async def take(name: str, size: tuple[int, int], keys: tuple[str, ...]) -> None:
             await pilot.pause(0.1)
         app.clear_notifications()
         await pilot.press(*keys)
-        await pilot.pause(3)
+        await pilot.pause(1)
+        while not all(worker.is_finished for worker in app.workers):
+            await pilot.pause(0.1)
+        await pilot.pause(0.5)
         app.clear_notifications()
         await pilot.pause(0.3)
         (SCREENS / f"{name}.svg").write_text(app.export_screenshot(title="promptlab tui", simplify=True), "utf-8")
