@@ -27,14 +27,14 @@ MARK, PLAIN = "● ", "  "
 
 
 COLUMNS = (
-    Column("name", "class", 16, grow=3),
+    Column("name", "class", 15, grow=3),
     Column("pictures", "n", 4, True, grow=0),
-    Column("accuracy", "acc %", 5, True),
+    Column("accuracy", "acc %", 6, True),
     Column("change", "±", 6, True),
     Column("cmm", "cmm", 7, True),
     Column("rival", "taken by", 14, grow=2),
     Column("lost", "lost", 5, True),
-    Column("texts", "texts", 5, True),
+    Column("texts", "texts", 6, True),
 )
 
 
