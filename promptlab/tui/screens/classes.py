@@ -168,7 +168,7 @@ class ClassesPage(Page):
         field = str(event.column_key.value)
         self._turned = not self._turned if field == self._sort else False
         self._sort = field
-        self.show()
+        self._sorted()
 
     def action_open(self) -> None:
         """Open the class under the cursor."""
@@ -201,12 +201,17 @@ class ClassesPage(Page):
         """Sort by the next column."""
         fields = ["worst", *(one.key for one in COLUMNS)]
         self._sort, self._turned = fields[(fields.index(self._sort) + 1) % len(fields)], False
-        self.show()
+        self._sorted()
 
     def action_reverse(self) -> None:
         """Turn the order round."""
         self._turned = not self._turned
+        self._sorted()
+
+    def _sorted(self) -> None:
+        """Show another order from its top: whoever sorts wants to see what comes first."""
         self.show()
+        self.query_one(Grid).move_cursor(row=0, animate=False)
 
     def action_mark(self) -> None:
         """Mark the class under the cursor, or unmark it, and go on to the next."""
