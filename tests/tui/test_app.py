@@ -8,7 +8,7 @@ from threading import Event as Gate
 import pytest
 from textual.command import CommandPalette
 from textual.widgets import Input
-from workbench.planted import FISH, run_folder
+from workbench.planted import FISH, KINDS, run_folder
 
 from promptlab import config
 from promptlab.errors import DataError
@@ -368,8 +368,8 @@ def test_resizing_while_it_works_breaks_nothing(desk: Desk) -> None:
 # -- what cannot be opened ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["by class", "logits", "unlabelled", "own words"])
-def test_runs_of_many_kinds_are_opened_and_every_screen_shows_them(desk: Desk, kind: str) -> None:
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_runs_of_every_kind_are_opened_and_every_screen_shows_them(desk: Desk, kind: str) -> None:
     async def scene(app: PromptlabApp, pilot: Player) -> None:
         assert app.bench is not None
         await press(app, pilot, *PLACES, "1", "enter", "t", "t", "right_square_bracket", "escape")

@@ -93,7 +93,7 @@ def test_every_screen_shows_hostile_names_as_text(lab: Lab, size: tuple[int, int
     played(lab, scene, size=size)
 
 
-@pytest.mark.parametrize("n", [0, 2, 4], ids=lambda n: ascii(NAMES[n])[:16])
+@pytest.mark.parametrize("n", range(len(NAMES)), ids=lambda n: ascii(NAMES[n])[:16])
 def test_a_class_of_a_hostile_name_is_opened_renamed_and_described(lab: Lab, n: int) -> None:
     async def scene(app: PromptlabApp, pilot: Player) -> None:
         bench = app.bench
@@ -115,7 +115,7 @@ def test_a_class_of_a_hostile_name_is_opened_renamed_and_described(lab: Lab, n: 
     played(lab, scene)
 
 
-@pytest.mark.parametrize("text", WORDS[:2], ids=lambda text: ascii(text)[:16])
+@pytest.mark.parametrize("text", WORDS, ids=lambda text: ascii(text)[:16])
 def test_hostile_words_are_taken_or_told_of_on_every_screen(lab: Lab, text: str) -> None:
     async def scene(app: PromptlabApp, pilot: Player) -> None:
         app.screen.query_one(Grid).point("crane")
@@ -136,7 +136,7 @@ def test_hostile_words_are_taken_or_told_of_on_every_screen(lab: Lab, text: str)
     played(lab, scene)
 
 
-@pytest.mark.parametrize(("letters", "n"), [("click", 0), ("52;c", 2)])
+@pytest.mark.parametrize(("letters", "n"), [("click", 0), ("52;c", 2), ("u202e", 3)])
 def test_the_palette_finds_a_hostile_name_as_text_and_opens_its_class(lab: Lab, letters: str, n: int) -> None:
     async def scene(app: PromptlabApp, pilot: Player) -> None:
         await pilot.press("ctrl+p", *letters)
