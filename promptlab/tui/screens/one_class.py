@@ -119,8 +119,7 @@ class ClassPage(Page):
             with Vertical(id="words"):
                 yield Grid(TEXTS, id="texts", classes="-front")
                 yield Grid(SAID, id="descriptions")
-            with VerticalScroll(id="pictures"):
-                yield Static("", id="no-pictures", markup=False)
+            yield VerticalScroll(id="pictures")
 
     def on_mount(self) -> None:
         """Texts are in front."""
