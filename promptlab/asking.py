@@ -1,4 +1,4 @@
-"""Whom to ask, within which limits: the language model of the settings. Over sessions."""
+"""Whom to ask, within which limits: the language model of the settings. Over the wording."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,10 +8,10 @@ from promptlab.errors import UsageError, unknown_name
 from promptlab.llm.cache import Replies
 from promptlab.llm.question import Estimate, Failure, Limits, Question, Reply
 from promptlab.protocols import Endpoint
-from promptlab.sessions import Sessions
+from promptlab.wording import Wording
 
 
-class Asker(Sessions):
+class Asker(Wording):
     """Finds the language model of the settings, and asks it."""
 
     @contextmanager
