@@ -23,8 +23,8 @@ class Asker(Wording):
         if not name:
             raise UsageError("No language model was named.", "Name one with --llm, or bring descriptions: --descriptions FILE.")
         if name in self.chats:
-            alias, plugin = self.chats[name]
-            opened = guarded(plugin, "open", lambda: alias.open(rest))
+            brought = self.chats[name]
+            opened = guarded(brought.plugin, "open", lambda: brought.thing.open(rest))
             with opened as endpoint:
                 yield endpoint
         else:

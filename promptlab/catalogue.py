@@ -1,67 +1,96 @@
 """What there is: data sources, models, rules, templates and questions, built in or from plugins, found by name."""
 
 import os
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any, Self
 
 from promptlab.config import Settings
 from promptlab.errors import DataError, MismatchError, UsageError, unknown_name
 from promptlab.events import Listener, ignore
-from promptlab.plugins import Plugins, guarded
+from promptlab.plugins import Brought, Plugins, Source, checked_dataset, checked_rule, guarded
 from promptlab.prompts import questions as packs
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.questions import Pack
 from promptlab.prompts.templates import TemplateSet
-from promptlab.protocols import ChatAlias, DataOptions, DatasetSource, ModelAlias, Rule
+from promptlab.protocols import DataOptions, DatasetSource, Encoder, ModelAlias, Rule
 from promptlab.store import Cache
 from promptlab.types import Dataset, Features
-
-if TYPE_CHECKING:
-    from promptlab.encode.openclip import OpenClipEncoder
 
 DEFAULT_MODEL = "mini"
 
 
 class Catalogue:
-    """Resolves names. `plugins=False` leaves third-party plugins out; a fresh plugin manager each time, no module global."""
+    """Resolves names. `plugins=False` leaves third-party plugins out, else the settings say which are loaded; a fresh plugin manager each
+    time, no module global."""
 
-    def __init__(self, settings: Settings | None = None, listen: Listener = ignore, *, plugins: bool = True) -> None:
-        self.settings = settings or Settings.load({})
-        self.cache = Cache(self.settings.cache_folder)
+    def __init__(self, settings: Settings | None = None, listen: Listener = ignore, *, plugins: bool | Plugins = True) -> None:
+        self.settings = s = settings or Settings.load({})
+        self.cache = Cache(s.cache_folder)
         self._listen = listen
-        self._third_party = plugins
-        self._plugins = Plugins(listen, plugins)
+        if isinstance(plugins, Plugins):
+            self._plugins = plugins.heard_by(listen)
+        elif plugins:
+            only = None if "all" in s.load_plugins else s.load_plugins
+            self._plugins = Plugins(listen, only, s.disable_plugins, s.plugins_dir, s.strict_plugins)
+        else:
+            self._plugins = Plugins(listen, only=())
 
     def but(self, listen: Listener | None = None, **given: Any) -> Self:
         """The same with some settings given anew, or with somebody else who listens."""
-        return type(self)(self.settings.but(**given), listen or self._listen, plugins=self._third_party)
+        return type(self)(self.settings.but(**given), listen or self._listen, plugins=self._plugins)
 
     @cached_property
-    def sources(self) -> dict[str, tuple[DatasetSource, str]]:
-        """{name: (source, plugin)}."""
+    def sources(self) -> dict[str, Brought]:
+        """{name: source of data}."""
         return self._plugins.collect("promptlab_datasets", ["promptlab.data"])
 
     @cached_property
-    def models(self) -> dict[str, tuple[ModelAlias, str]]:
-        """{alias: (model, plugin)}."""
-        return self._plugins.collect("promptlab_encoders", [])
+    def models(self) -> dict[str, Brought]:
+        """{alias: model}."""
+        return self._plugins.collect("promptlab_encoders")
 
     @cached_property
-    def chats(self) -> dict[str, tuple[ChatAlias, str]]:
-        """{alias: (language model, plugin)}."""
-        return self._plugins.collect("promptlab_chats", [])
+    def chats(self) -> dict[str, Brought]:
+        """{alias: language model}."""
+        return self._plugins.collect("promptlab_chats")
 
     @cached_property
     def rules(self) -> dict[str, Rule]:
-        """{name: rule}."""
-        return {name: rule for name, (rule, _) in self._plugins.collect("promptlab_rules", ["promptlab.score.rules"]).items()}
+        """{name: rule}; each says by whom it is."""
+        found = self._plugins.collect("promptlab_rules", ["promptlab.score.rules"])
+        safe = {name: one.thing if one.built_in else checked_rule(one.thing, one.plugin) for name, one in found.items()}
+        return {name: replace(rule, by=found[name].by) for name, rule in safe.items()}
+
+    @cached_property
+    def analyses(self) -> dict[str, Brought]:
+        """{name: analysis}."""
+        return self._plugins.collect("promptlab_analyses", ["promptlab.analysis"])
 
     def plugin_list(self) -> list[dict[str, Any]]:
-        """Name, version, state and additions of every installed plugin."""
-        return [
-            {"name": name, "version": version, "state": state, "adds": self._plugins.adds(name) if state == "works" else []}
-            for name, (version, state) in self._plugins.installed.items()
-        ]
+        """Name, version, state and additions of every plugin that there is."""
+        return [self._plugin(source) for source in self._plugins.sources]
+
+    def plugin(self, name: str) -> list[dict[str, Any]]:
+        """What there is to say of the plugin of that name, or of those of a package. Raises UsageError when there is none."""
+        found = [source for source in self._plugins.sources if name in (source.name, source.package)]
+        if not found:
+            raise unknown_name("plugin", name, [source.name for source in self._plugins.sources])
+        return [self._plugin(source) for source in found]
+
+    def _plugin(self, source: Source) -> dict[str, Any]:
+        adds, faults = self._plugins.adds(source.name), self._plugins.faults[source.name]
+        return {
+            "name": source.name,
+            "package": source.package or None,
+            "version": source.version,
+            "state": self._plugins.state(source).value,
+            "faults": list(faults),
+            "origin": source.origin,
+            "about": source.about,
+            "hooks": adds if self._plugins.loaded(source) else {},
+            "seconds": round(self._plugins.seconds[source.name], 3),
+        }
 
     @staticmethod
     def templates(name: str = "") -> list[TemplateSet]:
@@ -96,23 +125,33 @@ class Catalogue:
         """The dataset that `where` names or points to. Raises UsageError or DataError that lists what would work."""
         found = self._plugins.first(self.sources, lambda source: source.claims(where))
         if found is not None:
-            source, plugin = found
-            return guarded(plugin, "open", lambda: source.open(where, DataOptions(names=self.settings.classes)))
+            source: DatasetSource = found.thing
+            made = guarded(found.plugin, "open", lambda: source.open(where, DataOptions(names=self.settings.classes)))
+            return replace(made if found.built_in else checked_dataset(made, found.plugin), by=found.by)
         if os.path.exists(where):  # Path.exists raises for a name that is too long
             raise DataError(f"{where!r} is nothing that a dataset source understands.", "`promptlab datasets` shows what they read.")
-        raise unknown_name("dataset or folder", where, [name for name, (source, _) in self.sources.items() if source.claims(name)])
+        raise unknown_name("dataset or folder", where, self.named_datasets())
 
-    def encoder(self, model: str = "") -> "OpenClipEncoder":
+    def named_datasets(self) -> list[str]:
+        """The sources of data that are a dataset themselves: those that claim their own name."""
+        return [name for name, one in self.sources.items() if self._plugins.attempt(one.plugin, "claims", partial(one.thing.claims, name))]
+
+    def encoder(self, model: str = "") -> Encoder:
         """The encoder for an alias or a model as `--model` takes it; nothing is loaded yet."""
         from promptlab.encode.openclip import Loading, OpenClipEncoder
+        from promptlab.encode.outside import OutsideEncoder
 
         name = model or self.settings.model or DEFAULT_MODEL
-        alias = self.models.get(name)
-        if alias is None and name.isidentifier() and not os.path.exists(name):
+        brought = self.models.get(name)
+        if brought is None and name.isidentifier() and not os.path.exists(name):
             raise unknown_name("model", name, self.models)
-        s = self.settings
-        how = Loading(self.device, s.precision, s.allow_pickle_weights, s.offline)
-        made = OpenClipEncoder(alias[0].target if alias else name, self.cache, how, name)
+        alias: ModelAlias | None = brought.thing if brought else None
+        made: Encoder
+        if brought is not None and alias is not None and alias.open is not None:
+            made = OutsideEncoder(alias.open, brought.plugin, name, self.device)
+        else:
+            how = Loading(self.device, self.settings.precision, self.settings.allow_pickle_weights, self.settings.offline)
+            made = OpenClipEncoder(alias.target if alias else name, self.cache, how, name)
         self.cache.remembered("names", made.fingerprint, lambda: name)  # `promptlab cache` shows it
         return made
 

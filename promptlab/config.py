@@ -23,14 +23,16 @@ WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": 
 # A project file from a stranger must not redirect what is written outside of the project.
 NOT_FROM_FILE = ("cache", "allow_pickle_weights")
 # Nor send questions, and the key that goes with them, to a server of its own choice, nor say what that may cost.
-NEEDS_TRUST = ("base_url", "llm", "prices", "max_cost", "llm_parallel", "llm_rate", "llm_tokens")
+# Nor run code.
+NEEDS_TRUST = ("base_url", "llm", "prices", "max_cost", "llm_parallel", "llm_rate", "llm_tokens", "plugins_dir")
 TRUSTED = "trusted.json"
 NO_SETTINGS = ("PROMPTLAB_CONFIG", "PROMPTLAB_API_KEY", "PROMPTLAB_PICTURES")  # ours, and no settings
 KEYS = "keys"  # the table of a project file that changes keys of the terminal UI
 SCREEN = "tui.json"  # what the terminal UI remembers
 PICTURES = ("auto", "blocks", "kitty")
 ASKING = ("llm", "base_url", "prices", "max_cost", "llm_timeout", "llm_parallel", "llm_rate", "llm_tokens")  # no part of a classifier
-OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights", *ASKING)
+ADDED = ("load_plugins", "disable_plugins", "plugins_dir", "strict_plugins")
+OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights", *ASKING, *ADDED)
 LOWEST_TAU = 1e-6  # below, weights are one family's alone; far below, they are no numbers
 CHOICES = {
     "labels": ("auto", "ensemble", "others", "self", "true", "zpe"),
@@ -106,6 +108,14 @@ class Settings:
     """The cache folder; empty: the user's cache folder."""
     runs: str = "runs"
     """Where run folders go."""
+    load_plugins: tuple[str, ...] = ("all",)
+    """Installed plugins to load, by name; `all`, or nothing for none."""
+    disable_plugins: tuple[str, ...] = ()
+    """Plugins, or packages of plugins, to leave out."""
+    plugins_dir: str = ""
+    """A folder of plugins that are not installed: its modules and packages are loaded, too; empty: none."""
+    strict_plugins: bool = False
+    """Stop at the fault of a plugin instead of going on without it."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """Where each value that is no default came from."""
 
@@ -312,7 +322,7 @@ def _from_file(file: Path) -> dict[str, Any]:
 
 def _rooted(name: str, value: Any) -> Any:
     """The value with its paths absolute, so that a run goes on from any folder."""
-    if name in ("classes", "mix") and value:
+    if name in ("classes", "mix", "plugins_dir") and value:
         return str(Path(os.path.expanduser(value)).absolute())  # a pipe, as `<(...)` gives, has no other name to be resolved to
     if name == "templates":
         return tuple(str(Path(v).resolve()) if os.path.isfile(v) else v for v in value)

@@ -18,13 +18,12 @@ from promptlab.prompts.compose import described
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.questions import Pack
 from promptlab.prompts.renames import SOURCES as NAME_SOURCES
-from promptlab.protocols import Endpoint
+from promptlab.protocols import Encoder, Endpoint
 from promptlab.sessions import Session
 from promptlab.store import fingerprint
 from promptlab.types import Array, Classes, Classifier, Dataset, Description, Form, Material, Place, TextBank, Weights
 
 if TYPE_CHECKING:
-    from promptlab.encode.openclip import OpenClipEncoder
     from promptlab.loops import enrich as loop
     from promptlab.loops import run as main
 
@@ -194,9 +193,7 @@ class Describer(Asker):
 
     # -- from words to bundles ----------------------------------------------------------------------------------------------------
 
-    def _said(
-        self, ground: Ground, classes: Classes, wanted: Wanted, encoder: "OpenClipEncoder"
-    ) -> tuple[dict[int, Said], Endpoint | None]:
+    def _said(self, ground: Ground, classes: Classes, wanted: Wanted, encoder: Encoder) -> tuple[dict[int, Said], Endpoint | None]:
         """{class: what was said of it}, cleaned; and who was asked, None for a file or nobody."""
         cases = {case.c: case for case in ground.cases}
         if wanted.descriptions:
@@ -225,7 +222,7 @@ class Describer(Asker):
         return found, endpoint
 
     @staticmethod
-    def _cleaned(case: Case, texts: Sequence[tuple[str, Form]], source: str, classes: Classes, encoder: "OpenClipEncoder") -> Said:
+    def _cleaned(case: Case, texts: Sequence[tuple[str, Form]], source: str, classes: Classes, encoder: Encoder) -> Said:
         """Usable texts, and what became of the others."""
         own, rivals = classes.names[case.c], [name for j in case.rivals for name in classes.names[j]]
         others = [name for j, names in enumerate(classes.names) if j != case.c and j not in case.rivals for name in names]
@@ -285,7 +282,7 @@ class Describer(Asker):
 
         return {c: [bundle(made) for made in sets] for c, sets in found.items() if sets}
 
-    def _spoken(self, ground: Ground, session: Session, encoder: "OpenClipEncoder") -> Callable[[Sequence[Description]], Array]:
+    def _spoken(self, ground: Ground, session: Session, encoder: Encoder) -> Callable[[Sequence[Description]], Array]:
         """(C, D) rows of the classifier with some descriptions, its weights held. Only classes that are described are composed anew."""
         from promptlab.score.ensemble import build
 

@@ -16,10 +16,11 @@ from promptlab.describing import Describer, Wanted
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Saved, ignore
 from promptlab.llm.question import Estimate, Question
+from promptlab.plugins import checked_analysis
 from promptlab.prompts import descriptions, history
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.edits import Prompts
-from promptlab.protocols import Endpoint
+from promptlab.protocols import Endpoint, Judged
 from promptlab.report import enrich as enriching
 from promptlab.report import html, summary
 from promptlab.report import study as study_report
@@ -89,10 +90,12 @@ class Lab(Describer):
         """Everything that a finished run keeps."""
         run, health = session.run, (*material.lint, *outcome.health)
         self._save_classifier(run, self._with_lineage(outcome, material, choice))
-        shown, seconds = report(outcome, material, health, enrichment), session.watch.table()
+        findings = self._findings(material, outcome)
+        shown, seconds = report(outcome, material, health, enrichment, findings), session.watch.table()
         found = summary.result(outcome, material, health, run=str(run.path), lead=shown.lead, seconds=seconds)
         said = session.prompts.descriptions
         found |= {"descriptions": descriptions.mark(said), "written": fingerprint(descriptions.text(said)), "enrichment": enrichment}
+        found |= {"findings": findings}
         classes = summary.class_rows(outcome, material)
         run.save_json("classes.json", classes)
         run.save_text("report.md", shown.markdown)
@@ -101,6 +104,16 @@ class Lab(Describer):
         (run.path / history.JOURNAL).unlink(missing_ok=True)  # the edits are in it
         runs.point(run.path.parent)
         return RunResult(run, outcome, material, found, shown)
+
+    def _findings(self, material: Material, outcome: "loop.Outcome") -> list[dict[str, Any]]:
+        """What every analysis says of the result; one that fails is told and left out."""
+        judged = Judged(material.judged, outcome.result.classifier, outcome.baseline.evaluation, outcome.result.evaluation)
+        found = []
+        for name, one in self.analyses.items():
+            analysis = one.thing if one.built_in else checked_analysis(one.thing, one.plugin)
+            said = self._plugins.attempt(one.plugin, name, partial(analysis.find, judged))
+            found += [] if said is None else [{"name": name, "by": one.by, **asdict(said)}]
+        return found
 
     def enrich(self, where: str = "", wanted: Wanted | None = None, run: str = "", choose: "Ask | None" = None) -> RunResult:
         """Better words for the worst classes: asked for or brought, kept where they help, judged with controls; then the whole loop.
@@ -231,7 +244,7 @@ class Lab(Describer):
         mix = None if choice.mix is None else choice.mix.tolist()
         key = fingerprint(
             *(facts, asdict(choice.how), choice.debias, mix, choice.k, choice.seed, choice.described),
-            *(runs.version("promptlab-clip"), study_report.FORMAT),
+            *(runs.version("promptlab-clip"), study_report.FORMAT, sorted({rule.by for rule in self.rules.values()})),
         )
         row: dict[str, Any] = self.cache.remembered("study", key, lambda: study_report.row(attempt(), classes))
         return row
@@ -242,7 +255,7 @@ class Lab(Describer):
 
         given = [pictures] if isinstance(pictures, str | Path) else pictures
         images, classifier = some_pictures([str(one) for one in given]), runs.load_classifier(Path(path))
-        x, bad = self._encoder_of(classifier).encode_images(images, range(len(images)))
+        x, bad = self._encoder_of(classifier).encode_images(images, range(len(images)), ignore)
         found = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
         good = tuple(key for i, key in enumerate(images.keys) if i not in bad)
         if good:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from promptlab.errors import UsageError
 from promptlab.events import Listener
-from promptlab.types import Array, Dataset, Images
+from promptlab.types import Array, Classifier, Dataset, Evaluation, Features, Finding, Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,6 @@ class DatasetSource(Protocol):
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset; raises DataError that says what was found and what was expected."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ModelAlias:
-    """A short name for an open_clip model."""
-
-    name: str
-    """The word that the user types."""
-    target: str
-    """What it stands for, as `--model` takes it: `local-dir:FOLDER`, `NAME,TAG`, `NAME,FILE`."""
-    about: str = ""
-    """One line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +109,25 @@ class Encoder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ModelAlias:
+    """A short name for a model: one that open_clip can load, or an encoder that a plugin makes."""
+
+    name: str
+    """The word that the user types."""
+    target: str = ""
+    """What it stands for, as `--model` takes it: `local-dir:FOLDER`, `NAME,TAG`, `NAME,FILE`; empty for an alias with an `open`."""
+    about: str = ""
+    """One line."""
+    open: Callable[[str], Encoder] | None = None
+    """Makes the encoder, given the device (`cpu`, `cuda`, `mps`); the model itself is best loaded when it is first asked. None for an alias
+    with a `target`."""
+
+    def __post_init__(self) -> None:
+        if bool(self.target) == (self.open is not None):
+            raise UsageError(f"The model {self.name!r} needs either a target or an `open`.", "Give one of the two.")
+
+
 class Contest(Protocol):
     """B images against C classes within K families, as a rule sees it: tensors that understand + - * < and `.sum(-1)`."""
 
@@ -181,5 +189,37 @@ class Rule:
     """What its values are."""
     lower_is_better: bool = False
     """Whether less is better, as with entropy; such a rule is negated when it ranks or weighs."""
+    about: str = ""
+    """One line."""
+    by: str = ""
+    """Which plugin brought it, and its version; promptlab fills it in, for every score that the rule makes."""
+
+    def __post_init__(self) -> None:
+        if (self.per_image is None) == (self.start is None):
+            raise UsageError(f"The rule {self.name!r} needs either a `per_image` or a `start`.", "Give one of the two.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What an analysis is given: a classifier that was judged, and the one that it is measured against, on the same pictures."""
+
+    features: Features
+    """The N pictures that it was judged on, as vectors, with labels where the data has some."""
+    classifier: Classifier
+    """What the run keeps: (C, D) rows and (C,) offsets, with the C classes."""
+    before: Evaluation
+    """How uniform weights do."""
+    after: Evaluation
+    """How the classifier does; `after.outcomes` tells it picture by picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A question to a finished run, whose answer becomes a part of its report."""
+
+    name: str
+    """A word or two, e.g. `swaps`; the report's heading."""
+    find: Callable[[Judged], Finding | None]
+    """The answer; None where there is none, e.g. for data without labels."""
     about: str = ""
     """One line."""

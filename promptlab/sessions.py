@@ -14,12 +14,12 @@ from promptlab.events import Noted, Saved
 from promptlab.prompts import descriptions, edits, history
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.edits import Prompts
+from promptlab.protocols import Encoder
 from promptlab.stages import Stages
 from promptlab.store import fingerprint
 from promptlab.types import Classifier, Dataset, Description, Material, PromptGrid, Weights
 
 if TYPE_CHECKING:
-    from promptlab.encode.openclip import OpenClipEncoder
     from promptlab.loops import run as loop
 
 
@@ -63,7 +63,7 @@ class Sessions(Stages):
         kept = runs.find(root, run)
         manifest = kept.manifest
         settings = self.settings.over(manifest["settings"])
-        lab = type(self)(settings, self._listen, plugins=self._third_party)
+        lab = type(self)(settings, self._listen, plugins=self._plugins)
         own = given or _prompts(kept)
         if own is not None and flagged:
             given_now = template_sets.load(settings.templates)
@@ -127,7 +127,7 @@ class Sessions(Stages):
                 made.save_text(descriptions.FILE, descriptions.text(prompts.descriptions))
         return made
 
-    def _encoder_of(self, classifier: Classifier) -> "OpenClipEncoder":
+    def _encoder_of(self, classifier: Classifier) -> Encoder:
         """The encoder that a classifier was made with. Raises UsageError when nobody knows it, MismatchError when another one was given."""
         model = self.settings.model or str(classifier.lineage.get("model", ""))
         if not model:
@@ -156,6 +156,7 @@ class Sessions(Stages):
             "how": choice.how.name,
             "labels": choice.how.labels.value,
             "debias": choice.debias,
+            "by": getattr(self.rules.get(choice.how.rule.partition("/")[0]), "by", ""),
             "seed": self.settings.seed,
             "tuned_on": len(material.tune),
             "tune_keys": fingerprint(sorted(material.tune.keys)),

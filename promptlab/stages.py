@@ -14,14 +14,15 @@ from promptlab.data.names import read_mix
 from promptlab.display import many
 from promptlab.errors import DataError, UsageError
 from promptlab.events import Event, Listener, Noted, ignore
+from promptlab.plugins import Plugins
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint, lint_templates
+from promptlab.protocols import Encoder
 from promptlab.types import Check, Classes, Dataset, Features, Images, Material, PromptGrid, TextBank
 
 if TYPE_CHECKING:
-    from promptlab.encode.openclip import OpenClipEncoder
     from promptlab.loops import run as loop
 
 ONE_TEMPLATE = "a photo of a {}."
@@ -31,7 +32,7 @@ LARGE = 768  # pixels of the longer side of a picture that is shown alone
 class Stages(Catalogue):
     """What every verb goes through: encode, halve, choose."""
 
-    def __init__(self, settings: Settings | None = None, listen: Listener = ignore, *, plugins: bool = True) -> None:
+    def __init__(self, settings: Settings | None = None, listen: Listener = ignore, *, plugins: bool | Plugins = True) -> None:
         super().__init__(settings, listen, plugins=plugins)
         self._recorders: tuple[Listener, ...] = ()  # of the run at work: its stopwatch, its log, plugins
 
@@ -52,7 +53,7 @@ class Stages(Catalogue):
         mix = read_mix(s.mix, classes) if s.mix else None
         return loop.Choice(how, s.debias, mix, s.k, s.seed, self.device)
 
-    def features(self, dataset: Dataset, encoder: "OpenClipEncoder | None") -> tuple[dict[str, Features], int]:
+    def features(self, dataset: Dataset, encoder: Encoder | None) -> tuple[dict[str, Features], int]:
         """Features of every split, and how many pictures were encoded anew. `encoder` may be None where all splits are features already."""
         from promptlab.encode.features import encode_images
 
@@ -74,7 +75,7 @@ class Stages(Catalogue):
         """The grid of texts that prompts make with classes."""
         return compose(classes, prompts.templates, prompts.descriptions, self.settings.describe_weight, own=prompts.texts)
 
-    def texts(self, classes: Classes, prompts: Prompts, encoder: "OpenClipEncoder") -> tuple[TextBank, int]:
+    def texts(self, classes: Classes, prompts: Prompts, encoder: Encoder) -> tuple[TextBank, int]:
         """The text bank of prompts, and how many texts were encoded anew."""
         from promptlab.encode.text import encode_grid
 

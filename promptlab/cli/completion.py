@@ -77,13 +77,19 @@ def _families(context: click.Context) -> list[str]:
 def _datasets(context: click.Context) -> list[str]:
     from promptlab.lab import Lab
 
-    return [name for name, (source, _) in Lab().sources.items() if source.claims(name)]
+    return Lab().named_datasets()
 
 
 def _models(context: click.Context) -> list[str]:
     from promptlab.lab import Lab
 
     return list(Lab().models)
+
+
+def _plugins(context: click.Context) -> list[str]:
+    from promptlab.lab import Lab
+
+    return [str(one["name"]) for one in Lab().plugin_list()]
 
 
 def _templates(context: click.Context) -> list[str]:
@@ -104,6 +110,7 @@ DATA = Offered("data", _datasets, kind="file")
 MODELS = Offered("model", _models, kind="file")
 TEMPLATES = Offered("set|file", _templates, kind="file")
 PACKS = Offered("pack|file", _packs, kind="file")
+PLUGINS = Offered("plugin", _plugins)
 RUNS = Offered("run", _runs)
 RUNS_OR_FILES = Offered("run|file", _runs, kind="file")
 CLASSES = Offered("class", _classes)

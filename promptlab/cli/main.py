@@ -21,6 +21,7 @@ from promptlab.cli import (
     init,
     keys,
     models,
+    options,
     plugins,
     prompts,
     questions,
@@ -38,6 +39,7 @@ from promptlab.cli import (
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="promptlab-clip", prog_name="promptlab")
+@options.plugins(hidden=False)
 def cli() -> None:
     """Find the classes a CLIP model fails, build a better zero-shot classifier from prompts, and see
     how much better it really is.

@@ -1,6 +1,8 @@
 """Options that several commands share."""
 
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,9 +29,50 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
     return wrap
 
 
+def plugins(hidden: bool) -> Callable[[F], F]:
+    """Which plugins take part. They may be said before the verb or after it; only `promptlab --help` shows them."""
+
+    def wrap(command: F) -> F:
+        return stacked(
+            _everywhere("--plugins-dir", "plugins_dir", hidden, type=completion.FOLDERS, help="Load the plugins of this folder, too."),
+            _everywhere("--no-plugins", "load_plugins", hidden, flag_value="", help="Load none but promptlab's own."),
+            _everywhere("--disable-plugin", "disable_plugins", hidden, multiple=True, help="Leave this plugin out; may be repeated."),
+            _everywhere(
+                "--strict-plugins", "strict_plugins", hidden, flag_value="yes", help="Stop at the fault of a plugin (exit code 3)."
+            ),
+        )(command)
+
+    return wrap
+
+
+def _everywhere(flag: str, setting: str, hidden: bool, **how: Any) -> Callable[[F], F]:
+    """An option that sets a variable of the environment for as long as the command runs: whatever the command calls sees it."""
+    variable = f"PROMPTLAB_{setting.upper()}"
+
+    def put(context: click.Context, option: click.Parameter, value: Any) -> None:
+        if value in (None, ()):
+            return
+        before = os.environ.get(variable)
+        words = value if isinstance(value, tuple) else (value,)
+        given = context.meta.setdefault(variable, [])
+        given.extend(words)
+        os.environ[variable] = ",".join(given)
+        context.find_root().call_on_close(partial(_restore, variable, before))
+
+    return click.option(flag, flag.lstrip("-").replace("-", "_"), expose_value=False, callback=put, hidden=hidden, **how)
+
+
+def _restore(variable: str, before: str | None) -> None:
+    if before is None:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = before
+
+
 def output(command: F) -> F:
-    """--json, --quiet, --debug."""
+    """--json, --quiet, --debug, and those of plugins."""
     return stacked(
+        plugins(hidden=True),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables."),
         click.option("--quiet", is_flag=True, help="Show no progress; warnings stay."),
         click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),

@@ -1,15 +1,20 @@
 """promptlab plugins"""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from promptlab.cli import options
+from promptlab.cli import completion, options
+
+if TYPE_CHECKING:
+    from promptlab.report.tables import Table
 
 
 @click.group(invoke_without_command=True)
 @options.output
 @click.pass_context
 def plugins(context: click.Context, /, as_json: bool, quiet: bool) -> None:
-    """Every installed plugin: version, state, and what it adds."""
+    """Every plugin there is: version, state, and what it adds."""
     if context.invoked_subcommand is None:
         _list(as_json, quiet)
 
@@ -17,8 +22,37 @@ def plugins(context: click.Context, /, as_json: bool, quiet: bool) -> None:
 @plugins.command("list")
 @options.output
 def list_(as_json: bool, quiet: bool) -> None:
-    """Every installed plugin; what `promptlab plugins` alone shows."""
+    """Every plugin there is; what `promptlab plugins` alone shows."""
     _list(as_json, quiet)
+
+
+@plugins.command()
+@click.argument("name", type=completion.PLUGINS)
+@options.output
+def info(name: str, as_json: bool, quiet: bool) -> None:
+    """All there is to say of a plugin, named by itself or by its package: where it lies, what it adds, what is wrong with it."""
+    from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
+    from promptlab.lab import Lab
+
+    with listening(quiet) as listen:
+        found = Lab(listen=listen).plugin(name)
+    if as_json:
+        output.show_json(found)
+    else:
+        output.show([_about(one) for one in found])
+
+
+def _about(one: dict[str, Any]) -> "Table":
+    from promptlab.display import safe
+    from promptlab.report.tables import Table
+
+    facts = [("state", one["state"]), *(("fault", fault) for fault in one["faults"])]
+    facts += [("what it is", one["about"])] if one["about"] else []
+    facts += [("package", f"{one['package']} {one['version']}" if one["package"] else f"none; its file is {one['version']}")]
+    facts += [("origin", one["origin"]), ("seconds", f"{one['seconds']:.2f}")]
+    facts += [(hook, ", ".join(names) or "listens") for hook, names in one["hooks"].items()]
+    return Table(f"The plugin {safe(one['name'])}", ("what", "value"), tuple((what, safe(value, 400)) for what, value in facts))
 
 
 def _list(as_json: bool, quiet: bool) -> None:
@@ -33,5 +67,14 @@ def _list(as_json: bool, quiet: bool) -> None:
     if as_json:
         output.show_json(found)
         return
-    rows = tuple((safe(p["name"]), safe(p["version"]), safe(p["state"]), safe(", ".join(p["adds"]))) for p in found)
-    output.show([Table("", ("plugin", "version", "state", "adds"), rows or (("none", "", "", ""),))])
+    rows = tuple(
+        (safe(p["name"]), safe(p["package"] or "a file"), safe(p["version"]), p["state"], safe(_adds(p["hooks"]), 200)) for p in found
+    )
+    note = "" if all(p["state"] == "works" for p in found) else "What is wrong, and where it lies: promptlab plugins info NAME"
+    output.show([Table("", ("plugin", "from", "version", "state", "adds"), rows or (("none", "", "", "", ""),), note)])
+
+
+def _adds(hooks: dict[str, list[str]]) -> str:
+    """`datasets: everyday; encoders: mini`."""
+    short = {hook.removeprefix("promptlab_"): names for hook, names in hooks.items()}
+    return "; ".join(f"{hook}: {', '.join(names)}" if names else "listens" for hook, names in short.items())

@@ -70,6 +70,8 @@ class Tried:
     """On eval, where they are told."""
     difference: Difference
     """Minus the baseline, on eval."""
+    by: str
+    """Which plugin brought the rule that its families were weighed by, and its version."""
     health: tuple[Check, ...]
     """Checks that fired."""
     in_sample: bool
@@ -140,9 +142,8 @@ class Bench:
         described = evidence.bank is not self.material.bare
         health = tuple(health_of(weights, board, accuracy, choice, tune, described))
         name = named(choice, described)
-        return Tried(
-            name, choice, weights, chosen, told, compare(self.baseline, told, self.base.seed), health, self.material.in_sample, described
-        )
+        difference = compare(self.baseline, told, self.base.seed)
+        return Tried(name, choice, weights, chosen, told, difference, board.by, health, self.material.in_sample, described)
 
 
 def study(

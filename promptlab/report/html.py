@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from promptlab.display import safe
-from promptlab.report import enrich, plots
+from promptlab.report import enrich, plots, tables
 from promptlab.report.tables import cosine, percent, signed
 from promptlab.shipped import folder
 
@@ -58,6 +58,7 @@ def page(
         thumbnails=thumbnails or {},
         most=MOST_CHANGES,
         enrichment=enrich.tables(found["enrichment"]) if found.get("enrichment") else (),  # of words that are safe to show
+        findings=[tables.finding(one) for one in found.get("findings", ())],
     )
 
 

@@ -41,12 +41,19 @@ def data(material: Material) -> dict[str, Any]:
         "absent_classes": absent,
         "skipped": [{"picture": key, "reason": reason} for key, reason in material.skipped],
         "model": material.model or None,
+        "by": material.dataset.by,
         "notes": list(material.dataset.notes),
     }
 
 
-def report(outcome: "Outcome", material: Material, health: Sequence[Check], enrichment: Mapping[str, Any] | None = None) -> Report:
-    """The report of what the main loop found, and of the enrichment before it."""
+def report(
+    outcome: "Outcome",
+    material: Material,
+    health: Sequence[Check],
+    enrichment: Mapping[str, Any] | None = None,
+    findings: Sequence[Mapping[str, Any]] = (),
+) -> Report:
+    """The report of what the main loop found, of the enrichment before it, and of what analyses found, as result.json keeps it."""
     name, classes = material.dataset.name, material.dataset.classes
     more = [] if enrichment is None else enrich.tables(enrichment)
     said = [] if enrichment is None else [*enrich.cost(enrichment), *enrich.verdict(enrichment)]
@@ -59,7 +66,7 @@ def report(outcome: "Outcome", material: Material, health: Sequence[Check], enri
         whole.append(tables.worst_sets(outcome.baseline.evaluation, outcome.result.evaluation, outcome.difference))
     if outcome.changes is not None and (outcome.changes.won or outcome.changes.lost):
         whole.append(tables.class_changes(outcome.changes, classes, 24))
-    whole += [every, *([tables.ranking(outcome.ranking)] if outcome.ranking else []), after]
+    whole += [every, *([tables.ranking(outcome.ranking)] if outcome.ranking else []), *map(tables.finding, findings), after]
     return Report(lead, (*before, *more, few, after), markdown.report(f"promptlab: {safe(name)}", lead, whole))
 
 

@@ -25,6 +25,7 @@ def row(tried: "Tried", classes: Classes) -> dict[str, Any]:
         "weights": how.name,
         "scope": how.scope.value,
         "labels": how.labels.value,
+        "by": tried.by,
         "combine": how.combine.value,
         "debias": tried.choice.debias,
         "tau": how.tau,

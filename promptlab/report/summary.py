@@ -157,6 +157,7 @@ def result(
             "families": len(outcome.weights.w),
             "per_class": outcome.weights.w.ndim == 2,
             "rule": outcome.board.rule,
+            "by": outcome.board.by,
         },
         "one_template": None if outcome.single is None else evaluation(outcome.single.evaluation, classes),
         "baseline": evaluation(outcome.baseline.evaluation, classes),
@@ -192,7 +193,7 @@ def board(made: Scoreboard, classes: Classes) -> dict[str, Any]:
     """One scoreboard; undefined values are null."""
     plain = [[None if np.isnan(v) else float(v) for v in row] for row in made.per_class]
     value = [None if np.isnan(v) else float(v) for v in made.value]
-    about = {"rule": made.rule, "labels": made.labels, "families": list(made.families), "classes": list(classes.titles)}
+    about = {"rule": made.rule, "by": made.by, "labels": made.labels, "families": list(made.families), "classes": list(classes.titles)}
     return {**about, "value": value, "per_class": plain, "count": made.count.tolist(), "ties": made.ties.tolist()}
 
 

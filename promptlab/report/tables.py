@@ -256,6 +256,16 @@ def ranking(found: Sequence[Agreement]) -> Table:
     return Table("Does a rule find the classes that fail?", heads, rows, note)
 
 
+def finding(found: Mapping[str, Any]) -> Table:
+    """What an analysis found, as result.json keeps it. Its words are an outsider's: they are made safe here."""
+    title = f"{safe(found['name'], 60)} ({safe(found['by'], 60)})"
+    if not found["columns"]:
+        return Table(title, ("finding",), ((safe(found["headline"], 400),),), " ".join(safe(note, 400) for note in found["notes"]))
+    rows = tuple(tuple(safe(cell, 120) for cell in row) for row in found["rows"])
+    note = " ".join(safe(note, 400) for note in (found["headline"], *found["notes"]))
+    return Table(title, tuple(safe(head, 60) for head in found["columns"]), rows, note)
+
+
 def checks(found: Sequence[Check], title: str = "Health") -> Table:
     """Health checks that fired."""
     rows = tuple((check.name, safe(check.text, 400)) for check in found)

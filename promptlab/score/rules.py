@@ -58,9 +58,9 @@ def promptlab_rules() -> Iterable[Rule]:
     ]
 
 
-def _hit_at(k: int) -> Rule:
+def _hit_at(k: int, by: str) -> Rule:
     about = f"share of images whose class is among the first {k}"
-    return Rule(f"hit@{k}", lambda contest: contest.rank < k, reducer="overall", unit=Unit.SHARE, about=about)
+    return Rule(f"hit@{k}", lambda contest: contest.rank < k, reducer="overall", unit=Unit.SHARE, about=about, by=by)
 
 
 def parse_rule(text: str, rules: Mapping[str, Rule], classes: int) -> tuple[Rule, str]:
@@ -69,7 +69,8 @@ def parse_rule(text: str, rules: Mapping[str, Rule], classes: int) -> tuple[Rule
     hit = re.fullmatch(r"hit@([1-9]\d{0,8})", name)
     if not hit and name not in rules:
         raise unknown_name("rule", name, [*rules, "hit@k"])
-    rule = _hit_at(int(hit[1])) if hit else rules[name]
+    by = rules["accuracy"].by if "accuracy" in rules else ""
+    rule = _hit_at(int(hit[1]), by) if hit else rules[name]
     return rule, parse_reducer(reducer or rule.reducer, rule, classes)
 
 

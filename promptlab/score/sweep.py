@@ -56,7 +56,7 @@ def sweep(
         state, less = states[rule.name], rule.lower_is_better
         value = state.micro() if isinstance(state, F1State) and reducer == "micro" else over_classes(per_class, count, reducer, less)
         boards[name] = Scoreboard(
-            f"{rule.name}/{reducer}", source.value, families, value, per_class, count, rule.unit, rule.lower_is_better, ties.count
+            f"{rule.name}/{reducer}", source.value, families, value, per_class, count, rule.unit, rule.lower_is_better, ties.count, rule.by
         )
     return boards
 

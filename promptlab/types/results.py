@@ -33,6 +33,8 @@ class Scoreboard:
     """Whether less is better; ranking and weighing then negate."""
     ties: Array
     """(K,) int: images whose right answer is tied with another class."""
+    by: str = ""
+    """Which plugin brought the rule, and its version; empty when nobody said."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -292,3 +294,25 @@ class TextScores:
     """(n,) f8: share of the class's images that the text wins."""
     images: int
     """How many images that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an analysis found: a sentence, and a table where there is more to tell."""
+
+    headline: str
+    """The answer in a sentence or two."""
+    columns: tuple[str, ...] = ()
+    """Heads of the table; one that begins with `>` is of a column of numbers. Empty when there is no table."""
+    rows: tuple[tuple[str, ...], ...] = ()
+    """Its cells, as many a row as there are columns; most important first."""
+    notes: tuple[str, ...] = ()
+    """Sentences below it: what the figures stand on, what they cannot tell."""
+
+    def __post_init__(self) -> None:
+        words = (self.headline, *self.columns, *self.notes, *(cell for row in self.rows for cell in row))
+        if not all(isinstance(word, str) for word in words):
+            raise MismatchError("A Finding holds something that is no text.", "Format numbers first, e.g. f'{share:.1%}'.")
+        wrong = next((len(row) for row in self.rows if len(row) != len(self.columns)), None)
+        if wrong is not None:
+            raise MismatchError(f"A row of a Finding has {wrong} cells; there are {len(self.columns)} columns.")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from threading import RLock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from promptlab.errors import DataError, MismatchError, UsageError
 from promptlab.events import Listener, ignore
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.history import History
+from promptlab.protocols import Encoder
 from promptlab.runs import Run, load_classifier
 from promptlab.score.ensemble import joined
 from promptlab.score.live import Live, Standing, moved, sampled
@@ -37,9 +38,6 @@ from promptlab.types import (
     Template,
 )
 from promptlab.workbench.views import FamilyRow, Headline, Now, Seen, TextRow, by_source, number, scores_of
-
-if TYPE_CHECKING:
-    from promptlab.encode.openclip import OpenClipEncoder
 
 OF_ALL = (EditKind.ADD, EditKind.REMOVE, EditKind.TOGGLE)  # edits that move every class; the others move one
 
@@ -82,7 +80,7 @@ class Workbench:
     # -- opening ------------------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _encoder(self) -> "OpenClipEncoder | None":
+    def _encoder(self) -> Encoder | None:
         return self._lab.encoder(self.model) if self.model else None
 
     @property
@@ -380,6 +378,6 @@ class Workbench:
             self.now = self._stand(self.now.prompts, self.now.classes, range(len(classes)))
 
     @property
-    def _needed(self) -> "OpenClipEncoder":
+    def _needed(self) -> Encoder:
         assert self._encoder is not None  # texts are encoded where none came with the data
         return self._encoder
