@@ -16,7 +16,7 @@ from promptlab.describing import Describer, Wanted
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Saved, ignore
 from promptlab.llm.question import Estimate, Question
-from promptlab.plugins import checked_analysis
+from promptlab.plugins import checked_finding
 from promptlab.prompts import descriptions, history
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.edits import Prompts
@@ -110,8 +110,7 @@ class Lab(Describer):
         judged = Judged(material.judged, outcome.result.classifier, outcome.baseline.evaluation, outcome.result.evaluation)
         found = []
         for name, one in self.analyses.items():
-            analysis = one.thing if one.built_in else checked_analysis(one.thing, one.plugin)
-            said = self._plugins.attempt(one.plugin, name, partial(analysis.find, judged))
+            said = self._plugins.attempt(one.plugin, f"the analysis {name!r}", partial(checked_finding, one.thing, judged))
             found += [] if said is None else [{"name": name, "by": one.by, **asdict(said)}]
         return found
 

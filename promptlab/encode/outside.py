@@ -29,24 +29,24 @@ class OutsideEncoder:
         self._inner = self._asked("open", lambda: make(device))
         said = self._asked("fingerprint", lambda: self._inner.fingerprint)
         if not isinstance(said, str) or not said:
-            raise self._wrong("fingerprint", f"{said!r}", "a text that changes when any vector would")
+            raise self._wrong("fingerprint", f"{said!r}", "a text that changes when any vector would was expected")
         self.fingerprint = fingerprint("plugin", plugin, name, said)
         self.precision: str = self._asked("precision", lambda: self._inner.precision)
         if self.precision not in PRECISIONS:
-            raise self._wrong("precision", f"{self.precision!r}", f"one of {', '.join(PRECISIONS)}")
+            raise self._wrong("precision", f"{self.precision!r}", f"one of {', '.join(PRECISIONS)} was expected")
 
     @cached_property
     def scale(self) -> float:
         found: float = self._asked("scale", lambda: float(self._inner.scale))
         if not 0 < found < math.inf:
-            raise self._wrong("scale", f"{found:g}", "what cosines are multiplied by to be logits, for CLIP about 100,")
+            raise self._wrong("scale", f"{found:g}", "what cosines are multiplied by, for CLIP about 100, was expected")
         return found
 
     @cached_property
     def logit_bias(self) -> float | None:
         found = self._asked("logit_bias", lambda: self._inner.logit_bias)
         if found is not None and not math.isfinite(float(found)):
-            raise self._wrong("logit_bias", f"{found!r}", "a finite number, or None for softmax models,")
+            raise self._wrong("logit_bias", f"{found!r}", "a finite number was expected, or None for softmax models")
         return None if found is None else float(found)
 
     @cached_property
@@ -68,11 +68,13 @@ class OutsideEncoder:
     def encode_images(self, images: Images, rows: Sequence[int], listen: Listener = ignore) -> tuple[Array, dict[int, str]]:
         found = self._asked("encode_images", lambda: self._inner.encode_images(images, rows, listen))
         if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[1], dict):
-            raise self._wrong("encode_images", f"a {type(found).__name__}", "(vectors, {row: why it cannot be read})")
+            raise self._wrong(
+                "encode_images", f"an object of type {type(found).__name__}", "(vectors, {row: why it cannot be read}) was expected"
+            )
         vectors, bad = found
         strange = sorted(set(bad) - set(rows))
         if strange:
-            raise self._wrong("encode_images", f"the row {strange[0]}", "only rows that it was asked for")
+            raise self._wrong("encode_images", f"the row {strange[0]}", "only rows that it was asked for were expected")
         told = {int(i): str(reason) for i, reason in bad.items()}
         return (self._rows("encode_images", vectors, len(rows) - len(bad)) if len(bad) < len(rows) else np.zeros((0, 1), np.float32)), told
 
@@ -80,15 +82,15 @@ class OutsideEncoder:
         """The vectors, unit to the last bit. Raises PluginError unless they are `count` finite unit rows."""
         z = np.asarray(found)
         if z.ndim != 2 or len(z) != count or z.dtype.kind != "f":
-            raise self._wrong(doing, f"{z.dtype} of shape {z.shape}", f"floats of shape ({count}, D)")
+            raise self._wrong(doing, f"{z.dtype} of shape {z.shape}", f"floats of shape ({count}, D) were expected")
         norms = np.sqrt((z.astype(np.float64) ** 2).sum(1))
         if not np.isfinite(norms).all() or (abs(norms - 1) > OFF).any():
             span = f"rows with norms from {norms.min():.3g} to {norms.max():.3g}"
-            raise self._wrong(doing, span, "unit rows: divide each by its norm")
+            raise self._wrong(doing, span, "unit rows were expected: divide each by its norm")
         return np.asarray(unit(z.astype(np.float32)), np.float16 if z.dtype == np.float16 else np.float32)
 
     def _asked(self, doing: str, work: Callable[[], Any]) -> Any:
         return guarded(self._plugin, f"{doing} of the model {self.name!r}", work)
 
     def _wrong(self, doing: str, found: str, wanted: str) -> PluginError:
-        return PluginError(f"The plugin {self._plugin!r} gave {found} back from {doing} of the model {self.name!r}; {wanted} was expected.")
+        return PluginError(f"The plugin {self._plugin!r} gave {found} back from {doing} of the model {self.name!r}; {wanted}.")

@@ -39,9 +39,10 @@ EVERY_HOOK = (*HOOKS, "promptlab_event")
 
 
 class State(StrEnum):
-    """How a plugin is."""
+    """How a plugin is: whole, with something of it left out, not there at all, or not wanted."""
 
     WORKS = "works"
+    FAULTY = "faulty"
     FAILED = "failed"
     DISABLED = "disabled"
 
@@ -137,6 +138,7 @@ class Plugins:
     def _fault(self, plugin: str, doing: str, what: str, loud: bool = False) -> None:
         """Tell a fault once, or raise it."""
         called = next((source.called for source in self.sources if source.name == plugin), repr(plugin))
+        what = " ".join(what.split())
         text = f"The plugin {called} failed in {doing}: {what.rstrip('.')}."
         if self._strict or loud:
             raise PluginError(text, f"Go on without it: --disable-plugin {plugin}.")
@@ -203,7 +205,9 @@ class Plugins:
         """How a plugin is, as far as it was asked for anything."""
         if source not in self.wanted:
             return State.DISABLED
-        return State.FAILED if self.faults[source.name] else State.WORKS
+        if not self.loaded(source):
+            return State.FAILED
+        return State.FAULTY if self.faults[source.name] else State.WORKS
 
     def attempt(self, plugin: str, doing: str, work: Callable[[], T]) -> T | None:
         """What a plugin's work gives back; None where it failed, which is told."""
@@ -255,10 +259,10 @@ def _nonsense(hook: str, thing: Any) -> str:
     """What is wrong with a thing that a plugin gave; empty when it can be used."""
     kind = KINDS.get(hook)
     if kind is not None and not isinstance(thing, kind):
-        return f"it gave a {type(thing).__name__}; a {kind.__name__} was expected"
+        return f"it gave an object of type {type(thing).__name__}; one of type {kind.__name__} was expected"
     missing = [name for name in SOURCE_HAS if not hasattr(thing, name)] if kind is None else []
     if missing:
-        return f"its {type(thing).__name__} has no `{missing[0]}`"
+        return f"it gave an object of type {type(thing).__name__} without `{missing[0]}`; a source of data has {', '.join(SOURCE_HAS)}"
     name = thing.name
     if not isinstance(name, str) or not name or not name.isprintable() or name != name.strip():
         return f"its {type(thing).__name__} is named {name!r}; a word was expected"

@@ -40,7 +40,7 @@ def checked_dataset(made: object, plugin: str) -> Dataset:
     Raises PluginError when it is none.
     """
     if not isinstance(made, Dataset):
-        raise nonsense(plugin, "open", f"a {type(made).__name__}", "a Dataset")
+        raise nonsense(plugin, "open", f"an object of type {type(made).__name__}", "a Dataset")
     splits = {name: _careful(part, plugin) if isinstance(part, Images) else part for name, part in made.splits.items()}
     return replace(made, splits=splits)
 
@@ -54,7 +54,7 @@ def _careful(images: Images, plugin: str) -> Images:
         except Exception as error:  # a plugin can raise anything
             raise DataError(f"the plugin {plugin!r} failed in read: {type(error).__name__}: {error}") from error
         if not isinstance(data, bytes):
-            raise DataError(f"the plugin {plugin!r} gave a {type(data).__name__} back from read; bytes were expected")
+            raise DataError(f"the plugin {plugin!r} gave an object of type {type(data).__name__} back from read; bytes were expected")
         return data
 
     return replace(images, read=read)
@@ -75,7 +75,7 @@ def _checked_statistic(per_image: Callable[[Contest], Any], plugin: str, where: 
         value, wanted = guarded(plugin, where, lambda: per_image(contest)), tuple(contest.true.shape)
         shape = getattr(value, "shape", None)
         if shape is None or tuple(shape) != wanted:
-            found = f"a {type(value).__name__}" if shape is None else f"values of shape {tuple(shape)}"
+            found = f"an object of type {type(value).__name__}" if shape is None else f"values of shape {tuple(shape)}"
             raise nonsense(plugin, where, found, f"one value for each picture and family, {wanted},")
         if not bool((abs(value * 1.0) < float("inf")).all()):  # as is no NaN
             raise nonsense(plugin, where, "values that are no finite numbers", "a finite number")
@@ -104,14 +104,9 @@ class _Careful:
         return found
 
 
-def checked_analysis(analysis: Analysis, plugin: str) -> Analysis:
-    """A plugin's analysis whose faults name it. It raises PluginError for what is no Finding."""
-    where = f"the analysis {analysis.name!r}"
-
-    def find(judged: Judged) -> Finding | None:
-        found = guarded(plugin, where, lambda: analysis.find(judged))
-        if not isinstance(found, Finding | None):
-            raise nonsense(plugin, where, f"a {type(found).__name__}", "a Finding or None")
-        return found
-
-    return replace(analysis, find=find)
+def checked_finding(analysis: Analysis, judged: Judged) -> Finding | None:
+    """What an analysis says of a result. Raises PluginError for what is no Finding; whatever else is raised is the plugin's."""
+    found: object = analysis.find(judged)
+    if not isinstance(found, Finding | None):
+        raise PluginError(f"it gave an object of type {type(found).__name__}; a Finding or None was expected")
+    return found

@@ -1,0 +1,120 @@
+"""Which plugins are loaded, where they come from, and what is told of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from promptlab import Lab, PromptlabError, Settings
+from promptlab.errors import PluginError, UsageError
+
+from .conftest import Bench
+
+RULE = "@hookimpl\ndef promptlab_rules():\n    return [Rule('{}', lambda c: c.true)]\n"
+Install = Callable[..., None]
+
+
+def state(lab: Lab, name: str) -> str:
+    return next(one["state"] for one in lab.plugin_list() if one["name"] == name)
+
+
+def test_an_installed_package_is_found_by_its_entry_point(package: Install) -> None:
+    package("promptlab-mine", "mine", RULE.format("own"))
+    lab = Lab()
+    (found,) = lab.plugin("mine")
+    assert found | {"seconds": 0} == {
+        "name": "mine",
+        "package": "promptlab-mine",
+        "version": "1.2",
+        "state": "works",
+        "faults": [],
+        "origin": "promptlab_mine",
+        "about": "a plugin of tests",
+        "hooks": {"promptlab_rules": ["own"]},
+        "seconds": 0,
+    }
+    assert lab.plugin("promptlab-mine") == [found]
+    assert lab.rules["own"].by == "mine 1.2"
+
+
+def test_a_folder_brings_modules_and_packages_and_no_tests(bench: Bench) -> None:
+    (bench.folder / "whole").mkdir()
+    (bench.folder / "whole" / "__init__.py").write_text("from .inner import promptlab_rules")
+    (bench.folder / "whole" / "inner.py").write_text("from promptlab import *\n" + RULE.format("deep"))
+    (bench.folder / "notes.txt").write_text("no module")
+    for name in ("test_one", "conftest", "_private"):
+        bench.add(name, "raise RuntimeError")
+    lab = bench.add("one", RULE.format("flat")).lab()
+    assert {"deep", "flat"} <= lab.rules.keys()
+    assert not bench.said
+    assert [one["version"] for one in lab.plugin("one")] == [lab.rules["flat"].by.split()[1]]
+
+
+def test_a_folder_that_is_not_there_is_told() -> None:
+    with pytest.raises(UsageError, match=r"The plugins folder '.*nowhere' is not there"):
+        Lab(Settings.load({"plugins_dir": "nowhere"}))
+
+
+def test_no_module_of_a_plugins_folder_hides_another(bench: Bench) -> None:
+    bench.add("json", RULE.format("mine"))
+    assert "mine" in bench.lab().rules
+    import json
+
+    assert json.dumps({}) == "{}"
+
+
+@pytest.mark.parametrize("by", ["mine", "promptlab-mine"])
+def test_a_disabled_plugin_is_not_even_imported(package: Install, by: str) -> None:
+    package("promptlab-mine", "mine", "raise RuntimeError")
+    assert state(Lab(Settings.load({"disable_plugins": by})), "mine") == "disabled"
+
+
+def test_load_plugins_names_those_that_are_wanted(package: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    package("promptlab-mine", "mine", RULE.format("own"))
+    for words, wanted in (("", set[str]()), ("mine", {"mine"}), ("all", {"mine", "demo", "local"}), ("mine,demo", {"mine", "demo"})):
+        monkeypatch.setenv("PROMPTLAB_LOAD_PLUGINS", words)
+        assert {one["name"] for one in Lab().plugin_list() if one["state"] == "works"} == wanted
+
+
+@pytest.mark.parametrize("setting", ["load_plugins", "disable_plugins"])
+def test_a_name_that_no_plugin_has_is_told_with_the_nearest(setting: str) -> None:
+    with pytest.raises(UsageError, match="There is no plugin named 'dmeo'") as caught:
+        Lab(Settings.load({setting: "dmeo"}))
+    assert "Did you mean 'demo'?" in caught.value.hint
+
+
+def test_two_packages_with_a_plugin_of_one_name_are_told_and_neither_is_loaded(package: Install) -> None:
+    package("promptlab-one", "mine", RULE.format("one"))
+    package("promptlab-two", "mine", RULE.format("two"))
+    said: list[object] = []
+    lab = Lab(listen=said.append)
+    assert not {"one", "two"} & lab.rules.keys()
+    assert len(said) == 1
+    assert "'promptlab-one' and 'promptlab-two' both bring a plugin of this name; neither is loaded" in str(said[0])
+    alone = Lab(Settings.load({"disable_plugins": "promptlab-two"}))
+    assert "one" in alone.rules
+    assert [one["state"] for one in alone.plugin("mine")] == ["works", "disabled"]
+
+
+def test_an_unknown_plugin_is_told() -> None:
+    with pytest.raises(UsageError, match="There is no plugin named 'x'"):
+        Lab().plugin("x")
+
+
+def test_a_project_file_may_not_bring_code_until_it_is_trusted(bench: Bench) -> None:
+    bench.add("one", RULE.format("flat"))
+    Path("promptlab.toml").write_text(f'plugins_dir = "{bench.folder}"\n')
+    with pytest.raises(PromptlabError, match="you have not said that you trust it"):
+        Settings.load({})
+
+
+def test_labs_made_from_a_lab_share_its_plugins_and_tell_once(bench: Bench) -> None:
+    lab = bench.add("broken", "raise RuntimeError('once')").lab()
+    assert "cmm" in lab.but(seed=3).rules
+    assert len(bench.said) == 1
+
+
+def test_a_strict_lab_stays_strict(bench: Bench) -> None:
+    lab = bench.add("late", "@hookimpl\ndef promptlab_chats():\n    raise RuntimeError('late')").lab(strict_plugins=True)
+    with pytest.raises(PluginError, match="late"):
+        _ = lab.but(seed=3).chats
