@@ -59,7 +59,7 @@ def _everywhere(flag: str, setting: str, hidden: bool, **how: Any) -> Callable[[
         os.environ[variable] = ",".join(given)
         context.find_root().call_on_close(partial(_restore, variable, before))
 
-    return click.option(flag, flag.lstrip("-").replace("-", "_"), expose_value=False, callback=put, hidden=hidden, **how)
+    return click.option(flag, setting, expose_value=False, callback=put, hidden=hidden, **how)
 
 
 def _restore(variable: str, before: str | None) -> None:
