@@ -17,8 +17,6 @@ from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Saved, ignore
 from promptlab.llm.question import Estimate, Question
 from promptlab.prompts import descriptions, history
-from promptlab.prompts import templates as template_sets
-from promptlab.prompts.edits import Prompts
 from promptlab.protocols import Endpoint
 from promptlab.report import enrich as enriching
 from promptlab.report import html, summary
@@ -143,7 +141,7 @@ class Lab(Describer):
             raise UsageError("With --descriptions nobody would be asked.", "Leave it out to see the questions.")
         plan = self._planned(where, run)
         lab, dataset = plan.lab, plan.lab.open(plan.where)
-        prompts = plan.prompts or Prompts(template_sets.load(lab.settings.templates))
+        prompts = plan.prompts or lab.prompts_for(dataset)
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
         asked = lab._questions(lab._ground(dataset, prompts, wanted).cases, dataset.classes, wanted)
         return asked, *lab._estimate(asked)

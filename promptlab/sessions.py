@@ -84,7 +84,7 @@ class Sessions(Stages):
         about: what else a new run's manifest says."""
         watch, dataset = runs.Stopwatch(), self.open(plan.where)
         pictures = identity.content(dataset)
-        prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
+        prompts = plan.prompts or self.prompts_for(dataset)
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
         prompts, strange = prompts.fitting(dataset.classes)
         same = plan.kept is not None and plan.kept.manifest.get("pictures", pictures) == pictures
