@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from promptlab.data.features import FeatureFiles
 from promptlab.data.imagefolder import ImageFolder
+from promptlab.data.imageparquet import ImageParquet
 from promptlab.data.retrieval import ClipRetrieval
 from promptlab.data.table import Table
 from promptlab.data.webdataset import WebDataset
@@ -14,4 +15,4 @@ from promptlab.protocols import DatasetSource
 @hookimpl
 def promptlab_datasets() -> Iterable[DatasetSource]:
     """The built-in sources."""
-    return [ClipRetrieval(), FeatureFiles(), WebDataset(), Table(), ImageFolder()]
+    return [ClipRetrieval(), FeatureFiles(), WebDataset(), ImageParquet(), Table(), ImageFolder()]
