@@ -106,7 +106,7 @@ class Place:
             return os.pread(file.fileno(), length, start)
 
 
-class _Remote(Place):
+class Remote(Place):
     """A file or a folder behind a URL. Whatever a server or its client says is raised as OSError."""
 
     def __init__(self, text: str, system: Any, path: str) -> None:
@@ -127,10 +127,10 @@ class _Remote(Place):
     @property
     def parent(self) -> Place:
         """The folder that it lies in."""
-        return _Remote(self.text.rstrip("/").rpartition("/")[0], self._system, self._path.rstrip("/").rpartition("/")[0])
+        return Remote(self.text.rstrip("/").rpartition("/")[0], self._system, self._path.rstrip("/").rpartition("/")[0])
 
     def __truediv__(self, name: str) -> Place:
-        return _Remote(f"{self.text.rstrip('/')}/{name}", self._system, f"{self._path.rstrip('/')}/{name}")
+        return Remote(f"{self.text.rstrip('/')}/{name}", self._system, f"{self._path.rstrip('/')}/{name}")
 
     def _about(self) -> dict[str, Any] | None:
         with _told(self.text):
@@ -155,6 +155,15 @@ class _Remote(Place):
         named = {str(one["name"]).rstrip("/").rpartition("/")[2]: one.get("type") == "directory" for one in found}
         return sorted(Entry(name, is_folder) for name, is_folder in named.items() if name)
 
+    def files(self) -> list[tuple[str, Status]]:
+        """(path below this folder, status) of every file below it, sorted. Raises FileNotFoundError where there is nothing."""
+        with _told(self.text):
+            found = self._system.find(self._path, detail=True)
+        if not found:
+            raise FileNotFoundError(2, "there is nothing", self.text)
+        cut = len(self._path.rstrip("/")) + 1
+        return sorted((path[cut:], _status(about)) for path, about in found.items())
+
     def status(self) -> Status:
         """Size and stamp, of all that the server tells. Raises DataError where it tells no size."""
         about = self._about()
@@ -162,7 +171,7 @@ class _Remote(Place):
             raise FileNotFoundError(2, "there is nothing", self.text)
         if not isinstance(about.get("size"), int):
             raise DataError(f"{self.text!r} is no file whose size is known.")
-        return Status(about["size"], "-".join([str(about["size"]), *(str(about[key]) for key in STAMPS if about.get(key) is not None)]))
+        return _status(about)
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -177,6 +186,11 @@ class _Remote(Place):
         if length is not None and len(found) > length:
             raise OSError(EIO, "its server gives no parts of files", self.text)
         return found
+
+
+def _status(about: dict[str, Any]) -> Status:
+    said = [about[key] for key in STAMPS if about.get(key) is not None]
+    return Status(about.get("size") or 0, "-".join(map(str, [about.get("size"), *said])))
 
 
 @contextmanager
@@ -216,4 +230,13 @@ def place(where: str) -> Place:
     except Exception as error:  # each of fsspec's clients has errors of its own
         raise DataError(f"{where!r} cannot be used: {type(error).__name__}: {error}.") from error
     system.invalidate_cache()  # what was there a while ago may not be now
-    return _Remote(where, system, path)
+    return Remote(where, system, path)
+
+
+def rooted(where: str) -> str:
+    """The same data whatever the current folder is: paths and patterns of shards in full; URLs and names of datasets as they are."""
+    if is_url(where):
+        return where
+    if os.path.exists(where):
+        return str(Path(where).resolve())
+    return os.path.abspath(where) if where.endswith(".tar") else where

@@ -70,7 +70,7 @@ def test_minus_one_is_no_label(lab: Lab) -> None:
     dataset = lab.open(str(written("test.parquet", [-1] * 5)))
     assert images(dataset).labels is None
     assert dataset.classes.titles == tuple(NAMES)
-    with pytest.raises(DataError, match="2 of 5 rows of 'test.parquet' have no label"):
+    with pytest.raises(DataError, match=r"2 of 5 rows of 'test\.parquet' have no label"):
         lab.open(str(written("test.parquet", [0, -1, 1, -1, 2])))
 
 
