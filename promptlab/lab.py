@@ -18,8 +18,6 @@ from promptlab.events import Saved, ignore
 from promptlab.llm.question import Estimate, Question
 from promptlab.plugins import checked_finding
 from promptlab.prompts import descriptions, history
-from promptlab.prompts import templates as template_sets
-from promptlab.prompts.edits import Prompts
 from promptlab.protocols import Endpoint, Judged
 from promptlab.report import enrich as enriching
 from promptlab.report import html, summary
@@ -155,7 +153,7 @@ class Lab(Describer):
             raise UsageError("With --descriptions nobody would be asked.", "Leave it out to see the questions.")
         plan = self._planned(where, run)
         lab, dataset = plan.lab, plan.lab.open(plan.where)
-        prompts = plan.prompts or Prompts(template_sets.load(lab.settings.templates))
+        prompts = plan.prompts or lab.prompts_for(dataset)
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
         asked = lab._questions(lab._ground(dataset, prompts, wanted).cases, dataset.classes, wanted)
         return asked, *lab._estimate(asked)

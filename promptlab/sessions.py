@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from promptlab import runs
 from promptlab.data import identity
+from promptlab.data.places import rooted
 from promptlab.display import many
 from promptlab.errors import MismatchError, PromptlabError, UsageError
 from promptlab.events import Noted, Saved
@@ -84,7 +85,7 @@ class Sessions(Stages):
         about: what else a new run's manifest says."""
         watch, dataset = runs.Stopwatch(), self.open(plan.where)
         pictures = identity.content(dataset)
-        prompts = plan.prompts or Prompts(template_sets.load(self.settings.templates))
+        prompts = plan.prompts or self.prompts_for(dataset)
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
         prompts, strange = prompts.fitting(dataset.classes)
         same = plan.kept is not None and plan.kept.manifest.get("pictures", pictures) == pictures
@@ -118,8 +119,7 @@ class Sessions(Stages):
             self._tell(Noted(f"The prompts of {before.name!r} were edited meanwhile; those edits are not in the new run, and wait there."))
 
     def _new_run(self, where: str, dataset: Dataset, prompts: Prompts, more: dict[str, Any]) -> runs.Run:
-        place = str(Path(where).resolve()) if Path(where).exists() else where
-        about = {"promptlab": runs.version("promptlab-clip"), "data": place, "settings": self.settings.plain(), **more}
+        about = {"promptlab": runs.version("promptlab-clip"), "data": rooted(where), "settings": self.settings.plain(), **more}
         made = runs.new(Path(self.settings.runs), dataset.name, about)
         if dataset.bank is None:
             made.save_text(edits.FILE, prompts.text())

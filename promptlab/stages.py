@@ -71,6 +71,24 @@ class Stages(Catalogue):
             self._tell(Noted(f"Left out: {many(len(skipped), 'picture')} that could not be read, e.g. {skipped[0][0]}: {skipped[0][1]}."))
         return out, new
 
+    def brings_templates(self, dataset: Dataset) -> bool:
+        """Whether the templates that came with the data are used: nobody chose any."""
+        return bool(dataset.templates) and dataset.bank is None and "templates" not in self.settings.origin
+
+    def prompts_for(self, dataset: Dataset) -> Prompts:
+        """Those of the settings; the templates that came with the data, which is said, where nobody chose any.
+
+        Raises DataError for a template of the data's that cannot be used.
+        """
+        if not self.brings_templates(dataset):
+            return Prompts(template_sets.load(self.settings.templates))
+        try:
+            made = tuple(dict.fromkeys(map(template_sets.template, dataset.templates)))
+        except UsageError as error:
+            raise DataError(f"A template that came with {dataset.name!r}: {error.message}", "Choose others with --templates.") from error
+        self._tell(Noted(f"{many(len(made), 'template')} came with the data and are used; --templates takes others.", "info"))
+        return Prompts(made)
+
     def grid(self, classes: Classes, prompts: Prompts) -> PromptGrid:
         """The grid of texts that prompts make with classes."""
         return compose(classes, prompts.templates, prompts.descriptions, self.settings.describe_weight, own=prompts.texts)
@@ -90,7 +108,7 @@ class Stages(Catalogue):
         bare = bank
         if bank is None:
             assert encoder is not None  # `model_for` names a model whenever texts are to be encoded
-            said = prompts or Prompts(template_sets.load(self.settings.templates))
+            said = prompts or self.prompts_for(dataset)
             found = lint_templates(said.templates, dataset.classes)
             bare, texts = self.texts(dataset.classes, replace(said, descriptions=()), encoder)
             single, more = self.texts(dataset.classes, Prompts((template_sets.template(ONE_TEMPLATE),)), encoder)

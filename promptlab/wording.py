@@ -74,7 +74,9 @@ class Wording(Sessions):
     def lint(self, where: str = "", run: str = "") -> list[Check]:
         """What is likely wrong with the names of a dataset or of a run, and with its templates or those of the settings."""
         if where:
-            classes, templates = self.open(where).classes, template_sets.listed(self.settings.templates)
+            dataset = self.open(where)
+            classes, own = dataset.classes, self.brings_templates(dataset)
+            templates = self.prompts_for(dataset).templates if own else template_sets.listed(self.settings.templates)
         else:
             _, prompts, grid = self.prompts(run)
             classes, templates = grid.classes, prompts.templates

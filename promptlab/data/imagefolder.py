@@ -1,18 +1,31 @@
 """A folder of pictures: sub-folders are classes, or a flat folder with a names file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from promptlab.data import names
-from promptlab.data.listing import SUFFIXES, is_folder, is_picture, pictures, read
+from promptlab.data.listing import LARGEST, SUFFIXES, is_folder, is_picture, pictures, read, stamp
+from promptlab.data.places import Place, Remote, is_url, place
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
 from promptlab.types import Dataset, Images
 
 SPLITS = {"train", "val", "valid", "validation", "test"}
+
+
+class Found(NamedTuple):
+    """The pictures of a folder, as (key, stamp) pairs sorted by key."""
+
+    where: str
+    name: str
+    root: str
+    folders: dict[str, list[tuple[str, str]]]  # {sub-folder: its pictures}, in order
+    loose: list[tuple[str, str]]  # those beside the sub-folders
+    read: Callable[[str], bytes]
 
 
 class ImageFolder:
@@ -22,25 +35,56 @@ class ImageFolder:
     """
 
     name = "imagefolder"
-    about = "sub-folders = classes, or a flat folder with --classes names.txt"
+    about = "sub-folders = classes, or a flat folder with --classes names.txt; local or s3://, gs://, ..."
     example = "promptlab run photos/"
 
     def claims(self, where: str) -> bool:
-        """Any folder that exists and holds no feature files at its top."""
+        """Any folder that exists and holds no feature files at its top, and any URL that no other source claims."""
         try:
-            return os.path.isdir(where) and not any(Path(name).suffix in (".npz", ".npy") for name in os.listdir(where))
+            return is_url(where) or (os.path.isdir(where) and not any(Path(name).suffix in (".npz", ".npy") for name in os.listdir(where)))
         except OSError:
             return True  # `open` says what the disk says
 
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset; see the class. Raises DataError when there is no picture, or no way to know the classes."""
-        root = Path(where)
-        folders = sorted(e.name for e in os.scandir(root) if is_folder(e) and not e.name.startswith(".") and not _leads_back(e, root))
-        if folders and {f.lower() for f in folders} <= SPLITS:
-            raise DataError(f"{where!r} holds the splits {', '.join(folders)}, not classes.", f"Name one of them: {root / folders[-1]}.")
-        found = {folder: pictures(root / folder, root) for folder in folders}
-        labelled = [folder for folder in folders if found[folder]]
-        return _labelled(root, labelled, found, options) if labelled else _flat(root, options)
+        here = place(where)
+        if not here.lists:
+            raise DataError(f"{where!r} is no shard, and folders cannot be listed over http.", "Name shards or parquet files that end so.")
+        found = _behind(here) if isinstance(here, Remote) else _on_disk(here)
+        if found.folders and {f.lower() for f in found.folders} <= SPLITS:
+            last = list(found.folders)[-1]
+            raise DataError(
+                f"{where!r} holds the splits {', '.join(found.folders)}, not classes.", f"Name one of them: {(here / last).text}."
+            )
+        return _labelled(found, options) if any(found.folders.values()) else _flat(found, options)
+
+
+def _on_disk(here: Place) -> Found:
+    root = Path(here.text)
+    entries = list(os.scandir(root))
+    folders = sorted(e.name for e in entries if is_folder(e) and not e.name.startswith(".") and not _leads_back(e, root))
+    loose = sorted((entry.name, stamp(entry)) for entry in entries if is_picture(entry))
+    inside = {folder: pictures(root / folder, root) for folder in folders}
+    return Found(here.text, root.resolve().name, here.root, inside, loose, lambda key: read(root / key))
+
+
+def _behind(here: Remote) -> Found:
+    """Of a folder behind a URL, listed with what is below it."""
+    inside: dict[str, list[tuple[str, str]]] = {}
+    loose: list[tuple[str, str]] = []
+    for key, status in here.files():
+        if not key.lower().endswith(SUFFIXES) or any(part.startswith(".") for part in key.split("/")):
+            continue
+        folder, slash, _ = key.partition("/")
+        (inside.setdefault(folder, []) if slash else loose).append((key, status.stamp))
+
+    def fetched(key: str) -> bytes:
+        data = (here / key).read(0, LARGEST + 1)
+        if len(data) > LARGEST:
+            raise DataError(f"it has more than {LARGEST:,} bytes")
+        return data
+
+    return Found(here.text, here.name, here.root, inside, loose, fetched)
 
 
 def _leads_back(entry: "os.DirEntry[str]", root: Path) -> bool:
@@ -48,35 +92,34 @@ def _leads_back(entry: "os.DirEntry[str]", root: Path) -> bool:
     return entry.is_symlink() and root.resolve().is_relative_to(Path(entry.path).resolve())
 
 
-def _labelled(root: Path, folders: list[str], found: dict[str, list[tuple[str, str]]], options: DataOptions) -> Dataset:
+def _labelled(found: Found, options: DataOptions) -> Dataset:
+    folders = [folder for folder, inside in found.folders.items() if inside]
     classes = names.for_folders(folders, options.names)
-    listing = [(key, stamp, c) for c, folder in enumerate(folders) for key, stamp in found[folder]]
-    empty = [folder for folder in found if not found[folder]]
-    loose = [entry.name for entry in os.scandir(root) if is_picture(entry)]
+    listing = [(key, stamp, c) for c, folder in enumerate(folders) for key, stamp in found.folders[folder]]
+    empty = [folder for folder, inside in found.folders.items() if not inside]
     notes = []
     if empty:
         notes.append(f"{len(empty)} sub-folders hold no picture and are no classes: {', '.join(sorted(empty)[:4])}.")
-    if loose:
-        notes.append(f"{len(loose)} pictures lie beside the class folders and are left out, e.g. {min(loose)}.")
-    images = _images(root, [(k, s) for k, s, _ in listing], np.array([c for *_, c in listing], np.int64))
-    return Dataset(root.resolve().name, classes, {"all": images}, notes=tuple(notes))
+    if found.loose:
+        notes.append(f"{len(found.loose)} pictures lie beside the class folders and are left out, e.g. {found.loose[0][0]}.")
+    images = _images(found, [(k, s) for k, s, _ in listing], np.array([c for *_, c in listing], np.int64))
+    return Dataset(found.name, classes, {"all": images}, notes=tuple(notes))
 
 
-def _flat(root: Path, options: DataOptions) -> Dataset:
-    listing = pictures(root, root)
-    if not listing:
-        raise DataError(f"There is no picture in {str(root)!r}.", f"Pictures end in {', '.join(sorted(SUFFIXES))}.")
+def _flat(found: Found, options: DataOptions) -> Dataset:
+    if not found.loose:
+        raise DataError(f"There is no picture in {found.where!r}.", f"Pictures end in {', '.join(sorted(SUFFIXES))}.")
     if not options.names:
         raise DataError(
-            f"{str(root)!r} holds {len(listing)} pictures but no sub-folders, so the classes are unknown.",
+            f"{found.where!r} holds {len(found.loose)} pictures but no sub-folders, so the classes are unknown.",
             "Add --classes names.txt.",
         )
-    return Dataset(root.resolve().name, names.bare_list(options.names), {"all": _images(root, listing, None)})
+    return Dataset(found.name, names.bare_list(options.names), {"all": _images(found, found.loose, None)})
 
 
-def _images(root: Path, listing: list[tuple[str, str]], labels: np.ndarray | None) -> Images:
+def _images(found: Found, listing: list[tuple[str, str]], labels: np.ndarray | None) -> Images:
     keys, stamps = zip(*listing, strict=True)
-    return Images("all", keys, stamps, labels, lambda i: read(root / keys[i]), str(root.resolve()))
+    return Images("all", keys, stamps, labels, lambda i: found.read(keys[i]), found.root)
 
 
 def some_pictures(paths: Sequence[str]) -> Images:

@@ -11,19 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from promptlab.data import names
 from promptlab.data.listing import read, stamp
+from promptlab.data.rows import LABELS, labelled, parted
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
-from promptlab.types import Classes, Dataset, Images
+from promptlab.types import Dataset, Images
 
 PATHS = ("path", "image", "image_path", "file", "filename", "filepath", "file_name")
-INDEX = re.compile(r"[0-9]{1,9}")  # more digits would be no class index, and overflow
-LABELS = ("label", "class", "category", "name", "target", "y")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-# In this order; eval and test are judged, and where neither or nothing else is there, the last of them is.
-SPLITS = ("train", "tune", "val", "valid", "validation", "eval", "test")
-JUDGED = {"eval", "test"}
 
 
 class Row(NamedTuple):
@@ -54,8 +49,8 @@ class Table:
         twice = next((a.key for a, b in itertools.pairwise(rows) if a.key == b.key), None)
         if twice is not None:
             raise DataError(f"{where!r} lists the picture {twice!r} more than once.", "Each picture may have one row.")
-        classes, labels = _labelled(path, [row.label for row in rows], options)
-        splits, notes = _splits(path, [row.split for row in rows])
+        classes, labels = labelled(str(path), [row.label for row in rows], options)
+        splits, notes = parted(f"The column `split` of {str(path)!r}", [row.split for row in rows])
         return Dataset(path.stem, classes, {name: _images(path, name, rows, labels, which) for name, which in splits.items()}, notes=notes)
 
 
@@ -65,67 +60,6 @@ def _images(path: Path, split: str, rows: list[Row], labels: np.ndarray | None, 
     files = [path.parent / key for key in keys]
     some = None if labels is None else labels[which]
     return Images(split, keys, tuple(map(stamp, files)), some, lambda i: read(files[i]), str(path.resolve()))
-
-
-def _splits(path: Path, found: list[str]) -> tuple[dict[str, list[int]], tuple[str, ...]]:
-    """({our split: its rows}, notes). Raises DataError for a split that nobody knows."""
-    there = set(found)
-    if there == {""}:
-        return {"all": list(range(len(found)))}, ()
-    strange = sorted(there - set(SPLITS))
-    if strange:
-        raise DataError(
-            f"The column `split` of {str(path)!r} holds {strange[0]!r}; {', '.join(SPLITS)} are known.",
-            "Rename the column if it means something else." if strange[0] else "Give each row one, or none.",
-        )
-    if len(there) == 1:
-        return {"all": list(range(len(found)))}, ()
-    ordered = [name for name in SPLITS if name in there]
-    judged = [name for name in ordered if name in JUDGED]
-    if judged in ([], ordered):
-        judged = ordered[-1:]
-    tune = [name for name in ordered if name not in judged]
-    note = f"The table's column `split` decides: {', '.join(tune)} to tune, {', '.join(judged)} to judge."
-    parts = {part: [i for i, name in enumerate(found) if name in those] for part, those in (("tune", tune), ("eval", judged))}
-    return parts, (note,)
-
-
-def _labelled(path: Path, found: list[str | int | None], options: DataOptions) -> tuple[Classes, np.ndarray | None]:
-    """(classes, labels (N,)). Names are sorted where they come from the table alone."""
-    file = names.NamesFile(options.names) if options.names else None
-    missing = sum(label is None or label == "" for label in found)
-    if missing == len(found):
-        if file is None:
-            raise DataError(
-                f"{str(path)!r} has no labels, so the classes are unknown.", f"Add a column {LABELS[0]}, or --classes names.txt."
-            )
-        return file.bare(), None
-    if missing:
-        raise DataError(f"{missing} of {len(found)} rows of {str(path)!r} have no label.", "Give each row one, or none.")
-    if file is not None and file.pairs:
-        return _indexed(path, found, file.joined(sorted({str(label) for label in found}), "label"))
-    given = file.bare() if file else None
-    if all(INDEX.fullmatch(str(label)) for label in found):
-        if given is None:
-            raise DataError(
-                f"The labels of {str(path)!r} are numbers, and nothing names them.", "Add --classes names.txt, one name per line."
-            )
-        return given, np.array([int(label) for label in found if label is not None], np.int64)
-    odd = next(str(label) for label in found if not INDEX.fullmatch(str(label)))
-    if all(re.fullmatch(r"-?\d+(\.\d+)?", str(label)) for label in found):
-        raise DataError(f"The labels of {str(path)!r} are numbers such as {odd[:40]}, and no indices.", "Write 0, 1, 2 or names.")
-    return _indexed(path, found, given or names.for_folders(sorted({str(label) for label in found}), ""))
-
-
-def _indexed(path: Path, found: list[str | int | None], classes: Classes) -> tuple[Classes, np.ndarray]:
-    """(classes, labels (N,)): each label as the index of its class. Raises DataError for a label that is no class."""
-    index = {name: i for i, name in enumerate(classes.ids)}
-    strange = next((label for label in found if str(label) not in index), None)
-    if strange is not None:
-        raise DataError(
-            f"The label {strange!r} in {str(path)!r} is not in the names file.", "Write `label<TAB>name` lines to rename labels."
-        )
-    return classes, np.array([index[str(label)] for label in found], np.int64)
 
 
 def _rows(path: Path) -> Iterator[Row]:

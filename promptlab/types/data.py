@@ -121,6 +121,8 @@ class Dataset:
     """The model that the features belong to, as `--model` takes it; empty when any may be used."""
     notes: tuple[str, ...] = ()
     """What a reader of the report should know about this data."""
+    templates: tuple[str, ...] = ()
+    """Templates that came with the data; empty when none did."""
     by: str = ""
     """Which plugin opened it, and its version; promptlab fills it in."""
 

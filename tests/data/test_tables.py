@@ -142,7 +142,7 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
     "deep nesting": ("t.jsonl", "[" * 200_000, "Line 1 .* is no JSON", ""),
     "no header": ("t.csv", "a.png,cat\nb.png,dog\n", "has no path; its columns are a.png, cat", "header: path,label"),
     "semicolons": ("t.csv", "path;label\na.png;cat\n", "has no path", "by commas"),
-    "an unknown split": ("t.csv", "path,label,split\na.png,cat,fold 1\n", "holds 'fold 1'; train, tune", "Rename the column"),
+    "an unknown split": ("t.csv", "path,label,split\na.png,cat,fold 1\n", "holds 'fold 1'; train, tune", "Rename it"),
     "half a split": ("t.csv", "path,label,split\na.png,cat,train\nb.png,cat,\n", "holds ''", "Give each row one"),
 }
 

@@ -1,0 +1,87 @@
+"""Rows that say what is in a picture, and which split it is of: what tables, shards and parquet files all come to."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from promptlab.data import names
+from promptlab.errors import DataError
+from promptlab.protocols import DataOptions
+from promptlab.types import Classes
+
+Label = str | int | None
+INDEX = re.compile(r"[0-9]{1,9}")  # more digits would be no class index, and overflow
+LABELS = ("label", "class", "category", "name", "target", "y")
+# In this order; eval and test are judged, and where neither or nothing else is there, the last of them is.
+SPLITS = ("train", "tune", "val", "valid", "validation", "eval", "test")
+JUDGED = {"eval", "test"}
+
+
+def parted(what: str, found: Sequence[str]) -> tuple[dict[str, list[int]], tuple[str, ...]]:
+    """({our split: its rows}, notes) of the split that each row names, or of none at all. `what` is what messages call that which names it.
+
+    Raises DataError for a split that nobody knows, and where some rows have none.
+    """
+    there = set(found)
+    if there == {""}:
+        return {"all": list(range(len(found)))}, ()
+    strange = sorted(there - set(SPLITS))
+    if strange:
+        raise DataError(
+            f"{what} holds {strange[0]!r}; {', '.join(SPLITS)} are known.",
+            "Rename it if it means something else." if strange[0] else "Give each row one, or none.",
+        )
+    if len(there) == 1:
+        return {"all": list(range(len(found)))}, ()
+    ordered = [name for name in SPLITS if name in there]
+    judged = [name for name in ordered if name in JUDGED]
+    if judged in ([], ordered):
+        judged = ordered[-1:]
+    tune = [name for name in ordered if name not in judged]
+    note = f"{what} decides: {', '.join(tune)} to tune, {', '.join(judged)} to judge."
+    parts = {part: [i for i, name in enumerate(found) if name in those] for part, those in (("tune", tune), ("eval", judged))}
+    return parts, (note,)
+
+
+def labelled(where: str, found: Sequence[Label], options: DataOptions, own: Classes | None = None) -> tuple[Classes, np.ndarray | None]:
+    """(classes, labels (N,), or None where no row has one). `own`: the classes that the data names itself, in label order.
+
+    Without them numbers are indices into a names file, and names are sorted. Raises DataError for labels that are neither, and for a bare
+    list of names beside `own`: matched by position it could shift labels unseen.
+    """
+    file = names.NamesFile(options.names) if options.names else None
+    if own is not None and file is not None:
+        if not file.pairs:
+            raise DataError(
+                f"{where!r} has class names of its own; a list of names would be matched to them by position.",
+                "Leave --classes out, or write `name<TAB>new name` lines.",
+            )
+        own = file.joined(list(own.ids), "class")
+    missing = sum(label is None or label == "" for label in found)
+    if missing == len(found):
+        if own is None and file is None:
+            raise DataError(f"{where!r} has no labels, so the classes are unknown.", "Give each picture one, or add --classes names.txt.")
+        return own or file.bare(), None  # type: ignore[union-attr]
+    if missing:
+        raise DataError(f"{missing} of {len(found)} rows of {where!r} have no label.", "Give each row one, or none.")
+    if own is None and file is not None and file.pairs:
+        return indexed(where, found, file.joined(sorted({str(label) for label in found}), "label"))
+    given = own or (file.bare() if file else None)
+    if all(INDEX.fullmatch(str(label)) for label in found):
+        if given is None:
+            raise DataError(f"The labels of {where!r} are numbers, and nothing names them.", "Add --classes names.txt, one name per line.")
+        return given, np.array([int(label) for label in found if label is not None], np.int64)
+    odd = next(str(label) for label in found if not INDEX.fullmatch(str(label)))
+    if all(re.fullmatch(r"-?\d+(\.\d+)?", str(label)) for label in found):
+        raise DataError(f"The labels of {where!r} are numbers such as {odd[:40]}, and no indices.", "Write 0, 1, 2 or names.")
+    return indexed(where, found, given or names.for_folders(sorted({str(label) for label in found}), ""))
+
+
+def indexed(where: str, found: Sequence[Label], classes: Classes) -> tuple[Classes, np.ndarray]:
+    """(classes, labels (N,)): each label as the index of its class. Raises DataError for a label that is no class."""
+    index = {name: i for i, name in enumerate(classes.ids)}
+    strange = next((label for label in found if str(label) not in index), None)
+    if strange is not None:
+        raise DataError(f"The label {strange!r} in {where!r} is no class that is named.", "Write `label<TAB>name` lines to rename labels.")
+    return classes, np.array([index[str(label)] for label in found], np.int64)

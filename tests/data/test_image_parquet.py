@@ -1,0 +1,130 @@
+"""Parquet files that hold the pictures themselves."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from promptlab.config import Settings
+from promptlab.errors import DataError
+from promptlab.lab import Lab
+from promptlab.types import Dataset, Images
+
+STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+NAMES = ["cat", "dog", "owl"]
+
+
+def written(name: str, labels: Sequence[Any] | None, first: int = 0, names: Sequence[str] = NAMES, n: int = 5, **more: Any) -> Path:
+    """A file in Hugging Face's layout, of n pictures, two rows a group."""
+    pictures = pa.array([{"bytes": f"picture {first + i}".encode(), "path": "x.png"} for i in range(n)], STRUCT)
+    columns = {"image": pictures, **({} if labels is None else {"label": pa.array(labels)}), **more}
+    features = {"image": {"_type": "Image"}} | ({"label": {"_type": "ClassLabel", "names": list(names)}} if names else {})
+    table = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, path, row_group_size=2)
+    return path
+
+
+def images(dataset: Dataset, split: str = "all") -> Images:
+    part = dataset.splits[split]
+    assert isinstance(part, Images)
+    return part
+
+
+def test_a_folder_of_hugging_face_is_split_by_the_names_of_files(lab: Lab) -> None:
+    written("set/data/train-00000-of-00001.parquet", [0, 1, 2, 0, 1])
+    written("set/data/test-00000-of-00002.parquet", [2, 2, 1, 1, 0], 5)
+    written("set/data/test-00001-of-00002.parquet", [0, 0, 1, 1, 2], 10)
+    dataset = lab.open("set")
+    assert (dataset.name, dataset.classes.titles) == ("set", tuple(NAMES))
+    judged = images(dataset, "eval")
+    assert judged.keys[0] == "data/test-00000-of-00002.parquet/00000000"
+    assert list(judged.keys) == sorted(judged.keys)
+    assert [judged.read(i) for i in (0, 9, 4, 3)] == [b"picture 5", b"picture 14", b"picture 9", b"picture 8"]
+    assert judged.labels is not None
+    assert judged.labels.tolist() == [2, 2, 1, 1, 0, 0, 0, 1, 1, 2]
+    assert len(images(dataset, "tune")) == 5
+    assert "train to tune, test to judge" in dataset.notes[0]
+
+
+def test_many_rows_are_read_in_any_order(lab: Lab) -> None:
+    pictures = [f"picture {i}".encode() for i in range(1000)]
+    parquet.write_table(pa.table({"jpg": pictures, "label": ["dog", "wild_cat"] * 500}), "t.parquet", row_group_size=500)
+    part = images(lab.open("t.parquet"))
+    for i in (0, 499, 500, 999, 63, 64, 65, 0, 700, 300):
+        assert part.read(i) == pictures[i]
+    assert lab.open("t.parquet").classes.titles == ("dog", "wild cat")
+
+
+def test_a_table_of_paths_stays_a_table(lab: Lab) -> None:
+    parquet.write_table(pa.table({"image": ["a.png", "b.png"], "label": ["cat", "dog"]}), "t.parquet")
+    assert images(lab.open("t.parquet")).keys == ("a.png", "b.png")
+
+
+def test_minus_one_is_no_label(lab: Lab) -> None:
+    dataset = lab.open(str(written("test.parquet", [-1] * 5)))
+    assert images(dataset).labels is None
+    assert dataset.classes.titles == tuple(NAMES)
+    with pytest.raises(DataError, match=r"2 of 5 rows of 'test\.parquet' have no label"):
+        lab.open(str(written("test.parquet", [0, -1, 1, -1, 2])))
+
+
+def test_stamps_change_with_the_file(lab: Lab) -> None:
+    before = images(lab.open(str(written("t.parquet", [0, 1, 2, 0, 1])))).stamps
+    assert len(set(before)) == 5
+    assert not set(before) & set(images(lab.open(str(written("t.parquet", [0, 1, 2, 0, 1], 100_000)))).stamps)
+
+
+def test_a_row_without_a_picture_is_told_when_it_is_read(lab: Lab) -> None:
+    table = pa.table(
+        {"image": pa.array([None, {"bytes": None, "path": "a.png"}, {"bytes": b"x", "path": None}], STRUCT), "label": ["a", "b", "a"]}
+    )
+    parquet.write_table(table, "t.parquet")
+    part = images(lab.open("t.parquet"))
+    assert part.read(2) == b"x"
+    for i in (0, 1):
+        with pytest.raises(DataError, match="holds no bytes"):
+            part.read(i)
+
+
+def several(name: str) -> None:
+    written(name, None, fine_label=[0] * 5, coarse_label=[1] * 5)
+
+
+def cut(name: str) -> None:
+    path = written(name, [0] * 5)
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+BROKEN: dict[str, tuple[Any, str]] = {
+    "several labels": (lambda: several("x/t.parquet"), "several columns of labels: fine_label, coarse_label"),
+    "a label beyond the names": (lambda: written("x/t.parquet", [0, 1, 2, 3, 0]), "run from 0 to 3; there are 3 classes"),
+    "labels of floats": (lambda: written("x/t.parquet", [0.5] * 5, names=()), "no labels, so the classes are unknown"),
+    "cut off": (lambda: cut("x/t.parquet"), "is no parquet file that can be read"),
+    "a missing file": (lambda: written("x/t-00001-of-00002.parquet", [0] * 5), "holds 1 of the 2 files"),
+    "other names": (
+        lambda: (written("x/a.parquet", [0] * 5), written("x/b.parquet", [0] * 5, names=["owl", "dog"])),
+        "other columns or class",
+    ),
+    "an unknown split": (lambda: (written("x/train.parquet", [0] * 5), written("x/more.parquet", [0] * 5)), "holds ''"),
+    "no row": (lambda: written("x/t.parquet", pa.array([], pa.int64()), n=0), "holds no row"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_cannot_be_used_is_told(lab: Lab, case: str) -> None:
+    make, said = BROKEN[case]
+    make()
+    with pytest.raises(DataError, match=said):
+        lab.open("x")
+
+
+def test_labels_without_names_take_those_of_a_file() -> None:
+    Path("names.txt").write_text("one\ntwo\nthree")
+    lab = Lab(Settings.load({"classes": "names.txt"}))
+    assert lab.open(str(written("t.parquet", [0, 1, 2, 0, 1], names=()))).classes.titles == ("one", "two", "three")

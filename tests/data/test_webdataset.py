@@ -1,0 +1,264 @@
+"""Tar shards: which are read, what of them, and what is said of those that are not whole."""
+
+import io
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from promptlab.config import Settings
+from promptlab.errors import DataError, PromptlabError
+from promptlab.lab import Lab
+from promptlab.types import Dataset, Images
+
+from .wds import sample, tar, write_wds
+
+NAMES, TEMPLATES = ("cat", "dog", "owl"), ('a photo of a "{c}".', "100% {c}", "", "{c}")
+PAIRS = [(f"picture {i}".encode(), i % 3) for i in range(7)]
+
+
+def images(dataset: Dataset, split: str = "all") -> Images:
+    part = dataset.splits[split]
+    assert isinstance(part, Images)
+    return part
+
+
+def named(**given: str) -> Lab:
+    Path("names.txt").write_text("\n".join(NAMES))
+    return Lab(Settings.load({"classes": "names.txt", **given}))
+
+
+def benchmark() -> Path:
+    return write_wds(Path("wds"), {"train": PAIRS[:3], "test": PAIRS[3:]}, NAMES, TEMPLATES)
+
+
+def test_a_folder_of_clip_benchmark_tunes_on_train_and_judges_test(lab: Lab) -> None:
+    dataset = lab.open(str(benchmark()))
+    assert (dataset.name, dataset.classes.titles) == ("wds", NAMES)
+    assert dataset.templates == ('a photo of a "{c}".', "100% {c}", "{c}")
+    test = images(dataset, "eval")
+    assert test.keys == ("test/0.tar/s0000000.webp", "test/0.tar/s0000001.webp", "test/1.tar/s0000002.webp", "test/1.tar/s0000003.webp")
+    assert [test.read(i) for i in range(4)] == [picture for picture, _ in PAIRS[3:]]
+    assert test.labels is not None
+    assert test.labels.tolist() == [label for _, label in PAIRS[3:]]
+    assert len(images(dataset, "tune")) == 3
+    assert "train to tune, test to judge" in dataset.notes[0]
+
+
+def test_one_split_may_be_named_alone(lab: Lab) -> None:
+    dataset = lab.open(f"{benchmark()}/test")
+    assert (dataset.name, dataset.classes.titles, len(dataset.templates)) == ("wds", NAMES, 3)
+    assert images(dataset).keys[0] == "test/0.tar/s0000000.webp"
+
+
+def test_a_shard_may_be_named_alone() -> None:
+    Path("one.tar").write_bytes(tar([member for i, pair in enumerate(PAIRS) for member in sample(i, *pair, "jpg")]))
+    dataset = named().open("one.tar")
+    assert (dataset.name, len(images(dataset)), images(dataset).keys[1]) == ("one", 7, "one.tar/s0000001.jpg")
+
+
+@pytest.mark.parametrize("pattern", ["x/part-{000..001}.tar", "x/part-{000,001}.tar"])
+def test_a_pattern_counts_or_lists(pattern: str) -> None:
+    Path("x").mkdir()
+    for i in range(2):
+        Path(f"x/part-{i:03d}.tar").write_bytes(tar(sample(i, *PAIRS[i])))
+    dataset = named().open(pattern)
+    assert dataset.name == "part"
+    assert images(dataset).keys == ("part-000.tar/s0000000.webp", "part-001.tar/s0000001.webp")
+
+
+def test_a_shard_that_a_pattern_counts_must_be_there() -> None:
+    Path("part-0.tar").write_bytes(tar(sample(0, *PAIRS[0])))
+    with pytest.raises(DataError, match=r"part-1\.tar' cannot be read: No such file"):
+        named().open("part-{0..1}.tar")
+
+
+def test_any_folder_of_shards_will_do() -> None:
+    Path("x").mkdir()
+    Path("x/b.tar").write_bytes(tar(sample(0, *PAIRS[0])))
+    Path("x/a.tar").write_bytes(tar(sample(0, *PAIRS[1])))
+    assert images(named().open("x")).keys == ("a.tar/s0000000.webp", "b.tar/s0000000.webp")
+
+
+def test_a_tar_beside_class_folders_is_no_dataset(lab: Lab, folder: Callable[..., Path]) -> None:
+    assert lab.open(str(folder("cat/1.jpg", "dog/1.jpg", "backup.tar"))).classes.ids == ("cat", "dog")
+
+
+@pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_every_kind_of_tar_says_the_same(kind: int) -> None:
+    deep = "/".join(["a" * 40] * 3) + "/" + "b" * 60
+    long = deep if kind == tarfile.USTAR_FORMAT else "ü" * 200
+    Path("t.tar").write_bytes(tar([(f"{long}.jpg", b"x" * 600), (f"{long}.cls", b"1\n"), ("../up.png", b"y"), ("../up.cls", b" 0")], kind))
+    part = images(named().open("t.tar"))
+    assert part.keys == ("t.tar/../up.png", f"t.tar/{long}.jpg")
+    assert [part.read(0), part.read(1)] == [b"y", b"x" * 600]
+    assert part.labels is not None
+    assert part.labels.tolist() == [0, 1]
+
+
+def test_the_first_kind_of_picture_is_taken_and_json_may_hold_the_name(lab: Lab) -> None:
+    members = [
+        ("a.jpg", b"j"),
+        ("a.webp", b"w"),
+        ("a.json", b'{"label": "wild_cat"}'),
+        ("b.seg.png", b"s"),
+        ("b.JPG", b"J"),
+        ("b.json", b'"dog"'),
+    ]
+    Path("t.tar").write_bytes(tar(members))
+    dataset = lab.open("t.tar")
+    assert images(dataset).keys == ("t.tar/a.webp", "t.tar/b.JPG")
+    assert dataset.classes.titles == ("dog", "wild cat")
+    assert images(dataset).labels.tolist() == [1, 0]  # type: ignore[union-attr]
+
+
+def test_what_is_left_out_is_counted() -> None:
+    out = io.BytesIO(tar([*sample(0, *PAIRS[0]), ("lone.cls", b"1"), ("s0000000.pyd", b"cos\nsystem\n."), (".hidden.jpg", b"")]))
+    with tarfile.open(fileobj=out, mode="a") as file:
+        for name, kind in (
+            ("link.jpg", tarfile.SYMTYPE),
+            ("hard.jpg", tarfile.LNKTYPE),
+            ("null.jpg", tarfile.CHRTYPE),
+            ("d", tarfile.DIRTYPE),
+        ):
+            about = tarfile.TarInfo(name)
+            about.type, about.linkname = kind, "/etc/passwd"
+            file.addfile(about)
+    Path("t.tar").write_bytes(out.getvalue())
+    dataset = named().open("t.tar")
+    assert images(dataset).keys == ("t.tar/s0000000.webp",)
+    said = " ".join(dataset.notes)
+    assert "1 sample of the shards hold no picture" in said
+    assert "1 member that may hold pickled objects" in said
+    assert "4 members of the shards are folders, links or devices" in said
+
+
+def test_without_labels_the_names_are_asked_for() -> None:
+    Path("t.tar").write_bytes(tar([("a.jpg", b"1"), ("b.jpg", b"2")]))
+    dataset = named().open("t.tar")
+    assert images(dataset).labels is None
+    assert len(dataset.classes) == 3
+    with pytest.raises(DataError, match="no labels, so the classes are unknown"):
+        Lab(Settings.load({})).open("t.tar")
+
+
+WHOLE = tar([member for i, pair in enumerate(PAIRS) for member in sample(i, *pair)])
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "is cut off at byte 0"),
+    "cut in a picture": (WHOLE[:700], "is cut off at byte 700"),
+    "cut between members": (WHOLE[:2048], "is cut off at byte 2,048"),
+    "no tar": (b"GIF89a" * 400, "has no header of a tar at byte 0"),
+    "packed": (b"\x1f\x8b\x08" + bytes(2000), "is packed with gzip"),
+    "joined": (WHOLE + WHOLE, "goes on after its end mark"),
+    "one name twice": (tar([("a.jpg", b"1"), ("a.jpg", b"2")]), "the member 'a.jpg' twice"),
+    "half labelled": (tar([("a.jpg", b"1"), ("a.cls", b"1"), ("b.jpg", b"2")]), "1 of 2 rows of 't.tar' have no label"),
+    "a label beyond the names": (tar(sample(0, b"x", 3)), "run from 3 to 3; there are 3 classes"),
+    "a label that is a word": (tar([("a.jpg", b"1"), ("a.cls", b"cat")]), "says 'cat'; the number of a class"),
+    "a label that is none": (tar([("a.jpg", b"1"), ("a.cls", b"-1")]), "numbers such as -1"),
+    "broken JSON": (tar([("a.jpg", b"1"), ("a.json", b"[" * 60_000)]), "'a.json' in 't.tar' is no JSON"),
+    "a long label": (tar([("a.jpg", b"1"), ("a.cls", b"1" * 70_000)]), "70,000 bytes in 'a.cls'"),
+    "no picture": (tar([("a.txt", b"1")]), "no picture in the shards"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_shard_that_is_not_whole_is_loud(case: str) -> None:
+    content, said = BROKEN[case]
+    Path("t.tar").write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        named().open("t.tar")
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("pipe:cat x.tar", "would run a program"),
+        ("x.tar.gz", "is a packed tar"),
+        ("{000..9999999}.tar", "does not count"),
+        ("a{9..1}.tar", "does not"),
+    ],
+)
+def test_what_is_refused_by_its_name(lab: Lab, where: str, said: str) -> None:
+    Path("x.tar.gz").write_bytes(b"\x1f\x8b")
+    with pytest.raises(DataError, match=said):
+        lab.open(where)
+
+
+def test_missing_and_further_shards_are_loud(lab: Lab) -> None:
+    root = benchmark()
+    (root / "test" / "1.tar").rename(root / "1.tar.away")
+    with pytest.raises(DataError, match=r"says 2 shards, but 1 are there; '1\.tar' is missing"):
+        lab.open(str(root))
+    (root / "1.tar.away").rename(root / "test" / "1.tar")
+    (root / "test" / "2.tar").write_bytes(WHOLE)
+    with pytest.raises(DataError, match="is one too many"):
+        lab.open(str(root))
+    (root / "test" / "nshards.txt").write_text("many")
+    with pytest.raises(DataError, match="says 'many'; the number of shards"):
+        lab.open(str(root))
+
+
+@pytest.mark.parametrize("kind", ["retrieval", "multilabel"])
+def test_other_tasks_are_refused(lab: Lab, kind: str) -> None:
+    root = benchmark()
+    (root / "dataset_type.txt").write_text(kind)
+    with pytest.raises(DataError, match=f"says '{kind}'; promptlab does not read"):
+        lab.open(str(root))
+
+
+def test_stamps_change_with_the_shard(lab: Lab) -> None:
+    root = benchmark()
+    before = images(lab.open(str(root)), "eval").stamps
+    os.utime(root / "test" / "1.tar", (1, 1))
+    after = images(lab.open(str(root)), "eval").stamps
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, False]
+    assert len(set(before)) == 4
+
+
+def test_a_shard_that_was_cut_since_is_told() -> None:
+    Path("t.tar").write_bytes(WHOLE)
+    part = images(named().open("t.tar"))
+    os.truncate("t.tar", 700)
+    with pytest.raises(DataError, match="cut off after"):
+        part.read(6)
+
+
+def test_names_of_the_data_may_be_renamed_and_not_replaced() -> None:
+    root = benchmark()
+    with pytest.raises(DataError, match="has class names of its own"):
+        named().open(str(root))
+    Path("pairs.tsv").write_text("dog\thound\n")
+    assert Lab(Settings.load({"classes": "pairs.tsv"})).open(str(root)).classes.titles == ("cat", "hound", "owl")
+
+
+def coloured() -> Path:
+    out = []
+    for colour in ("red", "green", "blue"):
+        file = io.BytesIO()
+        Image.new("RGB", (32, 32), colour).save(file, "WEBP", lossless=True)
+        out.append(file.getvalue())
+    pairs = [(out[i % 3], i % 3) for i in range(6)]
+    return write_wds(Path("wds"), {"train": pairs, "test": pairs}, ("red", "green", "blue"), ("a {c} thing", "{c}"))
+
+
+def test_templates_of_the_data_are_used_where_nobody_chose_any() -> None:
+    root, said = coloured(), []
+    found = Lab(Settings.load({}), said.append).run(str(root))
+    assert found.material.bank.grid.families == ("a {} thing", "{}")
+    assert any("2 templates came with the data" in getattr(event, "text", "") for event in said)
+    again = Lab(Settings.load({"weights": "uniform"})).run()
+    assert again.run.name != found.run.name
+    assert again.material.bank.grid.families == ("a {} thing", "{}")
+    assert "a {{ name }} thing" in (found.run.path / "prompts.toml").read_text()
+    chosen = Lab(Settings.load({"templates": ("simple",)}))
+    assert "a {} thing" not in {one.name for one in chosen.prompts_for(found.material.dataset).templates}
+
+
+def test_a_template_of_the_data_that_cannot_be_used_is_loud(lab: Lab) -> None:
+    root = coloured()
+    (root / "zeroshot_classification_templates.txt").write_text("a {c}\n{% for i in x %}{c}{% endfor %}\n")
+    with pytest.raises(PromptlabError, match="A template that came with 'wds'"):
+        lab.run(str(root))
