@@ -119,7 +119,13 @@ class Sessions(Stages):
             self._tell(Noted(f"The prompts of {before.name!r} were edited meanwhile; those edits are not in the new run, and wait there."))
 
     def _new_run(self, where: str, dataset: Dataset, prompts: Prompts, more: dict[str, Any]) -> runs.Run:
-        about = {"promptlab": runs.version("promptlab-clip"), "data": rooted(where), "settings": self.settings.plain(), **more}
+        about = {
+            "promptlab": runs.version("promptlab-clip"),
+            "data": rooted(where),
+            "settings": self.settings.plain(),
+            "plugins": self._plugins.versions,
+            **more,
+        }
         made = runs.new(Path(self.settings.runs), dataset.name, about)
         if dataset.bank is None:
             made.save_text(edits.FILE, prompts.text())

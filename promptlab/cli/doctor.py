@@ -31,6 +31,7 @@ def doctor(as_json: bool, quiet: bool, **flags: Any) -> None:
             **{name: runs.version(name) for name in PACKAGES},
             "device": lab.device,
             "cache": str(lab.cache.root),
+            "plugins": ", ".join(f"{one['name']} ({one['state']})" for one in lab.plugin_list()) or "none",
             "models": ", ".join(lab.models) or "none",
             "datasets": ", ".join(lab.sources),
         }

@@ -197,6 +197,11 @@ class Plugins:
         listens = any(one.plugin_name == plugin for one in self.manager.hook.promptlab_event.get_hookimpls())
         return {hook: names for hook, names in found.items() if names} | ({"promptlab_event": []} if listens else {})
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """{plugin: version} of those that are loaded."""
+        return {source.name: source.version for source in self.wanted if self.loaded(source)}
+
     def loaded(self, source: Source) -> bool:
         """Whether its functions are asked."""
         return source in self.wanted and self.manager.has_plugin(source.name)
