@@ -18,6 +18,7 @@ from promptlab.cli import (
     encode,
     enrich,
     eval,
+    exchange,
     init,
     keys,
     models,
@@ -57,6 +58,8 @@ COMMANDS: tuple[click.Command, ...] = (
 )
 for command in COMMANDS:
     cli.add_command(command)
+for command in exchange.COMMANDS:
+    prompts.prompts.add_command(command)
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ from promptlab.workbench.views import FamilyRow, Headline, Now, Seen, TextRow, b
 if TYPE_CHECKING:
     from promptlab.encode.openclip import OpenClipEncoder
 
-OF_ALL = (EditKind.ADD, EditKind.REMOVE, EditKind.TOGGLE)  # edits that move every class; the others move one
+OF_ALL = (EditKind.ADD, EditKind.REMOVE, EditKind.TOGGLE)  # edits of families; an import moves every class, too, the others one
 
 
 class _Cells(NamedTuple):
@@ -298,7 +298,7 @@ class Workbench:
     def _settle(self, edit: Edit, prompts: Prompts, keep: Callable[[], object]) -> None:
         """Encode what an edit says, keep it, and score it. What can fail comes first."""
         classes, known = prompts.apply(self.dataset.classes), self._known(prompts)
-        rows = range(len(classes)) if edit.kind in OF_ALL else [classes.ids.index(edit.class_id)]
+        rows = range(len(classes)) if edit.kind in (*OF_ALL, EditKind.IMPORT) else [classes.ids.index(edit.class_id)]
         missing = [t for t in known if t.source not in self._cells]
         fresh = self._encoded(prompts, classes, missing, range(len(classes))) if missing else {}
         mine = {} if edit.kind in OF_ALL else self._encoded(prompts, classes, known, rows)
