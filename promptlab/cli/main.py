@@ -26,6 +26,7 @@ from promptlab.cli import (
     prompts,
     questions,
     report,
+    results,
     rules,
     run,
     runs,
@@ -50,6 +51,7 @@ def cli() -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, report.report),
+    results.results,
     enrich.enrich,
     tui.tui,
     classes.classes,
