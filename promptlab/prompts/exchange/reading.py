@@ -158,6 +158,8 @@ def _format(found: Any, name: str, asked: Asked, classes: Classes, kind: Kind | 
         return "classnames"
     if _by_class(list(found), classes):
         return texts.guessed(found)
+    if len(values) == 1 and len(lists.names_of(values[0])) == len(classes):
+        return "classnames"
     raise UsageError(
         f"{name!r} has lists by {', '.join(map(repr, list(found)[:3]))}, ..., which are no classes of the data.",
         "Are they data sets? Name one with --key. Are they classes of other data? Say the format, e.g. --as cupl.",
@@ -188,6 +190,7 @@ def brought(path: str, classes: Classes, asked: Asked) -> tuple[dict[int, list[A
     """
     found = read(path, asked, classes, Kind.TEXTS)
     known = Known(classes).matched(dict.fromkeys(one.class_id for one in found.said))
+    known.clear()
     texts_: dict[int, list[Any]] = {}
     for one in found.said:
         if one.class_id in known.place:

@@ -128,7 +128,7 @@ def _unclean(text: str) -> bool:
 def _names(imported: Imported, prompts: Prompts, classes: Classes, known: Known, how: How) -> tuple[Prompts, list[Counted]]:
     counts = list[Counted]()
     if imported.at:
-        _in_order(imported, classes, known)
+        counts = _in_order(imported, classes, known)
         places = dict(imported.at)
     else:
         found = known.matched(one for one, _ in imported.names)
@@ -154,8 +154,9 @@ def _names(imported: Imported, prompts: Prompts, classes: Classes, known: Known,
     return replace(prompts, names=kept), counts
 
 
-def _in_order(imported: Imported, classes: Classes, known: Known) -> None:
-    """Raises UsageError when names in label order are not as many as the classes, or when the data has one of them at another place."""
+def _in_order(imported: Imported, classes: Classes, known: Known) -> list[Counted]:
+    """Raises UsageError when names in label order are not as many as the classes, or when the data has one of them at another place. Where
+    each name comes with its number those are counted: in other languages a `baguette` is something else."""
     if imported.whole and len(imported.at) != len(classes):
         raise UsageError(f"The file has {len(imported.at)} class names, the data {len(classes)} classes.", SAFE_WAY)
     beyond = [i for i in imported.at if not 0 <= i < len(classes)]
@@ -165,13 +166,14 @@ def _in_order(imported: Imported, classes: Classes, known: Known) -> None:
         f"{name!r} at {i}, which the data has at {min(those)}"
         for i, names in imported.at.items()
         for name in names
-        if (those := known.fitting(name)) and i not in those
+        if (those := known.any_like(name)) and i not in those
     ]
-    if moved:
+    if moved and imported.whole:
         raise UsageError(
             f"{many(len(moved), 'name')} of the file belong elsewhere: {'; '.join(moved[:3])}. Its order is another.",
             SAFE_WAY,
         )
+    return [_counted("names-elsewhere", moved, "name another class of the data, too")]
 
 
 # -- descriptions -----------------------------------------------------------------------------------------------------------------------
@@ -235,6 +237,8 @@ def _joined(said: Sequence[Description]) -> None:
 def _matched(found: Matches, spoken: Iterable[int], classes: Classes, how: How) -> list[Counted]:
     """How classes were found. Raises UsageError for one that the data does not have, unless those may be left out."""
     near = [_nearest(name, classes) for name in found.unknown[:SHOWN]]
+    if not how.allow_missing:
+        found.clear()
     if found.unknown and not how.allow_missing:
         total = len(found.place) + len(found.unknown)
         raise UsageError(
@@ -247,6 +251,7 @@ def _matched(found: Matches, spoken: Iterable[int], classes: Classes, how: How) 
             "matched", len(found.place), f"classes of the file are in the data, {len(found.by_id)} by id, {len(found.by_name)} by name"
         ),
         _counted("folded", (f"{name} = {i}" for name, i in found.folded), "of them fit without case and underscores only"),
+        _counted("ambiguous", (f"{one}: {', '.join(ids)}" for one, ids in found.ambiguous), "may mean several classes, and are left out"),
         Counted("unknown-classes", len(found.unknown), "of the file are not in the data, and left out", tuple(near)),
         _counted("classes-without", (classes.ids[c] for c in missing), f"of the data's {len(classes)} classes are not in the file"),
     ]
