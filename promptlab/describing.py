@@ -12,10 +12,12 @@ from promptlab.display import many
 from promptlab.errors import UsageError, unknown_name
 from promptlab.events import Noted
 from promptlab.llm.question import Failure, Question, Reply
-from promptlab.prompts import describe, descriptions, questions, renames, replies
+from promptlab.prompts import describe, questions, renames, replies
 from promptlab.prompts.babble import Babble
 from promptlab.prompts.compose import described
 from promptlab.prompts.edits import Prompts
+from promptlab.prompts.exchange import reading
+from promptlab.prompts.exchange.imported import Asked
 from promptlab.prompts.questions import Pack
 from promptlab.prompts.renames import SOURCES as NAME_SOURCES
 from promptlab.protocols import Encoder, Endpoint
@@ -73,6 +75,12 @@ class Wanted:
     """`better` keeps what helps, `all` keeps everything, `ask` asks."""
     descriptions: str = ""
     """A file of descriptions; then no language model is asked."""
+    file_as: str = ""
+    """The format of that file; empty: it is told by its shape."""
+    file_key: str = ""
+    """The data set that is meant in it; empty: the only one."""
+    class_names: str = ""
+    """The list of names that its numbers count; empty where it has none."""
     synonyms: str = ""
     """A file of other names."""
     renames: bool = True
@@ -86,6 +94,11 @@ class Wanted:
                 raise unknown_name(f"value of `{what}`", value, known)
         if min(self.worst, self.count, self.control_draws) < 1 or self.rivals < 0:
             raise UsageError("worst, count and control draws are numbers from 1, rivals from 0.")
+
+    @property
+    def file(self) -> Asked:
+        """What is said of the file of descriptions."""
+        return Asked(self.file_as, self.file_key, self.class_names)
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -197,7 +210,7 @@ class Describer(Asker):
         """{class: what was said of it}, cleaned; and who was asked, None for a file or nobody."""
         cases = {case.c: case for case in ground.cases}
         if wanted.descriptions:
-            brought, strange = descriptions.brought(wanted.descriptions, classes)
+            brought, strange = reading.brought(wanted.descriptions, classes, wanted.file)
             if strange:
                 known = f"{many(len(strange), 'class', 'classes')} that the data does not have, e.g. {strange[0]!r}"
                 self._tell(Noted(f"{wanted.descriptions!r} describes {known}."))

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptlab import runs
+from promptlab import portable, runs
 from promptlab.data import identity
 from promptlab.data.imagefolder import some_pictures
 from promptlab.describing import Describer, Wanted
@@ -192,11 +192,13 @@ class Lab(Describer):
         return score_texts(material.tune, material.bank, labels, dataset.classes.find(class_), self.device), material
 
     def build(self, where: str = "", run: str = "", output: Path | None = None) -> tuple[Path, Classifier]:
-        """Weigh and build, without judging: the classifier, in the run folder and, if given, at `output`."""
+        """Weigh and build, without judging: the classifier, in the run folder and, if given, at `output` (.safetensors, .npz or .pt)."""
         plan = self._planned(where, run, new_when_changed=True)
         if plan.kept is not None and plan.kept.result is not None:
             plan = plan._replace(kept=None)  # a finished run keeps the classifier that its report judges
         lab = plan.lab
+        if output is not None:
+            portable.check(output, lab.settings.debias)
         with lab._session(plan) as session:
             from promptlab.loops import run as loop
             from promptlab.score.evidence import Evidence
@@ -210,7 +212,7 @@ class Lab(Describer):
             classifier = replace(made, lineage=lab._lineage(material, weights, choice))
             lab._save_classifier(session.run, classifier)
             if output is not None:
-                runs.save_classifier(output, classifier)
+                portable.save(output, classifier)
         runs.point(session.run.path.parent)  # now that nobody works on it, it counts as built
         return output or session.run.classifier, classifier
 
@@ -274,7 +276,7 @@ class Lab(Describer):
             made = f" ({dataset.encoder!r} and {s.model or model!r})" if named else ""
             raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models{made}.")
         part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels))
-        found = evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device)
+        found = evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device, top5=True)
         return found, classifier, identity.holds(dataset, part.keys, classifier.lineage.get("spots", {}))
 
     def compare(self, first: str, second: str, where: str = "") -> tuple["Duel", Classes]:

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from promptlab import runs
 from promptlab.errors import UsageError
 from promptlab.prompts import descriptions, edits, history
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.edits import Prompts
+from promptlab.prompts.exchange import reading, writing
+from promptlab.prompts.exchange.imported import Asked
+from promptlab.prompts.exchange.taking import How, Taken, taken
 from promptlab.prompts.lint import lint, lint_templates
 from promptlab.sessions import Sessions, reworded
+from promptlab.store import written
 from promptlab.types import Check, Classes, Edit, PromptGrid
 
 
@@ -65,6 +70,35 @@ class Wording(Sessions):
         """Drop the edits of a run's prompts that no run has taken yet; the run, and whether there were any."""
         found = runs.find(Path(self.settings.runs), run)
         return found, history.reset(found)
+
+    def import_prompts(
+        self, path: str, run: str = "", *, format_: str = "", key: str = "", class_names: str = "", dry: bool = False, **how: Any
+    ) -> tuple[Taken, Path | None]:
+        """What a file in the format of others makes of a run's prompts, and the file that says it now, None when nothing changed or for a
+        dry run. One edit, which one undo takes back. how: fields of `exchange.taking.How`."""
+        plan = self._planned("", run)
+        assert plan.kept is not None
+        if plan.prompts is None:
+            raise _no_prompts(plan.kept)
+        classes = plan.lab.open(plan.where).classes
+        found = history.History.open(plan.kept, classes)
+        imported = reading.read(path, Asked(format_, key, class_names), found.prompts.apply(classes))
+        of = f"{imported.format}, {Path(path).name}"
+        made = taken(imported, found.prompts, classes, How(**how), of)
+        return made, None if dry else found.commit(edits.imported(made.prompts, of))
+
+    def export_prompts(
+        self, format_: str, run: str = "", *, key: str = "", by_id: bool = False, output: Path | None = None
+    ) -> tuple[str, list[str]]:
+        """(the text of a file, what it does not say) of a run's prompts in the format of others, written to `output` if given. Raises
+        UsageError for what that format cannot say."""
+        kept, prompts, grid = self.prompts(run)
+        named = key or Path(str(kept.manifest["data"])).stem
+        made = writing.written(format_, writing.Written(prompts, grid, named, by_id, self.settings.seed))
+        if output is not None:
+            with written(output, "w") as file:
+                file.write(made[0])
+        return made
 
     @staticmethod
     def edits_wait(run: runs.Run) -> bool:

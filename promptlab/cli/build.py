@@ -11,13 +11,16 @@ from promptlab.cli import options
 @click.command()
 @options.material
 @options.method
-@click.option("--output", "-o", "target", type=click.Path(path_type=Path), help="Write the classifier here, too.")
+@click.option(
+    "--output", "-o", "target", type=click.Path(path_type=Path), help="Write the classifier here, too: .safetensors, .npz or .pt."
+)
 @options.places
 @options.output
 def build(data: str, run_name: str, target: Path | None, as_json: bool, quiet: bool, **flags: Any) -> None:
     """Weigh the families of DATA and write the classifier, without judging it.
 
-    The file holds weight (C, D), bias (C,) and metadata; logits = scale * features @ weight.T + bias.
+    The file holds weight (C, D), bias (C,) and metadata; logits = scale * features @ weight.T + bias. A .pt file holds weight.T alone, for
+    CLIP_benchmark's --load_clfs.
     """
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening

@@ -23,7 +23,10 @@ def _asking(command: Any) -> Any:
         click.option("--pack", type=completion.PACKS, default="contrast", show_default=True, help="The question: a pack, or a .toml file."),
         click.option("--count", type=click.IntRange(1, 8), default=4, show_default=True, help="How many texts to ask for."),
         click.option("--rivals", type=click.IntRange(0, 5), default=3, show_default=True, help="How many rivals the question names."),
-        click.option("--descriptions", type=completion.FILES, default="", help="Ask nobody: .json, .jsonl, or CLASS<TAB>TEXT lines."),
+        click.option("--descriptions", type=completion.FILES, default="", help="Ask nobody: a file in any format of docs/exchange.md."),
+        click.option("--as", "file_as", type=click.Choice(options.READ_TEXTS), help="The format of that file."),
+        click.option("--key", "file_key", metavar="NAME", default="", help="The data set that is meant in that file."),
+        click.option("--class-names", type=completion.FILES, default="", help="FuDD: the list of names that its numbers count."),
         click.option("--max-cost", type=click.FloatRange(min=0), help="US dollars to spend at most; needs `prices` (default: no limit)."),
         click.option("--prices", multiple=True, metavar="MODEL=IN/OUT", help="US dollars for a million tokens in and out."),
         click.option("--llm-timeout", type=float, help="Seconds that one reply may take (default: 60)."),
@@ -69,8 +72,9 @@ def enrich(data: str, run_name: str, dry_run: bool, as_json: bool, quiet: bool, 
     from promptlab.display import safe
     from promptlab.lab import Lab
 
-    fields = ("worst", "pack", "count", "rivals", "place", "keep", "descriptions", "synonyms", "renames", "control_draws")
-    wanted = Wanted(classes=flags.pop("only"), **{name: flags.pop(name) for name in fields})
+    fields = ("worst", "pack", "count", "rivals", "place", "keep", "renames", "control_draws")
+    files = ("descriptions", "file_key", "class_names", "synonyms")
+    wanted = Wanted(classes=flags.pop("only"), file_as=flags.pop("file_as") or "", **{name: flags.pop(name) for name in (*fields, *files)})
     with listening(quiet) as listen:
         lab = Lab(Settings.load(flags), listen)
         if dry_run:

@@ -29,11 +29,21 @@ def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ..
 @click.option("--fail-under", multiple=True, callback=_floor, metavar="NAME=SHARE", help="Exit with 1 below it: accuracy, mean, worst.")
 @click.option("--classes", type=completion.FILES, help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
 @click.option("--k", type=click.IntRange(min=0), help="How many worst classes (default: min(10, a fifth of them)).")
+@click.option("--result", type=click.Path(path_type=Path), help="Write the result here as CLIP_benchmark does (JSON).")
+@click.option("--language", default="en", show_default=True, help="What that file says of the prompts' language.")
 @options.loading
 @options.places
 @options.output
 def judge(
-    data: str, classifier: Path | None, run_name: str, fail_under: dict[str, float], as_json: bool, quiet: bool, **flags: Any
+    data: str,
+    classifier: Path | None,
+    run_name: str,
+    fail_under: dict[str, float],
+    result: Path | None,
+    language: str,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
 ) -> None:
     """Judge a classifier on all pictures of DATA, best on pictures that no run has seen; with --fail-under as a gate for CI.
 
@@ -48,6 +58,7 @@ def judge(
     from promptlab.errors import UsageError
     from promptlab.lab import Lab
     from promptlab.report import summary, tables
+    from promptlab.report.results import save as save_result
 
     settings = Settings.load(flags)
     with listening(quiet) as listen:
@@ -56,6 +67,8 @@ def judge(
     reached = {"accuracy": found.accuracy, "mean": found.mean, "worst": found.worst.repicked}
     if fail_under and found.accuracy is None:
         raise UsageError("The data has no labels, so nothing can be said of --fail-under.", "Judge on labelled pictures.")
+    if result is not None:
+        save_result(result, found, data, settings.model or str(made.lineage.get("model", "")), language)
     failed = [name for name, least in fail_under.items() if (reached[name] or 0.0) < least]
     if as_json:
         output.show_json({**summary.judged(found, made.classes), "in_sample": in_sample, "failed": failed})

@@ -18,6 +18,7 @@ from promptlab.cli import (
     encode,
     enrich,
     eval,
+    exchange,
     init,
     keys,
     models,
@@ -26,6 +27,7 @@ from promptlab.cli import (
     prompts,
     questions,
     report,
+    results,
     rules,
     run,
     runs,
@@ -51,6 +53,7 @@ def cli() -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, report.report),
+    results.results,
     enrich.enrich,
     tui.tui,
     classes.classes,
@@ -59,6 +62,8 @@ COMMANDS: tuple[click.Command, ...] = (
 )
 for command in COMMANDS:
     cli.add_command(command)
+for command in exchange.COMMANDS:
+    prompts.prompts.add_command(command)
 
 
 def main() -> None:

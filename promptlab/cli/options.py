@@ -168,3 +168,12 @@ def chosen(settings: "Settings", file: Path | None, run: str, listen: "Listener"
     if not run:
         listen(Noted(f"With the classifier of the run {found.name} ({found.manifest['data']}).", "info"))
     return found.classifier
+
+
+# Written down, since asking for them imports what --help needs not; a test keeps them in step.
+READ = (
+    *("list", "python", "datacomp", "tsv", "clip-benchmark", "clip-benchmark-prompts", "classnames", "babel"),
+    *("cupl", "mpvr", "dclip", "waffle", "fudd", "texts"),
+)
+READ_TEXTS = ("clip-benchmark-prompts", "cupl", "mpvr", "dclip", "waffle", "fudd", "texts")
+WRITTEN = ("cupl", "dclip", "clip-benchmark", "clip-benchmark-prompts", "classnames", "tsv", "list", "waffle")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NEXT = "Judge it: promptlab run"
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
     """What was said before the verb."""
 
     run: str
@@ -38,10 +38,10 @@ class _Given(NamedTuple):
 @click.pass_context
 def prompts(context: click.Context, /, run_name: str, **flags: Any) -> None:
     """The prompts of a run: look at them, change them, then `promptlab run` again."""
-    context.obj = _Given(run_name, flags)
+    context.obj = Given(run_name, flags)
 
 
-def _done(given: _Given, as_json: bool, kind: str, class_: str | None = None, of: str = "", words: Sequence[str] = ()) -> None:
+def _done(given: Given, as_json: bool, kind: str, class_: str | None = None, of: str = "", words: Sequence[str] = ()) -> None:
     """Edit the prompts so that it can be undone."""
     from promptlab.types import Edit, EditKind
 
@@ -63,7 +63,7 @@ def _saved(path: Path | None, as_json: bool) -> None:
 @prompts.command("list")
 @options.output
 @click.pass_obj
-def list_(given: _Given, as_json: bool, quiet: bool) -> None:
+def list_(given: Given, as_json: bool, quiet: bool) -> None:
     """The templates, in use and set aside, the names that differ from those of the data, and texts of single classes."""
     from promptlab.cli import output
     from promptlab.display import safe
@@ -101,7 +101,7 @@ def _tables(found: "Prompts", title: str) -> list["Table"]:
 @click.argument("class_", metavar="CLASS", type=completion.CLASSES)
 @options.output
 @click.pass_obj
-def show(given: _Given, class_: str, as_json: bool, quiet: bool) -> None:
+def show(given: Given, class_: str, as_json: bool, quiet: bool) -> None:
     """What is said of one class: its texts, family by family."""
     from promptlab.cli import output
     from promptlab.display import safe
@@ -127,7 +127,7 @@ def show(given: _Given, class_: str, as_json: bool, quiet: bool) -> None:
 @options.loading
 @options.output
 @click.pass_obj
-def score(given: _Given, /, class_: str, as_json: bool, quiet: bool, **flags: Any) -> None:
+def score(given: Given, /, class_: str, as_json: bool, quiet: bool, **flags: Any) -> None:
     """How each text of a class does alone in its class's row, on tune, best first."""
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
@@ -145,7 +145,7 @@ def score(given: _Given, /, class_: str, as_json: bool, quiet: bool, **flags: An
 @click.argument("templates", nargs=-1, required=True, metavar="TEMPLATE...")
 @options.output
 @click.pass_obj
-def add(given: _Given, templates: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def add(given: Given, templates: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Add templates, e.g. 'a photo of {} at night.'"""
     _done(given, as_json, "add", words=templates)
 
@@ -154,7 +154,7 @@ def add(given: _Given, templates: tuple[str, ...], as_json: bool, quiet: bool) -
 @click.argument("templates", nargs=-1, required=True, metavar="TEMPLATE...", type=completion.FAMILIES)
 @options.output
 @click.pass_obj
-def remove(given: _Given, templates: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def remove(given: Given, templates: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Take templates away, named as `prompts list` shows them."""
     _done(given, as_json, "remove", words=templates)
 
@@ -163,7 +163,7 @@ def remove(given: _Given, templates: tuple[str, ...], as_json: bool, quiet: bool
 @click.argument("template", metavar="TEMPLATE", type=completion.FAMILIES)
 @options.output
 @click.pass_obj
-def toggle(given: _Given, template: str, as_json: bool, quiet: bool) -> None:
+def toggle(given: Given, template: str, as_json: bool, quiet: bool) -> None:
     """Set a template aside, or use it again; what is set aside is kept, but says nothing."""
     _done(given, as_json, "toggle", of=template)
 
@@ -173,7 +173,7 @@ def toggle(given: _Given, template: str, as_json: bool, quiet: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @options.output
 @click.pass_obj
-def rename(given: _Given, class_: str, names: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def rename(given: Given, class_: str, names: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Give a class other names; several make several texts in each family. Without a NAME: those of the data."""
     _done(given, as_json, "rename", class_, words=names)
 
@@ -184,7 +184,7 @@ def rename(given: _Given, class_: str, names: tuple[str, ...], as_json: bool, qu
 @click.argument("text", required=False, metavar="[TEXT]")
 @options.output
 @click.pass_obj
-def text(given: _Given, class_: str, template: str, text: str | None, as_json: bool, quiet: bool) -> None:
+def text(given: Given, class_: str, template: str, text: str | None, as_json: bool, quiet: bool) -> None:
     """Say TEXT of one class in place of what a template says. Without TEXT: what the template says."""
     _done(given, as_json, "text", class_, template, () if text is None else (text,))
 
@@ -196,7 +196,7 @@ def text(given: _Given, class_: str, template: str, text: str | None, as_json: b
 @click.option("--remove", is_flag=True, help="Take the description TEXT away.")
 @options.output
 @click.pass_obj
-def describe(given: _Given, class_: str, text: str | None, instead_of: str, remove: bool, as_json: bool, quiet: bool) -> None:
+def describe(given: Given, class_: str, text: str | None, instead_of: str, remove: bool, as_json: bool, quiet: bool) -> None:
     """Describe a class in words of your own, beside its templates. Without TEXT: show what is said of it, in use or not."""
     from promptlab.errors import UsageError
 
@@ -212,7 +212,7 @@ def describe(given: _Given, class_: str, text: str | None, instead_of: str, remo
         _descriptions(given, class_, as_json)
 
 
-def _descriptions(given: _Given, class_: str, as_json: bool) -> None:
+def _descriptions(given: Given, class_: str, as_json: bool) -> None:
     from promptlab.cli import output
     from promptlab.display import safe
     from promptlab.report.tables import Table
@@ -232,7 +232,7 @@ def _descriptions(given: _Given, class_: str, as_json: bool) -> None:
 @click.argument("texts", nargs=-1, metavar="[TEXT...]")
 @options.output
 @click.pass_obj
-def use(given: _Given, class_: str, texts: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def use(given: Given, class_: str, texts: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Use descriptions of a class that are there; without TEXT all of them."""
     _done(given, as_json, "use", class_, words=texts)
 
@@ -242,7 +242,7 @@ def use(given: _Given, class_: str, texts: tuple[str, ...], as_json: bool, quiet
 @click.argument("texts", nargs=-1, metavar="[TEXT...]")
 @options.output
 @click.pass_obj
-def leave(given: _Given, class_: str, texts: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def leave(given: Given, class_: str, texts: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Leave descriptions of a class out, without losing them; without TEXT all of them."""
     _done(given, as_json, "leave", class_, words=texts)
 
@@ -250,7 +250,7 @@ def leave(given: _Given, class_: str, texts: tuple[str, ...], as_json: bool, qui
 @prompts.command()
 @options.output
 @click.pass_obj
-def undo(given: _Given, as_json: bool, quiet: bool) -> None:
+def undo(given: Given, as_json: bool, quiet: bool) -> None:
     """Take the last edit back; each call goes one further."""
     _back(given, as_json, "undo")
 
@@ -258,12 +258,12 @@ def undo(given: _Given, as_json: bool, quiet: bool) -> None:
 @prompts.command()
 @options.output
 @click.pass_obj
-def redo(given: _Given, as_json: bool, quiet: bool) -> None:
+def redo(given: Given, as_json: bool, quiet: bool) -> None:
     """Do again what was undone last."""
     _back(given, as_json, "redo")
 
 
-def _back(given: _Given, as_json: bool, way: str) -> None:
+def _back(given: Given, as_json: bool, way: str) -> None:
     from promptlab.cli import output
     from promptlab.display import safe
 
@@ -281,7 +281,7 @@ def _back(given: _Given, as_json: bool, way: str) -> None:
 @prompts.command()
 @options.output
 @click.pass_obj
-def edit(given: _Given, as_json: bool, quiet: bool) -> None:
+def edit(given: Given, as_json: bool, quiet: bool) -> None:
     """Open the run's prompts in $EDITOR; what cannot be read then is kept, and opened the next time."""
     _saved(given.lab().edit_prompts(given.run, _editor), as_json)
 
@@ -298,7 +298,7 @@ def _editor(path: Path) -> None:
 @prompts.command()
 @options.output
 @click.pass_obj
-def reset(given: _Given, as_json: bool, quiet: bool) -> None:
+def reset(given: Given, as_json: bool, quiet: bool) -> None:
     """Drop edits that no run has taken yet."""
     from promptlab.cli import output
     from promptlab.display import safe
@@ -315,7 +315,7 @@ def reset(given: _Given, as_json: bool, quiet: bool) -> None:
 @options.texts
 @options.output
 @click.pass_obj
-def lint(given: _Given, /, data: str, as_json: bool, quiet: bool, **flags: Any) -> None:
+def lint(given: Given, /, data: str, as_json: bool, quiet: bool, **flags: Any) -> None:
     """What is likely wrong with names and templates, of DATA or of the run."""
     from promptlab.cli import output
     from promptlab.report.tables import checks

@@ -91,20 +91,25 @@ def remove(root: Path, names: tuple[str, ...], yes: bool, as_json: bool, quiet: 
 @runs.command()
 @click.argument("name", metavar="RUN", type=completion.RUNS)
 @click.argument("folder", type=completion.FOLDERS)
+@click.option("--also", multiple=True, type=click.Choice(("pt", "npz")), help="The classifier in this format, too; may be repeated.")
 @click.option("--yes", is_flag=True, help="Do not ask before files are overwritten.")
 @options.output
 @click.pass_obj
-def export(root: Path, name: str, folder: str, yes: bool, as_json: bool, quiet: bool) -> None:
+def export(root: Path, name: str, folder: str, also: tuple[str, ...], yes: bool, as_json: bool, quiet: bool) -> None:
     """Copy classifier, reports, prompts and results of a finished run into FOLDER."""
+    from promptlab import portable
     from promptlab import runs as folders
     from promptlab.cli import output
     from promptlab.display import many, safe
 
     run, target = folders.find(root, name), Path(folder)
-    there = [path.name for path in folders.exported(run, target).values() if path.exists()]
+    more = [target / f"classifier.{kind}" for kind in dict.fromkeys(also)]
+    there = [path.name for path in (*folders.exported(run, target).values(), *more) if path.exists()]
     if there and not yes:
         click.confirm(f"Overwrite {', '.join(there)} in {safe(folder)}?", abort=True, err=True)
-    files = folders.export(run, target)
+    for path in more:  # first: a classifier that they cannot hold leaves the folder as it was
+        portable.save(path, folders.load_classifier(run.classifier))
+    files = [*folders.export(run, target), *more]
     if as_json:
         output.show_json({"run": run.name, "files": [str(path) for path in files]})
     else:

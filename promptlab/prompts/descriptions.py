@@ -1,13 +1,12 @@
-"""Descriptions of a run as a file that people edit, one JSON object a line; and descriptions that somebody brings in a file."""
+"""Descriptions of a run as a file that people edit, one JSON object a line."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from promptlab.errors import UsageError
 from promptlab.store import fingerprint
-from promptlab.types import Classes, Description, Form, Place
+from promptlab.types import Description, Form, Place
 
 FILE = "descriptions.jsonl"
 WORDS = ("class", "text", "form", "place", "source", "model", "reply", "verdict")
@@ -43,63 +42,10 @@ def mark(descriptions: Sequence[Description]) -> str | None:
     return fingerprint(used) if used else None
 
 
-def brought(path: str, classes: Classes) -> tuple[dict[int, list[tuple[str, Form]]], list[str]]:
-    """({class index: texts with their forms}, classes that the data does not have) of a file: JSON {class: [text]}, JSON lines as a run
-    keeps them, or lines CLASS<TAB>TEXT. Classes are named by id or name. Raises UsageError for what cannot be read, or when no class is
-    known."""
-    place = {title: c for c, title in enumerate(classes.titles)} | {i: c for c, i in enumerate(classes.ids)}
-    folded = {name.casefold(): c for name, c in place.items()}
-    found, strange = dict[int, list[tuple[str, Form]]](), dict[str, None]()
-    for name, said, form in _pairs(Path(path)):
-        c = place.get(name, folded.get(name.casefold()))
-        if c is None:
-            strange[name] = None
-        else:
-            found.setdefault(c, []).append((said, form or form_of(said)))
-    if not found:
-        known = ", ".join(classes.ids[:8]) + ", ..." * (len(classes) > 8)
-        raise UsageError(
-            f"{path!r} describes none of the {len(classes)} classes.", f"It knows {len(strange)} others; the data has: {known}."
-        )
-    return found, list(strange)
-
-
 def form_of(said: str) -> Form:
     """A sentence when it ends with a stop or is long, else a phrase."""
     stop = said.rstrip().endswith((".", "!", "?"))
     return Form.SENTENCE if stop or len(said.split()) > SENTENCE else Form.PHRASE
-
-
-def _pairs(path: Path) -> list[tuple[str, str, Form | None]]:
-    if path.suffix.lower() == ".jsonl":
-        return [(d.class_id, d.text, d.form) for d in read(_content(path), path) if d.use]
-    content = _content(path)
-    if path.suffix.lower() != ".json":
-        return [(*_row(line, path, n), None) for n, line in enumerate(content.split("\n"), 1) if line.strip() and not line.startswith("#")]
-    try:
-        table = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{str(path)!r} is no JSON: {error}.", 'Expected: {"crane": ["a tall wading bird"]}') from error
-    if not isinstance(table, Mapping) or not all(_texts(value) is not None for value in table.values()):
-        raise UsageError(f"{str(path)!r} holds no object of lists of texts.", 'Expected: {"crane": ["a tall wading bird"]}')
-    return [(str(name), said, None) for name, value in table.items() for said in _texts(value) or ()]
-
-
-def _row(line: str, path: Path, number: int) -> tuple[str, str]:
-    """(class, text) of a line CLASS<TAB>TEXT."""
-    name, tab, said = line.partition("\t")
-    if not tab:
-        raise UsageError(
-            f"{str(path)!r}, line {number}, has no tab: {line[:60]!r}.", "Expected: CLASS<TAB>TEXT, or a .json or .jsonl file."
-        )
-    return name.strip(), said
-
-
-def _texts(value: Any) -> list[str] | None:
-    """The texts of one class; None when it is something else."""
-    if isinstance(value, str):
-        return [value]
-    return value if isinstance(value, list) and all(isinstance(one, str) for one in value) else None
 
 
 def _content(path: Path) -> str:

@@ -13,7 +13,7 @@ from promptlab.prompts import descriptions as descriptions_file
 from promptlab.prompts.compose import clean, own_text
 from promptlab.prompts.templates import template
 from promptlab.store import fingerprint
-from promptlab.types import Classes, Description, Template
+from promptlab.types import Classes, Description, Edit, EditKind, Template
 
 FILE = "prompts.toml"  # what the run is, or was, made with
 DRAFT = "prompts-edited.toml"  # what a finished run's prompts were changed to; the next run takes them
@@ -215,6 +215,18 @@ def read(text: str, where: str) -> Prompts:
     aside = tuple(t for t in dict.fromkeys(map(template, off)) if t not in made)
     own = {_unescaped(i): {template(source).source: text for source, text in said.items()} for i, said in texts.items()}
     return Prompts(made, {_unescaped(i): tuple(n) for i, n in names.items()}, (), aside, _said(own))
+
+
+def imported(prompts: Prompts, of: str) -> Edit:
+    """The one edit that makes prompts what they are here. of: what people call it."""
+    return Edit(EditKind.IMPORT, of=of, words=(prompts.text(), descriptions_file.text(prompts.descriptions)))
+
+
+def of_import(words: Sequence[str]) -> Prompts:
+    """The prompts that an import makes. Raises UsageError for texts that hold none."""
+    if len(words) != 2:
+        raise UsageError(f"An import has {len(words)} texts; those of {FILE} and {descriptions_file.FILE} were expected.")
+    return replace(read(words[0], FILE), descriptions=descriptions_file.read(words[1], Path(descriptions_file.FILE)))
 
 
 def _words(value: object) -> TypeGuard[list[str]]:

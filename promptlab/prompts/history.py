@@ -30,6 +30,8 @@ def applied(edit: Edit, prompts: Prompts, classes: Classes) -> Prompts:
         return prompts.with_templates(words) if kind is EditKind.ADD else prompts.without(words)
     if kind is EditKind.TOGGLE:
         return prompts.toggled(edit.of)
+    if kind is EditKind.IMPORT:
+        return edits.of_import(words)
     if edit.class_id not in classes.ids:
         raise unknown_name("class", edit.class_id, classes.ids)
     if kind is EditKind.RENAME:
@@ -100,6 +102,8 @@ def told(edit: Edit) -> str:
         return f"describe {one} as {words} instead of {of}" if words else f"drop {of} from {one}"
     if edit.kind in (EditKind.USE, EditKind.LEAVE):
         return f"{'use' if edit.kind is EditKind.USE else 'leave out'} {_short(words) or 'all'} of {one}"
+    if edit.kind is EditKind.IMPORT:
+        return f"import {of}"
     return f"{edit.kind.value} {_short(words)}"
 
 

@@ -27,19 +27,21 @@ def evaluate(
     k: int | None,
     seed: int,
     device: str,
+    top5: bool = False,
     listen: Listener = ignore,
 ) -> Evaluation:
     """How the classifier does on these features. `fixed`: all classes, worst first, whose first k are followed; None picks this
     classifier's own worst here.
 
-    k: size of the worst sets; None is min(10, ceil(C / 5)). Without labels every accuracy is None, and the worst are the classes that
-    are never predicted, then those with the lowest cmm-top.
+    k: size of the worst sets; None is min(10, ceil(C / 5)). top5: whether to look at the first five, too, in the same pass. Without labels
+    every accuracy is None, and the worst are the classes that are never predicted, then those with the lowest cmm-top.
     """
     labels, c = features.labels, len(classifier.classes)
     k = k or default_k(c)
     columns = columns_of(classifier, device)
     source = LabelSource.SELF if labels is None else LabelSource.TRUE
     names = [f"cmm-top/worst-{k}"] + (["cmm"] if labels is not None else [])
+    names += ["hit@5"] * (top5 and labels is not None and c >= 5)
     boards = sweep(
         features,
         columns,
@@ -68,8 +70,9 @@ def evaluate(
     sizes = {size: _worst_set(size, hits, count, own, fixed, seed) for size in worst_sizes(k, int(present.sum()))}
     interval = share_interval(hits[present], count[present], seed, per_class=False)
     accuracy = float(hits.sum() / count.sum())
+    first = float(boards["hit@5"].value[0]) if "hit@5" in boards else None
     figures = (features.split, len(features), accuracy, interval, per_class, count, margin, sizes[k], tuple(sizes.values()))
-    return Evaluation(*figures, tuple(own.tolist() if fixed is None else fixed), float(top.value[0]), outcomes)
+    return Evaluation(*figures, tuple(own.tolist() if fixed is None else fixed), float(top.value[0]), outcomes, first)
 
 
 def worst_sizes(k: int, classes: int) -> list[int]:

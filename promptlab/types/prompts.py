@@ -121,6 +121,7 @@ class EditKind(StrEnum):
     DESCRIBE = "describe"
     USE = "use"
     LEAVE = "leave"
+    IMPORT = "import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +133,11 @@ class Edit:
     class_id: str = ""
     """The class, by id; empty where no single class is meant."""
     of: str = ""
-    """`text`, `toggle`: the template, by source or as tables show it. `describe`: the description that is changed; empty for a new one."""
+    """`text`, `toggle`: the template, by source or as tables show it. `describe`: the description that is changed; empty for a new one.
+    `import`: the file, for people."""
     words: tuple[str, ...] = ()
-    """Templates (`add`, `remove`), names (`rename`), or texts. Empty: what the template says (`text`), the data's names (`rename`), no more
-    (`describe`), all of the class (`use`, `leave`)."""
+    """Templates (`add`, `remove`), names (`rename`), or texts; of `import` the texts of prompts.toml and descriptions.jsonl then.
+    Empty: what the template says (`text`), the data's names (`rename`), no more (`describe`), all of the class (`use`, `leave`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -232,6 +232,8 @@ class Evaluation:
     """cmm-top/worst-k, in cosine units: the headline without labels."""
     outcomes: Outcomes
     """Image by image."""
+    top5: float | None = None
+    """Share of images whose class is among the first five; None without labels, for fewer than five classes, and where nobody asked."""
 
     @property
     def mean(self) -> float | None:

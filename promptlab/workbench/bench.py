@@ -39,7 +39,7 @@ from promptlab.types import (
 )
 from promptlab.workbench.views import FamilyRow, Headline, Now, Seen, TextRow, by_source, number, scores_of
 
-OF_ALL = (EditKind.ADD, EditKind.REMOVE, EditKind.TOGGLE)  # edits that move every class; the others move one
+OF_ALL = (EditKind.ADD, EditKind.REMOVE, EditKind.TOGGLE)  # edits of families; an import moves every class, too, the others one
 
 
 class _Cells(NamedTuple):
@@ -296,7 +296,7 @@ class Workbench:
     def _settle(self, edit: Edit, prompts: Prompts, keep: Callable[[], object]) -> None:
         """Encode what an edit says, keep it, and score it. What can fail comes first."""
         classes, known = prompts.apply(self.dataset.classes), self._known(prompts)
-        rows = range(len(classes)) if edit.kind in OF_ALL else [classes.ids.index(edit.class_id)]
+        rows = range(len(classes)) if edit.kind in (*OF_ALL, EditKind.IMPORT) else [classes.ids.index(edit.class_id)]
         missing = [t for t in known if t.source not in self._cells]
         fresh = self._encoded(prompts, classes, missing, range(len(classes))) if missing else {}
         mine = {} if edit.kind in OF_ALL else self._encoded(prompts, classes, known, rows)

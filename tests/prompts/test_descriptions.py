@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from promptlab.errors import UsageError
 from promptlab.prompts import descriptions
-from promptlab.prompts.descriptions import FILE, brought, form_of, load, mark, text
+from promptlab.prompts.descriptions import FILE, form_of, load, mark, text
+from promptlab.prompts.exchange import reading
+from promptlab.prompts.exchange.imported import Asked
 from promptlab.store import written
 from promptlab.types import Classes, Description, Form, Place
 
@@ -24,6 +27,10 @@ def kept(folder: Path, *said: Description) -> tuple[Description, ...]:
     with written(folder / FILE, "w") as file:
         file.write(text(said))
     return load(folder)
+
+
+def brought(path: str, classes: Classes) -> tuple[dict[int, list[Any]], list[str]]:
+    return reading.brought(path, classes, Asked())
 
 
 def wrote(folder: Path, content: str | bytes, name: str = FILE) -> str:
@@ -209,7 +216,7 @@ def test_a_file_that_describes_no_class_is_refused(content: str, tmp_path: Path)
     ("name", "content", "said"),
     [
         ("said.json", '["a bird"]', "no object of lists"),
-        ("said.json", '{"n1": {"a": "b"}}', "no object of lists"),
+        ("said.json", '{"n1": {"a": 1}}', "no object of lists"),
         ("said.json", '{"n1": ["a", 1]}', "no object of lists"),
         ("said.json", '{"n1": null}', "no object of lists"),
         ("said.json", '{"n1": ', "is no JSON"),

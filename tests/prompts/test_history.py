@@ -19,7 +19,7 @@ from promptlab.runs import Run
 from promptlab.store import fingerprint
 from promptlab.types import Classes, Description, Edit, EditKind, Form, Place
 
-TEXT, ADD, REMOVE, TOGGLE, RENAME, DESCRIBE, USE, LEAVE = EditKind
+TEXT, ADD, REMOVE, TOGGLE, RENAME, DESCRIBE, USE, LEAVE, IMPORT = EditKind
 CLASSES = Classes(("n1", "n 2", "f\udcff"), (("tench",), ("owl", "night bird"), ("coffee",)))
 PHOTO, WILD, ARTICLE = (template(text) for text in ("a photo of a {}.", "{} in the wild", "one {{ name | article }}"))
 FISH = Description("n1", "a green fish", Form.PHRASE, Place.INSIDE, True, "contrast@1", "small", "f00", "kept")

@@ -15,13 +15,15 @@ from score.planted import checked_briefly
 from promptlab.errors import StoreError, UsageError
 from promptlab.lab import Lab
 from promptlab.prompts import edits
-from promptlab.types import Array, Edit, EditKind
+from promptlab.prompts.edits import Prompts
+from promptlab.prompts.templates import template as template_of
+from promptlab.types import Array, Description, Edit, EditKind, Form, Place
 from promptlab.workbench import Workbench
 
 from .planted import CRANE, FISH, LAMP, Shop, files, run_folder
 
 Desk = Callable[[str], Lab]
-TEXT, ADD, REMOVE, TOGGLE, RENAME, DESCRIBE, USE, LEAVE = EditKind
+TEXT, ADD, REMOVE, TOGGLE, RENAME, DESCRIBE, USE, LEAVE, IMPORT = EditKind
 BIRD = WORDS["crane"][0]
 PLAIN = "{}"
 SINGLE = [
@@ -197,6 +199,9 @@ def some_edits(draw: st.DrawFn) -> Edit:
     template, text = draw(st.sampled_from(TEMPLATES)), draw(st.sampled_from(TEXTS))
     if kind in (ADD, REMOVE):
         return Edit(kind, words=(template,))
+    if kind is IMPORT:
+        said = Description(class_id, text, Form.PHRASE, Place.INSIDE, True)
+        return edits.imported(Prompts((template_of(template),), {"lamp": ("light",)}, (said,)), "a file")
     if kind is TOGGLE:
         return Edit(kind, of=template)
     if kind is RENAME:
