@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptlab.config import Settings
-    from promptlab.errors import PromptlabError
+    from promptlab.errors import DataError, PromptlabError
     from promptlab.hookspecs import hookimpl
     from promptlab.lab import Lab
     from promptlab.protocols import ChatAlias, DataOptions, Endpoint, ModelAlias, Rule
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Lab": "lab",
     "Settings": "config",
+    "DataError": "errors",
     "PromptlabError": "errors",
     "hookimpl": "hookspecs",
     "ChatAlias": "protocols",
@@ -35,6 +36,7 @@ __all__ = [
     "ChatAlias",
     "Classes",
     "Classifier",
+    "DataError",
     "DataOptions",
     "Dataset",
     "Endpoint",
