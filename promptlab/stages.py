@@ -11,8 +11,9 @@ from promptlab.config import Settings
 from promptlab.data.imagefolder import some_pictures
 from promptlab.data.listing import SUFFIXES
 from promptlab.data.names import read_mix
+from promptlab.data.places import is_far
 from promptlab.display import many
-from promptlab.errors import DataError, UsageError
+from promptlab.errors import DataError, OfflineError, UsageError
 from promptlab.events import Event, Listener, Noted, ignore
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
@@ -38,6 +39,12 @@ class Stages(Catalogue):
     def _tell(self, event: Event) -> None:
         for listener in (*self._recorders, self._listen):
             listener(event)
+
+    def open(self, where: str) -> Dataset:
+        """The dataset that `where` names or points to. Raises OfflineError for a URL while offline, else as the catalogue does."""
+        if self.settings.offline and is_far(where):
+            raise OfflineError(f"{where!r} is not on this machine.", "Leave --offline out to fetch it.")
+        return super().open(where)
 
     def choice(self, dataset: Dataset) -> "loop.Choice":
         """How the settings want the classifier of this data made. Raises UsageError for what cannot be done with it."""

@@ -125,11 +125,11 @@ class Remote(Place):
         return self.text
 
     @property
-    def parent(self) -> Place:
+    def parent(self) -> "Remote":
         """The folder that it lies in."""
         return Remote(self.text.rstrip("/").rpartition("/")[0], self._system, self._path.rstrip("/").rpartition("/")[0])
 
-    def __truediv__(self, name: str) -> Place:
+    def __truediv__(self, name: str) -> "Remote":
         return Remote(f"{self.text.rstrip('/')}/{name}", self._system, f"{self._path.rstrip('/')}/{name}")
 
     def _about(self) -> dict[str, Any] | None:
@@ -206,6 +206,11 @@ def _told(text: str) -> Iterator[None]:
 def is_url(where: str) -> bool:
     """Whether `where` has the form of a URL, understood or not."""
     return URL.match(where) is not None
+
+
+def is_far(where: str) -> bool:
+    """Whether reading it would take a network."""
+    return is_url(where) and not where.startswith((FILE, "memory://"))
 
 
 def place(where: str) -> Place:

@@ -20,7 +20,7 @@ class HuggingFace:
 
     name = "hf"
     about = "hf:NAME[@CONFIG][:SPLIT]: a dataset of the Hugging Face hub or a folder, with a column of pictures; needs `datasets`"
-    example = "promptlab run hf:cifar10:test"
+    example = "promptlab run hf:uoft-cs/cifar10:test"
 
     def claims(self, where: str) -> bool:
         """A word that begins with hf:, but no URL."""
