@@ -5,7 +5,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from promptlab.config import Settings
-from promptlab.errors import DataError, MismatchError, UsageError, unknown_name
+from promptlab.data.places import is_far
+from promptlab.errors import DataError, MismatchError, OfflineError, UsageError, unknown_name
 from promptlab.events import Listener, ignore
 from promptlab.plugins import Plugins, guarded
 from promptlab.prompts import questions as packs
@@ -94,6 +95,8 @@ class Catalogue:
 
     def open(self, where: str) -> Dataset:
         """The dataset that `where` names or points to. Raises UsageError or DataError that lists what would work."""
+        if self.settings.offline and is_far(where):
+            raise OfflineError(f"{where!r} is not on this machine.", "Leave --offline out to fetch it.")
         found = self._plugins.first(self.sources, lambda source: source.claims(where))
         if found is not None:
             source, plugin = found

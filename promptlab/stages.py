@@ -11,9 +11,8 @@ from promptlab.config import Settings
 from promptlab.data.imagefolder import some_pictures
 from promptlab.data.listing import SUFFIXES
 from promptlab.data.names import read_mix
-from promptlab.data.places import is_far
 from promptlab.display import many
-from promptlab.errors import DataError, OfflineError, UsageError
+from promptlab.errors import DataError, UsageError
 from promptlab.events import Event, Listener, Noted, ignore
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose
@@ -39,12 +38,6 @@ class Stages(Catalogue):
     def _tell(self, event: Event) -> None:
         for listener in (*self._recorders, self._listen):
             listener(event)
-
-    def open(self, where: str) -> Dataset:
-        """The dataset that `where` names or points to. Raises OfflineError for a URL while offline, else as the catalogue does."""
-        if self.settings.offline and is_far(where):
-            raise OfflineError(f"{where!r} is not on this machine.", "Leave --offline out to fetch it.")
-        return super().open(where)
 
     def choice(self, dataset: Dataset) -> "loop.Choice":
         """How the settings want the classifier of this data made. Raises UsageError for what cannot be done with it."""
@@ -77,7 +70,7 @@ class Stages(Catalogue):
             self._tell(Noted(f"Left out: {many(len(skipped), 'picture')} that could not be read, e.g. {skipped[0][0]}: {skipped[0][1]}."))
         return out, new
 
-    def brings_templates(self, dataset: Dataset) -> bool:
+    def _brings_templates(self, dataset: Dataset) -> bool:
         """Whether the templates that came with the data are used: nobody chose any."""
         return bool(dataset.templates) and dataset.bank is None and "templates" not in self.settings.origin
 
@@ -86,7 +79,7 @@ class Stages(Catalogue):
 
         Raises DataError for a template of the data's that cannot be used.
         """
-        if not self.brings_templates(dataset):
+        if not self._brings_templates(dataset):
             return Prompts(template_sets.load(self.settings.templates))
         try:
             made = tuple(dict.fromkeys(map(template_sets.template, dataset.templates)))
