@@ -83,7 +83,7 @@ class Place:
     def entries(self) -> list[Entry]:
         """What the folder holds, by name; links to nowhere are left out."""
         with os.scandir(self.text) as found:
-            return sorted(Entry(one.name, one.is_dir()) for one in found if os.path.exists(one.path))
+            return sorted(Entry(one.name, one.is_dir()) for one in found if not one.is_symlink() or os.path.exists(one.path))
 
     def status(self) -> Status:
         """Size and stamp. Raises DataError for what is no file: a pipe would be waited for."""

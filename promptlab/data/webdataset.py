@@ -76,7 +76,7 @@ class WebDataset:
         layout = _layout(where)
         _check_kind(layout.about)
         found, notes = _samples(layout)
-        own = _lines(layout.about / NAMES)
+        own = _names(layout.about / NAMES)
         classes, labels = labelled(where, [one.label for one in found], options, Classes.of(own) if own else None)
         splits, more = parted(f"The folder of each shard of {where!r}", [layout.shards[one.shard].split for one in found])
         stamps = [shard.place.status().stamp for shard in layout.shards]
@@ -97,7 +97,11 @@ def _holds_shards(where: str) -> bool:
         return any((folder / part / COUNT).is_file() for part in ("", "train", "test"))
     if not folder.is_folder():
         return False
-    return (_counts(folder) and not _classes_of_pictures(folder)) or any(map(_counts, _split_folders(folder)))
+    entries = folder.entries()
+    below = [one.name for one in entries if one.is_folder and not one.name.startswith(".")]
+    splits = [name for name in below if name.lower() in SPLITS]
+    here = any(one.name == COUNT or one.name.lower().endswith(".tar") for one in entries if not one.is_folder)
+    return (here and below == splits) or any(_counts(folder / name) for name in splits)  # beside class folders a tar is a backup
 
 
 def _tars(folder: Place) -> list[str]:
@@ -106,11 +110,6 @@ def _tars(folder: Place) -> list[str]:
 
 def _split_folders(folder: Place) -> list[Place]:
     return [folder / one.name for one in folder.entries() if one.is_folder and one.name.lower() in SPLITS]
-
-
-def _classes_of_pictures(folder: Place) -> bool:
-    """Whether there are folders that are no splits: a tar beside class folders is somebody's backup."""
-    return any(one.is_folder and one.name.lower() not in SPLITS and not one.name.startswith(".") for one in folder.entries())
 
 
 def expanded(pattern: str) -> Iterator[str]:
@@ -197,15 +196,25 @@ def _numbered(folder: Place) -> list[str]:
     return expected
 
 
-def _lines(file: Place) -> list[str]:
-    """The lines of a text file that are not empty; none where there is no file. Raises DataError for what is no UTF-8."""
+def _lines(file: Place, keep_empty: bool = False) -> list[str]:
+    """The lines of a text file that are not empty, or all; none where there is no file. Raises DataError for what is no UTF-8."""
     if not file.is_file():
         return []
     try:
         text = file.read(length=1 << 24).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{file.text!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return [line.strip() for line in text.splitlines() if keep_empty or line.strip()]
+
+
+def _names(file: Place) -> list[str]:
+    """Class names in label order. Raises DataError for an empty line between them, which leaves a label without a name."""
+    lines = _lines(file, keep_empty=True)
+    while lines and not lines[-1]:
+        lines.pop()
+    if "" in lines:
+        raise DataError(f"Line {lines.index('') + 1} of {file.text!r} is empty; the name of a class was expected.")
+    return lines
 
 
 def _check_kind(about: Place) -> None:

@@ -74,6 +74,14 @@ def test_minus_one_is_no_label(lab: Lab) -> None:
         lab.open(str(written("test.parquet", [0, -1, 1, -1, 2])))
 
 
+def test_a_split_whose_labels_are_kept_back_is_left_out(lab: Lab) -> None:
+    for split, labels in (("train", [0, 1, 2, 0, 1]), ("validation", [1] * 5), ("test", [-1] * 5)):
+        written(f"set/{split}.parquet", labels)
+    dataset = lab.open("set")
+    assert images(dataset, "eval").keys[0].startswith("validation")
+    assert "The files of test have no labels and are left out." in dataset.notes
+
+
 def test_stamps_change_with_the_file(lab: Lab) -> None:
     before = images(lab.open(str(written("t.parquet", [0, 1, 2, 0, 1])))).stamps
     assert len(set(before)) == 5

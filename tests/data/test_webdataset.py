@@ -201,6 +201,13 @@ def test_missing_and_further_shards_are_loud(lab: Lab) -> None:
         lab.open(str(root))
 
 
+def test_an_empty_line_between_names_would_shift_labels(lab: Lab) -> None:
+    root = benchmark()
+    (root / "classnames.txt").write_text("cat\n\ndog\nowl\n\n")
+    with pytest.raises(DataError, match=r"Line 2 of .* is empty"):
+        lab.open(str(root))
+
+
 @pytest.mark.parametrize("kind", ["retrieval", "multilabel"])
 def test_other_tasks_are_refused(lab: Lab, kind: str) -> None:
     root = benchmark()
