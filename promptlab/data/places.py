@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EIO
+from errno import EIO, ENOENT
 from pathlib import Path
 from stat import S_ISREG
 from typing import IO, Any, NamedTuple
@@ -160,7 +160,7 @@ class Remote(Place):
         with _told(self.text):
             found = self._system.find(self._path, detail=True)
         if not found:
-            raise FileNotFoundError(2, "there is nothing", self.text)
+            raise FileNotFoundError(ENOENT, "there is nothing", self.text)
         cut = len(self._path.rstrip("/")) + 1
         return sorted((path[cut:], _status(about)) for path, about in found.items())
 
@@ -168,7 +168,7 @@ class Remote(Place):
         """Size and stamp, of all that the server tells. Raises DataError where it tells no size."""
         about = self._about()
         if about is None:
-            raise FileNotFoundError(2, "there is nothing", self.text)
+            raise FileNotFoundError(ENOENT, "there is nothing", self.text)
         if not isinstance(about.get("size"), int):
             raise DataError(f"{self.text!r} is no file whose size is known.")
         return _status(about)
@@ -197,6 +197,8 @@ def _status(about: dict[str, Any]) -> Status:
 def _told(text: str) -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(ENOENT, "there is nothing", text) from error  # some clients give no name
     except (OSError, DataError):
         raise
     except Exception as error:  # each of fsspec's clients has errors of its own

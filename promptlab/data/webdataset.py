@@ -157,7 +157,7 @@ def _pattern(where: str) -> Layout:
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"{where!r} stands for {twice!r} more than once.")
-    name = re.sub(r"[^\w]+$|\.tar$", "", where[len(fixed) : where.index("{")]) or places[0].parent.name
+    name = re.sub(r"[^\w]+$|\.tar$", "", where[len(fixed) : where.index("{")]) or _about(places[0].parent).name
     root = place(fixed or ".").root.rstrip("/") + "/" + where[len(fixed) :]
     return Layout(name, root, shards, _about(places[0].parent))
 

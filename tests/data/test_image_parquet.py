@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,14 @@ def test_many_rows_are_read_in_any_order(lab: Lab) -> None:
     for i in (0, 499, 500, 999, 63, 64, 65, 0, 700, 300):
         assert part.read(i) == pictures[i]
     assert lab.open("t.parquet").classes.titles == ("dog", "wild cat")
+
+
+def test_several_threads_may_read(lab: Lab) -> None:
+    pictures = [f"picture {i}".encode() for i in range(1000)]
+    parquet.write_table(pa.table({"jpg": pictures, "label": ["dog"] * 1000}), "t.parquet", row_group_size=300)
+    part = images(lab.open("t.parquet"))
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(part.read, range(1000))) == pictures
 
 
 def test_a_table_of_paths_stays_a_table(lab: Lab) -> None:

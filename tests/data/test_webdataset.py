@@ -256,6 +256,7 @@ def test_templates_of_the_data_are_used_where_nobody_chose_any() -> None:
     found = Lab(Settings.load({}), said.append).run(str(root))
     assert found.material.bank.grid.families == ("a {} thing", "{}")
     assert any("2 templates came with the data" in getattr(event, "text", "") for event in said)
+    assert not [check for check in Lab(Settings.load({})).lint(str(root)) if "photo" in check.text]
     again = Lab(Settings.load({"weights": "uniform"})).run()
     assert again.run.name != found.run.name
     assert again.material.bank.grid.families == ("a {} thing", "{}")
