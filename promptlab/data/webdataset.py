@@ -4,6 +4,7 @@ Of a sample (members of one name up to its first dot) the picture is read and a 
 """
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ LABELS = ("cls", "json")
 PICKLED = ("pkl", "pickle", "pyd", "pth", "pt", "npy", "npz")  # what others would unpickle
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MOST_SHARDS = 100_000
-BRACES = re.compile(r"\{(?:(\d+)\.\.(\d+)|([^{}]*,[^{}]*))\}")
+BRACES = re.compile(r"\{(?:(\d{1,9})\.\.(\d{1,9})|([^{}]*,[^{}]*))\}")
 COUNT, NAMES, TEMPLATES, KIND = "nshards.txt", "classnames.txt", "zeroshot_classification_templates.txt", "dataset_type.txt"
 CLASSIFICATION = ("", "classification", "zeroshot_classification")
 
@@ -75,11 +76,11 @@ class WebDataset:
         """The dataset; of shards headers and labels are read. Raises DataError for shards that are damaged, missing or of another kind."""
         layout = _layout(where)
         _check_kind(layout.about)
+        stamps = [shard.place.status().stamp for shard in layout.shards]
         found, notes = _samples(layout)
         own = _names(layout.about / NAMES)
         classes, labels = labelled(where, [one.label for one in found], options, Classes.of(own) if own else None)
         splits, more = parted(f"The folder of each shard of {where!r}", [layout.shards[one.shard].split for one in found])
-        stamps = [shard.place.status().stamp for shard in layout.shards]
         parts = {
             name: _images(name, layout, [found[row] for row in rows], None if labels is None else labels[rows], stamps)
             for name, rows in splits.items()
@@ -88,7 +89,11 @@ class WebDataset:
 
 
 def _may_be_shard(where: str) -> bool:
-    return bool(BRACES.search(where)) or is_url(where) or place(where).is_file()
+    return _is_pattern(where) or is_url(where) or place(where).is_file()
+
+
+def _is_pattern(where: str) -> bool:
+    return where.lower().endswith(".tar") and BRACES.search(where) is not None and (is_url(where) or not os.path.exists(where))
 
 
 def _holds_shards(where: str) -> bool:
@@ -130,7 +135,7 @@ def _layout(where: str) -> Layout:
     """The shards that `where` stands for."""
     if where.lower().endswith(PACKED):
         raise DataError(f"{where!r} is a packed tar, which cannot be read in parts.", "Unpack it to a .tar: pictures are packed already.")
-    if BRACES.search(where):
+    if _is_pattern(where):
         return _pattern(where)
     here = place(where)
     if here.name.lower().endswith(".tar") and not here.is_folder():
@@ -157,7 +162,7 @@ def _pattern(where: str) -> Layout:
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"{where!r} stands for {twice!r} more than once.")
-    name = re.sub(r"[^\w]+$|\.tar$", "", where[len(fixed) : where.index("{")]) or _about(places[0].parent).name
+    name = re.sub(r"\W+$", "", where[len(fixed) : where.index("{")]) or _about(places[0].parent).name
     root = place(fixed or ".").root.rstrip("/") + "/" + where[len(fixed) :]
     return Layout(name, root, shards, _about(places[0].parent))
 

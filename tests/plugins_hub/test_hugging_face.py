@@ -107,6 +107,12 @@ def test_what_cannot_be_used_is_told(hub: Any) -> None:
     assert not Path("ran").exists()
 
 
+def test_a_version_that_runs_code_is_refused(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "__version__", "3.6.0")
+    with pytest.raises(DataError, match=r"3\.6\.0 can run code"):
+        opened("hf:cifar10")
+
+
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match="needs the package `datasets`") as caught:

@@ -12,6 +12,7 @@ from promptlab_hub.parts import Part, classes, dataset, offline
 
 WORD = re.compile(r"hf:(?!//)(.+?)(?:@([^:@/]+))?(?::([\w.\[\]%+-]+))?")
 SAVED = ("dataset_dict.json", "state.json")  # what save_to_disk leaves
+OLDEST = 4  # the first version that runs no code of a dataset
 USUAL = ("label", "labels", "class", "target")
 
 
@@ -52,6 +53,8 @@ def _quiet(is_offline: bool) -> Iterator[Any]:
         from huggingface_hub import constants
     except ImportError as error:
         raise DataError("hf: needs the package `datasets`.", "pip install 'promptlab-hub[hf]'") from error
+    if int(datasets.__version__.partition(".")[0]) < OLDEST:
+        raise DataError(f"`datasets` {datasets.__version__} can run code of datasets.", "pip install 'promptlab-hub[hf]'")
     bars, before = not datasets.are_progress_bars_disabled(), (datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE)
     datasets.disable_progress_bars()
     if is_offline:
