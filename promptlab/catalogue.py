@@ -6,7 +6,8 @@ from functools import cached_property, partial
 from typing import Any, Self
 
 from promptlab.config import Settings
-from promptlab.errors import DataError, MismatchError, UsageError, unknown_name
+from promptlab.data.places import is_far
+from promptlab.errors import DataError, MismatchError, OfflineError, UsageError, unknown_name
 from promptlab.events import Listener, ignore
 from promptlab.plugins import Brought, Plugins, Source, checked_dataset, checked_rule, guarded
 from promptlab.prompts import questions as packs
@@ -123,6 +124,8 @@ class Catalogue:
 
     def open(self, where: str) -> Dataset:
         """The dataset that `where` names or points to. Raises UsageError or DataError that lists what would work."""
+        if self.settings.offline and is_far(where):
+            raise OfflineError(f"{where!r} is not on this machine.", "Leave --offline out to fetch it.")
         found = self._plugins.first(self.sources, lambda source: source.claims(where))
         if found is not None:
             source: DatasetSource = found.thing

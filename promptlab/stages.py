@@ -71,7 +71,7 @@ class Stages(Catalogue):
             self._tell(Noted(f"Left out: {many(len(skipped), 'picture')} that could not be read, e.g. {skipped[0][0]}: {skipped[0][1]}."))
         return out, new
 
-    def brings_templates(self, dataset: Dataset) -> bool:
+    def _brings_templates(self, dataset: Dataset) -> bool:
         """Whether the templates that came with the data are used: nobody chose any."""
         return bool(dataset.templates) and dataset.bank is None and "templates" not in self.settings.origin
 
@@ -80,7 +80,7 @@ class Stages(Catalogue):
 
         Raises DataError for a template of the data's that cannot be used.
         """
-        if not self.brings_templates(dataset):
+        if not self._brings_templates(dataset):
             return Prompts(template_sets.load(self.settings.templates))
         try:
             made = tuple(dict.fromkeys(map(template_sets.template, dataset.templates)))

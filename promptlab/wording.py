@@ -109,7 +109,7 @@ class Wording(Sessions):
         """What is likely wrong with the names of a dataset or of a run, and with its templates or those of the settings."""
         if where:
             dataset = self.open(where)
-            classes, own = dataset.classes, self.brings_templates(dataset)
+            classes, own = dataset.classes, self._brings_templates(dataset)
             templates = self.prompts_for(dataset).templates if own else template_sets.listed(self.settings.templates)
         else:
             _, prompts, grid = self.prompts(run)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from promptlab.data import names
-from promptlab.data.listing import LARGEST, SUFFIXES, is_folder, is_picture, pictures, read, stamp
+from promptlab.data.listing import SUFFIXES, fetched, is_folder, is_picture, pictures, read, stamp
 from promptlab.data.places import Place, Remote, is_url, place
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
@@ -78,13 +78,7 @@ def _behind(here: Remote) -> Found:
         folder, slash, _ = key.partition("/")
         (inside.setdefault(folder, []) if slash else loose).append((key, status.stamp))
 
-    def fetched(key: str) -> bytes:
-        data = (here / key).read(0, LARGEST + 1)
-        if len(data) > LARGEST:
-            raise DataError(f"it has more than {LARGEST:,} bytes")
-        return data
-
-    return Found(here.text, here.name, here.root, inside, loose, fetched)
+    return Found(here.text, here.name, here.root, inside, loose, lambda key: fetched(here / key))
 
 
 def _leads_back(entry: "os.DirEntry[str]", root: Path) -> bool:

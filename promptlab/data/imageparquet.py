@@ -5,7 +5,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -43,6 +43,11 @@ class Part(NamedTuple):
     split: str
     groups: tuple[int, ...]  # rows of each row group
 
+    @property
+    def rows(self) -> int:
+        """Rows of all of it."""
+        return sum(self.groups)
+
 
 class ImageParquet:
     """Parquet files with pictures as bytes: one, or a folder of them, split by their names."""
@@ -75,12 +80,13 @@ class ImageParquet:
             found += labels
         if not found:
             raise DataError(f"{where!r} holds no row.")
+        parts, found, bare = _without_bare(parts, found)
         own = Classes.of(columns.names) if columns.names else None
         classes, numbers = labelled(where, found, options, own)
-        splits, notes = parted(f"The name of each file of {where!r}", [part.split for part in parts for _ in range(sum(part.groups))])
+        splits, notes = parted(f"The name of each file of {where!r}", [part.split for part in parts for _ in range(part.rows)])
         root, reader = place(where).root, _Reader(parts, columns)
         made = {name: _images(name, root, reader, numbers, rows) for name, rows in splits.items()}
-        return Dataset(place(where).name.removesuffix(".parquet"), classes, made, notes=notes)
+        return Dataset(place(where).name.removesuffix(".parquet"), classes, made, notes=(*notes, *bare))
 
 
 def _is_installed() -> bool:
@@ -253,6 +259,19 @@ def _labels(file: Place, columns: Columns) -> tuple[tuple[int, ...], list[Label]
     return groups, [None if one == NONE else one for one in found]
 
 
+def _without_bare(parts: list[Part], found: list[Label]) -> tuple[list[Part], list[Label], list[str]]:
+    """(files, labels, notes) without the splits that have no label where others have: a test set whose labels are kept back."""
+    bounds = pairwise(accumulate((part.rows for part in parts), initial=0))
+    labels = {part.key: found[start:end] for part, (start, end) in zip(parts, bounds, strict=True)}
+    known = {part.split for part in parts if any(label is not None for label in labels[part.key])}
+    bare = sorted({part.split for part in parts} - known)
+    if not known or not bare:
+        return parts, found, []
+    kept = [part for part in parts if part.split in known]
+    note = f"The files of {', '.join(bare)} have no labels and are left out."
+    return kept, [label for part in kept for label in labels[part.key]], [note]
+
+
 class _Reader:
     """Pictures by row, of several files. A few blocks of rows are in memory; reading on from the last one is fast, going back is not."""
 
@@ -261,7 +280,7 @@ class _Reader:
         self.stamps = [part.place.status().stamp for part in parts]
         self.starts = list(accumulate((rows for part in parts for rows in part.groups), initial=0))
         self._groups = [(p, g) for p, part in enumerate(parts) for g in range(len(part.groups))]
-        self.firsts = list(accumulate((sum(part.groups) for part in parts), initial=0))
+        self.firsts = list(accumulate((part.rows for part in parts), initial=0))
         self._kept: OrderedDict[tuple[int, int], list[Any]] = OrderedDict()
         self._going: tuple[int, int, Iterator[list[Any]]] | None = None  # (group, block that comes next, blocks)
         self._lock = Lock()

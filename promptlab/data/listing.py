@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISREG
 
+from promptlab.data.places import Place
 from promptlab.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
@@ -66,3 +67,11 @@ def read(file: Path) -> bytes:
     if status.st_size > LARGEST:
         raise DataError(f"it has more than {LARGEST:,} bytes")
     return file.read_bytes()
+
+
+def fetched(picture: Place) -> bytes:
+    """The bytes of a picture behind a URL. Raises OSError as its server does, DataError for what is too large."""
+    data = picture.read(0, LARGEST + 1)
+    if len(data) > LARGEST:
+        raise DataError(f"it has more than {LARGEST:,} bytes")
+    return data

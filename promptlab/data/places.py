@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EIO
+from errno import EIO, ENOENT
 from pathlib import Path
 from stat import S_ISREG
 from typing import IO, Any, NamedTuple
@@ -83,7 +83,7 @@ class Place:
     def entries(self) -> list[Entry]:
         """What the folder holds, by name; links to nowhere are left out."""
         with os.scandir(self.text) as found:
-            return sorted(Entry(one.name, one.is_dir()) for one in found if os.path.exists(one.path))
+            return sorted(Entry(one.name, one.is_dir()) for one in found if not one.is_symlink() or os.path.exists(one.path))
 
     def status(self) -> Status:
         """Size and stamp. Raises DataError for what is no file: a pipe would be waited for."""
@@ -125,11 +125,11 @@ class Remote(Place):
         return self.text
 
     @property
-    def parent(self) -> Place:
+    def parent(self) -> "Remote":
         """The folder that it lies in."""
         return Remote(self.text.rstrip("/").rpartition("/")[0], self._system, self._path.rstrip("/").rpartition("/")[0])
 
-    def __truediv__(self, name: str) -> Place:
+    def __truediv__(self, name: str) -> "Remote":
         return Remote(f"{self.text.rstrip('/')}/{name}", self._system, f"{self._path.rstrip('/')}/{name}")
 
     def _about(self) -> dict[str, Any] | None:
@@ -160,7 +160,7 @@ class Remote(Place):
         with _told(self.text):
             found = self._system.find(self._path, detail=True)
         if not found:
-            raise FileNotFoundError(2, "there is nothing", self.text)
+            raise FileNotFoundError(ENOENT, "there is nothing", self.text)
         cut = len(self._path.rstrip("/")) + 1
         return sorted((path[cut:], _status(about)) for path, about in found.items())
 
@@ -168,7 +168,7 @@ class Remote(Place):
         """Size and stamp, of all that the server tells. Raises DataError where it tells no size."""
         about = self._about()
         if about is None:
-            raise FileNotFoundError(2, "there is nothing", self.text)
+            raise FileNotFoundError(ENOENT, "there is nothing", self.text)
         if not isinstance(about.get("size"), int):
             raise DataError(f"{self.text!r} is no file whose size is known.")
         return _status(about)
@@ -197,6 +197,8 @@ def _status(about: dict[str, Any]) -> Status:
 def _told(text: str) -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(ENOENT, "there is nothing", text) from error  # some clients give no name
     except (OSError, DataError):
         raise
     except Exception as error:  # each of fsspec's clients has errors of its own
@@ -206,6 +208,11 @@ def _told(text: str) -> Iterator[None]:
 def is_url(where: str) -> bool:
     """Whether `where` has the form of a URL, understood or not."""
     return URL.match(where) is not None
+
+
+def is_far(where: str) -> bool:
+    """Whether reading it would take a network."""
+    return is_url(where) and not where.startswith((FILE, "memory://"))
 
 
 def place(where: str) -> Place:

@@ -4,6 +4,7 @@ Of a sample (members of one name up to its first dot) the picture is read and a 
 """
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ LABELS = ("cls", "json")
 PICKLED = ("pkl", "pickle", "pyd", "pth", "pt", "npy", "npz")  # what others would unpickle
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MOST_SHARDS = 100_000
-BRACES = re.compile(r"\{(?:(\d+)\.\.(\d+)|([^{}]*,[^{}]*))\}")
+BRACES = re.compile(r"\{(?:(\d{1,9})\.\.(\d{1,9})|([^{}]*,[^{}]*))\}")
 COUNT, NAMES, TEMPLATES, KIND = "nshards.txt", "classnames.txt", "zeroshot_classification_templates.txt", "dataset_type.txt"
 CLASSIFICATION = ("", "classification", "zeroshot_classification")
 
@@ -75,11 +76,11 @@ class WebDataset:
         """The dataset; of shards headers and labels are read. Raises DataError for shards that are damaged, missing or of another kind."""
         layout = _layout(where)
         _check_kind(layout.about)
+        stamps = [shard.place.status().stamp for shard in layout.shards]
         found, notes = _samples(layout)
-        own = _lines(layout.about / NAMES)
+        own = _names(layout.about / NAMES)
         classes, labels = labelled(where, [one.label for one in found], options, Classes.of(own) if own else None)
         splits, more = parted(f"The folder of each shard of {where!r}", [layout.shards[one.shard].split for one in found])
-        stamps = [shard.place.status().stamp for shard in layout.shards]
         parts = {
             name: _images(name, layout, [found[row] for row in rows], None if labels is None else labels[rows], stamps)
             for name, rows in splits.items()
@@ -88,7 +89,11 @@ class WebDataset:
 
 
 def _may_be_shard(where: str) -> bool:
-    return bool(BRACES.search(where)) or is_url(where) or place(where).is_file()
+    return _is_pattern(where) or is_url(where) or place(where).is_file()
+
+
+def _is_pattern(where: str) -> bool:
+    return where.lower().endswith(".tar") and BRACES.search(where) is not None and (is_url(where) or not os.path.exists(where))
 
 
 def _holds_shards(where: str) -> bool:
@@ -97,7 +102,11 @@ def _holds_shards(where: str) -> bool:
         return any((folder / part / COUNT).is_file() for part in ("", "train", "test"))
     if not folder.is_folder():
         return False
-    return (_counts(folder) and not _classes_of_pictures(folder)) or any(map(_counts, _split_folders(folder)))
+    entries = folder.entries()
+    below = [one.name for one in entries if one.is_folder and not one.name.startswith(".")]
+    splits = [name for name in below if name.lower() in SPLITS]
+    here = any(one.name == COUNT or one.name.lower().endswith(".tar") for one in entries if not one.is_folder)
+    return (here and below == splits) or any(_counts(folder / name) for name in splits)  # beside class folders a tar is a backup
 
 
 def _tars(folder: Place) -> list[str]:
@@ -106,11 +115,6 @@ def _tars(folder: Place) -> list[str]:
 
 def _split_folders(folder: Place) -> list[Place]:
     return [folder / one.name for one in folder.entries() if one.is_folder and one.name.lower() in SPLITS]
-
-
-def _classes_of_pictures(folder: Place) -> bool:
-    """Whether there are folders that are no splits: a tar beside class folders is somebody's backup."""
-    return any(one.is_folder and one.name.lower() not in SPLITS and not one.name.startswith(".") for one in folder.entries())
 
 
 def expanded(pattern: str) -> Iterator[str]:
@@ -131,7 +135,7 @@ def _layout(where: str) -> Layout:
     """The shards that `where` stands for."""
     if where.lower().endswith(PACKED):
         raise DataError(f"{where!r} is a packed tar, which cannot be read in parts.", "Unpack it to a .tar: pictures are packed already.")
-    if BRACES.search(where):
+    if _is_pattern(where):
         return _pattern(where)
     here = place(where)
     if here.name.lower().endswith(".tar") and not here.is_folder():
@@ -158,7 +162,7 @@ def _pattern(where: str) -> Layout:
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"{where!r} stands for {twice!r} more than once.")
-    name = re.sub(r"[^\w]+$|\.tar$", "", where[len(fixed) : where.index("{")]) or places[0].parent.name
+    name = re.sub(r"\W+$", "", where[len(fixed) : where.index("{")]) or _about(places[0].parent).name
     root = place(fixed or ".").root.rstrip("/") + "/" + where[len(fixed) :]
     return Layout(name, root, shards, _about(places[0].parent))
 
@@ -197,15 +201,25 @@ def _numbered(folder: Place) -> list[str]:
     return expected
 
 
-def _lines(file: Place) -> list[str]:
-    """The lines of a text file that are not empty; none where there is no file. Raises DataError for what is no UTF-8."""
+def _lines(file: Place, keep_empty: bool = False) -> list[str]:
+    """The lines of a text file that are not empty, or all; none where there is no file. Raises DataError for what is no UTF-8."""
     if not file.is_file():
         return []
     try:
         text = file.read(length=1 << 24).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{file.text!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return [line.strip() for line in text.splitlines() if keep_empty or line.strip()]
+
+
+def _names(file: Place) -> list[str]:
+    """Class names in label order. Raises DataError for an empty line between them, which leaves a label without a name."""
+    lines = _lines(file, keep_empty=True)
+    while lines and not lines[-1]:
+        lines.pop()
+    if "" in lines:
+        raise DataError(f"Line {lines.index('') + 1} of {file.text!r} is empty; the name of a class was expected.")
+    return lines
 
 
 def _check_kind(about: Place) -> None:

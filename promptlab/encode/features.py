@@ -97,10 +97,9 @@ def _features(
     bad = {rows.start + int(i): reason for rows, note in zip(cuts, notes, strict=True) for i, reason in note["bad"].items()}
     good = np.array([i for i in range(len(images)) if i not in bad], np.int64)
     if not len(good):
-        beside = Path(images.root).parent if Path(images.root).is_file() else Path(images.root)  # a table lists what lies beside it
         raise DataError(
             f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.",
-            f"It was looked for at {str(beside / images.keys[0])!r}." if bad[0].startswith(UNREAD) else "Are they pictures at all?",
+            f"It was looked for at {_place(images, 0)!r}." if bad[0].startswith(UNREAD) else "Are they pictures at all?",
         )
     try:
         parts = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
@@ -112,3 +111,11 @@ def _features(
     labels = None if images.labels is None else images.labels[good]
     keys = tuple(images.keys[i] for i in good)
     return Features(Shards([p for p in parts if len(p)]), keys, labels, images.split, encoder.fingerprint, skipped)
+
+
+def _place(images: Images, i: int) -> str:
+    """Where a picture was looked for, for messages."""
+    if "://" in images.root:
+        return f"{images.root.rstrip('/')}/{images.keys[i]}"
+    root = Path(images.root)
+    return str((root.parent if root.is_file() else root) / images.keys[i])  # a table lists what lies beside it

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def test_many_rows_are_read_in_any_order(lab: Lab) -> None:
     assert lab.open("t.parquet").classes.titles == ("dog", "wild cat")
 
 
+def test_several_threads_may_read(lab: Lab) -> None:
+    pictures = [f"picture {i}".encode() for i in range(1000)]
+    parquet.write_table(pa.table({"jpg": pictures, "label": ["dog"] * 1000}), "t.parquet", row_group_size=300)
+    part = images(lab.open("t.parquet"))
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(part.read, range(1000))) == pictures
+
+
 def test_a_table_of_paths_stays_a_table(lab: Lab) -> None:
     parquet.write_table(pa.table({"image": ["a.png", "b.png"], "label": ["cat", "dog"]}), "t.parquet")
     assert images(lab.open("t.parquet")).keys == ("a.png", "b.png")
@@ -72,6 +81,14 @@ def test_minus_one_is_no_label(lab: Lab) -> None:
     assert dataset.classes.titles == tuple(NAMES)
     with pytest.raises(DataError, match=r"2 of 5 rows of 'test\.parquet' have no label"):
         lab.open(str(written("test.parquet", [0, -1, 1, -1, 2])))
+
+
+def test_a_split_whose_labels_are_kept_back_is_left_out(lab: Lab) -> None:
+    for split, labels in (("train", [0, 1, 2, 0, 1]), ("validation", [1] * 5), ("test", [-1] * 5)):
+        written(f"set/{split}.parquet", labels)
+    dataset = lab.open("set")
+    assert images(dataset, "eval").keys[0].startswith("validation")
+    assert "The files of test have no labels and are left out." in dataset.notes
 
 
 def test_stamps_change_with_the_file(lab: Lab) -> None:

@@ -1,5 +1,6 @@
 """Data behind URLs: the same as the same data on this machine."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,8 @@ import fsspec
 import pytest
 
 from promptlab.config import Settings
-from promptlab.data.places import place
-from promptlab.errors import DataError
+from promptlab.data.places import place, rooted
+from promptlab.errors import DataError, OfflineError
 from promptlab.lab import Lab
 from promptlab.types import Dataset, Images
 
@@ -100,3 +101,30 @@ def test_a_run_on_a_url_goes_on(memory: fsspec.AbstractFileSystem) -> None:
     assert found.run.manifest["data"] == "memory://wds"
     again = Lab(Settings.load({"debias": "prior"})).run()
     assert (again.material.encoded["images"], again.summary["data"]) == (0, found.summary["data"])
+
+
+def test_folders_and_tables_behind_urls_are_those_on_this_machine(lab: Lab, memory: fsspec.AbstractFileSystem) -> None:
+    for name in ("photos/cat/1.jpg", "photos/wild_dog/2.JPG", "photos/wild_dog/deep/3.png", "photos/.trash/4.png", "photos/read.me"):
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    Path("photos/t.csv").write_text("path,label,split\ncat/1.jpg,cat,train\nwild_dog/2.JPG,dog,test\n")
+    Path("photos/t.jsonl").write_text('{"path": "cat/1.jpg", "label": "cat"}\n')
+    memory.put("photos", "/photos", recursive=True)
+    for name in ("photos", "photos/t.csv", "photos/t.jsonl"):
+        assert said(lab.open(f"memory://{name}")) == said(lab.open(name))
+    stamps = {stamp for part in lab.open("memory://photos/t.csv").splits.values() for stamp in part.stamps}  # type: ignore[union-attr]
+    assert len(stamps) == 2
+    assert "missing" not in stamps
+
+
+@pytest.mark.parametrize("where", ["s3://bucket/x.tar", "https://example.org/x.tar", "hf://datasets/a/b"])
+def test_offline_fetches_nothing(where: str) -> None:
+    with pytest.raises(OfflineError, match="not on this machine"):
+        Lab(Settings.load({"offline": True})).open(where)
+
+
+def test_a_pattern_is_found_again_from_elsewhere() -> None:
+    here = os.getcwd()
+    assert rooted("a-{0..1}.tar") == f"{here}/a-{{0..1}}.tar"
+    assert [rooted(where) for where in ("everyday", "hf:a/b", "s3://b/x.tar")] == ["everyday", "hf:a/b", "s3://b/x.tar"]

@@ -70,6 +70,14 @@ def test_a_pattern_counts_or_lists(pattern: str) -> None:
     assert images(dataset).keys == ("part-000.tar/s0000000.webp", "part-001.tar/s0000001.webp")
 
 
+def test_braces_in_a_name_that_is_there_are_a_name() -> None:
+    Path("x{0..1}").mkdir()
+    for name in ("x{0..1}/a.tar", "b{0,1}.tar"):
+        Path(name).write_bytes(tar(sample(0, *PAIRS[0])))
+    assert images(named().open("x{0..1}")).keys == ("a.tar/s0000000.webp",)
+    assert images(named().open("b{0,1}.tar")).keys == ("b{0,1}.tar/s0000000.webp",)
+
+
 def test_a_shard_that_a_pattern_counts_must_be_there() -> None:
     Path("part-0.tar").write_bytes(tar(sample(0, *PAIRS[0])))
     with pytest.raises(DataError, match=r"part-1\.tar' cannot be read: No such file"):
@@ -201,6 +209,13 @@ def test_missing_and_further_shards_are_loud(lab: Lab) -> None:
         lab.open(str(root))
 
 
+def test_an_empty_line_between_names_would_shift_labels(lab: Lab) -> None:
+    root = benchmark()
+    (root / "classnames.txt").write_text("cat\n\ndog\nowl\n\n")
+    with pytest.raises(DataError, match=r"Line 2 of .* is empty"):
+        lab.open(str(root))
+
+
 @pytest.mark.parametrize("kind", ["retrieval", "multilabel"])
 def test_other_tasks_are_refused(lab: Lab, kind: str) -> None:
     root = benchmark()
@@ -255,6 +270,11 @@ def test_templates_of_the_data_are_used_where_nobody_chose_any() -> None:
     assert "a {{ name }} thing" in (found.run.path / "prompts.toml").read_text()
     chosen = Lab(Settings.load({"templates": ("simple",)}))
     assert "a {} thing" not in {one.name for one in chosen.prompts_for(found.material.dataset).templates}
+
+
+def test_templates_of_the_data_are_checked(lab: Lab) -> None:
+    root = write_wds(Path("wds"), {"test": PAIRS}, NAMES, ("a {c}", "a photo of {c}"))
+    assert ["a {} (a owl)" in check.text for check in lab.lint(str(root)) if check.name == "wrong-article"] == [True]
 
 
 def test_a_template_of_the_data_that_cannot_be_used_is_loud(lab: Lab) -> None:

@@ -1,0 +1,127 @@
+"""Hugging Face's datasets, of folders written here. They need the package `datasets`."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from promptlab import DataError, DataOptions, Dataset, Images
+from promptlab_hub.hf import HuggingFace
+
+NAMES = ["cat", "dog"]
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The package, its cache in the test's own folder; skips without it."""
+    datasets = pytest.importorskip("datasets", reason="the package `datasets` is not installed")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+    monkeypatch.setenv("PROMPTLAB_OFFLINE", "1")
+    return datasets
+
+
+def png(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def rows(hub: Any, labels: list[Any], kind: Any = None) -> Any:
+    pictures = [{"bytes": png(f"#{i:06x}"), "path": None} for i in range(len(labels))]
+    features = hub.Features({"image": hub.Image(), "label": kind or hub.ClassLabel(names=NAMES)})
+    return hub.Dataset.from_dict({"image": pictures, "label": labels}, features)
+
+
+def opened(where: str, names: str = "") -> Dataset:
+    return HuggingFace().open(where, DataOptions(names=names))
+
+
+def images(dataset: Dataset, split: str = "all") -> Images:
+    part = dataset.splits[split]
+    assert isinstance(part, Images)
+    return part
+
+
+def test_what_was_saved_to_disk_is_opened(hub: Any) -> None:
+    hub.DatasetDict({"train": rows(hub, [0, 1, 1]), "test": rows(hub, [1, 0])}).save_to_disk("saved")
+    dataset = opened("hf:saved")
+    judged = images(dataset, "eval")
+    assert (dataset.name, dataset.classes.titles) == ("saved", ("cat", "dog"))
+    assert [judged.read(i) for i in range(2)] == [png("#000000"), png("#000001")]
+    assert judged.labels is not None
+    assert judged.labels.tolist() == [1, 0]
+    assert "train to tune, test to judge" in dataset.notes[0]
+    assert images(opened("hf:saved:train")).keys == ("train/00000000", "train/00000001", "train/00000002")
+
+
+def test_labels_that_are_kept_back_are_none(hub: Any) -> None:
+    hub.DatasetDict({"train": rows(hub, [0, 1]), "validation": rows(hub, [1, 0]), "test": rows(hub, [-1, -1])}).save_to_disk("saved")
+    assert "train to tune, validation to judge; test not used" in opened("hf:saved").notes[0]
+    assert images(opened("hf:saved:test")).labels is None
+
+
+def test_words_are_names(hub: Any) -> None:
+    rows(hub, ["dog", "cat", "dog"], hub.Value("string")).save_to_disk("saved")
+    dataset = opened("hf:saved")
+    assert dataset.classes.titles == ("cat", "dog")
+    assert images(dataset).labels.tolist() == [1, 0, 1]  # type: ignore[union-attr]
+
+
+def test_numbers_take_a_list_of_names(hub: Any) -> None:
+    rows(hub, [1, 0], hub.Value("int64")).save_to_disk("saved")
+    Path("names.txt").write_text("one\ntwo\n")
+    assert opened("hf:saved", "names.txt").classes.titles == ("one", "two")
+    with pytest.raises(DataError, match="does not name its classes"):
+        opened("hf:saved")
+
+
+def test_a_folder_of_pictures_keeps_its_files(hub: Any) -> None:
+    for name in NAMES:
+        Path(f"photos/{name}").mkdir(parents=True)
+        Path(f"photos/{name}/1.png").write_bytes(png("red"))
+    dataset = opened("hf:photos")
+    assert dataset.classes.titles == ("cat", "dog")
+    assert images(dataset).read(0) == png("red")
+
+
+def test_stamps_change_with_the_data(hub: Any) -> None:
+    rows(hub, [0, 1]).save_to_disk("one")
+    rows(hub, [1, 0]).save_to_disk("two")
+    assert not set(images(opened("hf:one")).stamps) & set(images(opened("hf:two")).stamps)
+    assert images(opened("hf:one")).stamps == images(opened("hf:one")).stamps
+
+
+def test_what_cannot_be_used_is_told(hub: Any) -> None:
+    hub.Dataset.from_dict({"text": ["a"]}).save_to_disk("texts")
+    with pytest.raises(DataError, match="no column of pictures; its columns are text"):
+        opened("hf:texts")
+    with pytest.raises(DataError, match="'nobody/nothing' cannot be loaded"):
+        opened("hf:nobody/nothing")
+    Path("coded").mkdir()
+    Path("coded/coded.py").write_text("open('ran', 'w')")
+    with pytest.raises(DataError, match="'coded' cannot be loaded"):
+        opened("hf:coded")
+    assert not Path("ran").exists()
+
+
+def test_a_version_that_runs_code_is_refused(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "__version__", "3.6.0")
+    with pytest.raises(DataError, match=r"3\.6\.0 can run code"):
+        opened("hf:cifar10")
+
+
+def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(DataError, match="needs the package `datasets`") as caught:
+        opened("hf:cifar10")
+    assert "promptlab-hub" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("where", "claimed"), [("hf:cifar10", True), ("hf://datasets/a/b/x.tar", False), ("photos", False), ("hf:", False)]
+)
+def test_only_its_own_words_are_claimed(where: str, claimed: bool) -> None:
+    assert HuggingFace().claims(where) == claimed
