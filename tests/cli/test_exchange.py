@@ -1,7 +1,6 @@
 """Prompts, classifiers and results of others, in and out of a run by the command line."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +9,21 @@ import numpy as np
 import pytest
 
 from promptlab import runs
+from promptlab.config import Settings
+from promptlab.prompts.edits import Prompts
+from promptlab.prompts.templates import template
 
-from .conftest import Said, Twice
+from .conftest import Said
 
 Call, Npz = Callable[..., Said], Callable[..., str]
 
 
 @pytest.fixture
-def finished(pictures: Twice, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of a finished run of pictures, everything cached."""
-    shutil.copytree(pictures.folder / "runs", Path.cwd() / "runs", symlinks=True)
-    monkeypatch.setenv("PROMPTLAB_CACHE", str(pictures.cache))
-    return Path("runs", Path(pictures.warm.json["run"]).name).resolve()
+def run(photos: Path) -> Path:
+    """A run of the photos that has its prompts and nothing else, so that no model is needed."""
+    made = runs.new(Path("runs"), "photos", {"data": str(photos.resolve()), "settings": Settings.load({}).plain()})
+    made.save_text("prompts.toml", Prompts((template("a photo of {}."),)).text())
+    return made.path.resolve()
 
 
 def kept(run: Path) -> dict[str, bytes]:
@@ -30,55 +32,55 @@ def kept(run: Path) -> dict[str, bytes]:
     }
 
 
-def test_each_import_is_one_edit_and_the_prompts_say_it(promptlab: Call, finished: Path) -> None:
+def test_each_import_is_one_edit_and_the_prompts_say_it(promptlab: Call, run: Path) -> None:
     Path("t.json").write_text('{"photos": ["{c} paint", "a {c} wall"]}')
     Path("n.json").write_text('["azure", "green leaf", "crimson"]')
     Path("c.json").write_text('{"Red": ["Red is the colour of blood."], "green_leaf": ["Leaves are green."], "blue": ["The sky is blue."]}')
-    states = [kept(finished)]
+    states = [kept(run)]
     for words in (("t.json",), ("n.json",), ("c.json", "--place", "replace")):
         assert promptlab("prompts", "import", *words, "--dry-run").code == 0
-        assert kept(finished) == states[-1]
+        assert kept(run) == states[-1]
         said = promptlab("prompts", "import", *words, "--json")
         assert said.code == 0, said.err
-        states.append(kept(finished))
+        states.append(kept(run))
         assert states[-1] != states[-2]
     assert {one["name"]: one["count"] for one in said.json["counts"]} == {"matched": 3, "folded": 1, "texts": 3}
-    assert json.loads((finished / "descriptions.jsonl").read_text().splitlines()[0])["source"] == "cupl, c.json"
+    assert json.loads((run / "descriptions.jsonl").read_text().splitlines()[0])["source"] == "cupl, c.json"
     shown = {row["text"] for row in promptlab("prompts", "show", "red", "--json").json}
     assert shown == {"Red is the colour of blood."}, "in place of the name: the sentences alone"
 
 
-def test_one_undo_takes_an_import_back(promptlab: Call, finished: Path) -> None:
+def test_one_undo_takes_an_import_back(promptlab: Call, run: Path) -> None:
     Path("d.json").write_text('{"red": ["a warm colour", "blood"]}')
-    before = kept(finished)
+    before = kept(run)
     promptlab("prompts", "import", "d.json")
-    after = kept(finished)
+    after = kept(run)
     assert promptlab("prompts", "undo", "--json").json["edit"] == "import 'dclip, d.json'"
-    assert kept(finished) == before
+    assert kept(run) == before
     assert promptlab("prompts", "redo").code == 0
-    assert kept(finished) == after
+    assert kept(run) == after
     assert "Nothing changed" in promptlab("prompts", "import", "d.json").out
 
 
 UNFIT = (
-        ('{"red": ["warm."], "mauve": ["pale."]}', "1 of the file's 2 classes are not in the data: 'mauve'"),
-        ('["red", "blue", "green leaf"]', "belong elsewhere: 'red' at 0, which the data has at 2"),
-        ('["red", "blue"]', "2 class names, the data 3"),
-        ('{"a": ["x {}"], "b": ["y {}"]}', "2 entries; which is meant"),
+    ('{"red": ["warm."], "mauve": ["pale."]}', "1 of the file's 2 classes are not in the data: 'mauve'"),
+    ('["red", "blue", "green leaf"]', "belong elsewhere: 'red' at 0, which the data has at 2"),
+    ('["red", "blue"]', "2 class names, the data 3"),
+    ('{"a": ["x {}"], "b": ["y {}"]}', "2 entries; which is meant"),
 )
 
 
-def test_what_does_not_fit_changes_nothing(promptlab: Call, finished: Path) -> None:
-    before = kept(finished)
+def test_what_does_not_fit_changes_nothing(promptlab: Call, run: Path) -> None:
+    before = kept(run)
     for content, said in UNFIT:
         Path("x.json").write_text(content)
         found = promptlab("prompts", "import", "x.json")
         assert found.code == 2
         assert said in found.err
-        assert kept(finished) == before
+        assert kept(run) == before
 
 
-def test_what_is_exported_can_be_imported(promptlab: Call, finished: Path) -> None:
+def test_what_is_exported_can_be_imported(promptlab: Call, run: Path) -> None:
     Path("t.txt").write_text("a photo of a {}.\n")
     promptlab("prompts", "import", "t.txt", "--replace")
     for format_ in ("clip-benchmark", "cupl", "classnames", "list", "tsv"):
@@ -115,9 +117,9 @@ def test_a_run_is_exported_with_other_classifiers(promptlab: Call, npz: Npz) -> 
     said = promptlab("runs", "export", "latest", "out", "--also", "pt", "--also", "npz", "--json")
     assert said.code == 0, said.err
     assert {"classifier.pt", "classifier.npz", "classifier.safetensors"} <= {path.name for path in Path("out").iterdir()}
-    run = runs.find(Path("runs"))
-    made = runs.load_classifier(run.classifier)
-    runs.save_classifier(run.classifier, replace(made, bias=np.arange(3, dtype=np.float32)))
+    where = runs.find(Path("runs")).classifier
+    made = runs.load_classifier(where)
+    runs.save_classifier(where, replace(made, bias=np.arange(3, dtype=np.float32)))
     said = promptlab("runs", "export", "latest", "out2", "--also", "pt")
     assert (said.code, Path("out2").exists()) == (2, False)
 
