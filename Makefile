@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format setup
+.PHONY: demo test check fuzz format setup
 
 demo: setup
 	$(BIN)/promptlab demo
@@ -18,6 +18,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/write.py --check
+
+# 41 tests of 2,500 examples each: 102,500.
+fuzz: setup
+	FUZZ_EXAMPLES=2500 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n 2 -o timeout=1800
 
 format: setup
 	$(BIN)/ruff format .

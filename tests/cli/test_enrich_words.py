@@ -64,8 +64,9 @@ def test_a_file_of_descriptions_asks_nobody(things: Things, name: str) -> None:
 
 
 def test_words_of_classes_that_were_not_picked_are_told(things: Things) -> None:
-    Path("words.tsv").write_text(FILES["words.tsv"])
-    said = things("things.npz", *FEW, "--class", "bass", "--descriptions", "words.tsv", "--json")
+    Path("cupl.json").write_text(json.dumps({"things": {name: list(those) for name, those in planted.WORDS.items()}, "other": {}}))
+    keyed = ("--as", "clip-benchmark-prompts", "--key", "things")
+    said = things("things.npz", *FEW, "--class", "bass", "--descriptions", "cupl.json", *keyed, "--json")
     assert "1 class described there were not picked: see --worst, --class." in notes(said)
     assert {one["class"] for one in lines(latest())} == {"bass"}
 

@@ -156,8 +156,9 @@ def _format(found: Any, name: str, asked: Asked, classes: Classes, kind: Kind | 
         return "clip-benchmark"
     if asked.key:
         return "classnames"
-    if _by_class(list(found), classes):
-        return texts.guessed(found)
+    guess = texts.guessed(found)
+    if guess in texts.SENTENCES or _by_class(list(found), classes):
+        return guess
     if len(values) == 1 and len(lists.names_of(values[0])) == len(classes):
         return "classnames"
     raise UsageError(

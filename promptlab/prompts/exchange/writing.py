@@ -17,6 +17,7 @@ from promptlab.prompts.exchange.texts import bare, which
 from promptlab.types import Classes, Description, Form, PromptGrid, Template
 
 NAME = re.compile(r"\{\{ *(?:name|c|class|classname) *\}\}")
+JOINED = re.compile(r"which (?:is |has )?")
 SIGNS = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&*+?@"
 
 
@@ -46,7 +47,7 @@ class Written:
         twice = [name for name, n in Counter(keys).items() if n > 1]
         if twice:
             raise UsageError(
-                f"{many(len(twice), 'name')} stand for several classes, e.g. {twice[0]!r}: one would hide the other in the file.",
+                f"Several classes are called {twice[0]!r}{', and others share names, too' * (len(twice) > 1)}: one would hide the other.",
                 "Call classes by their ids: --by-id",
             )
         return {name: list(of(c)) for c, name in enumerate(keys)}
@@ -91,7 +92,7 @@ def _dclip(about: Written) -> tuple[str, list[str]]:
     phrases = {c: [bare(one.text) for one in about.said(c) if one.form is Form.PHRASE] for c in classes}
     sentences = sum(one.form is Form.SENTENCE for c in classes for one in about.said(c))
     grown = sum(which(bare(one.text)) != one.text for c in classes for one in about.said(c) if one.form is Form.PHRASE)
-    lost = [f"{many(sentences, 'description')} that are sentences are not in it."] * bool(sentences)
+    lost = [f"Descriptions that are sentences are not in it: {sentences}."] * bool(sentences)
     lost += [f"{many(grown, 'phrase')} will be read with `which is` or `which has` before them, as DCLIP joins them."] * bool(grown)
     return _json(about.by_class(phrases.__getitem__)), [*lost, "Templates are not in it."]
 
@@ -147,7 +148,7 @@ def _waffle(about: Written) -> tuple[str, list[str]]:
     words = Babble(about.seed, lambda text: len(text.split()))
 
     def phrases(c: int) -> list[str]:
-        likes = [bare(one.text) for one in about.said(c)]
+        likes = [JOINED.sub("", one.text) for one in about.said(c)]
         return ["which has " + (words(n, like) if n % 2 == 0 else _signs(about.seed, n, like)) for n, like in enumerate(likes)]
 
     return _json(about.by_class(phrases)), [f"Random words and signs of seed {about.seed}, in place of what is said."]
