@@ -68,7 +68,11 @@ class ChatAlias:
 
 
 class Encoder(Protocol):
-    """Turns texts and pictures into vectors of one space."""
+    """Turns texts and pictures into vectors of one space.
+
+    While it encodes it calls `listen` with `Progressed("encode texts", done)` or `Progressed("encode pictures", done)` after each batch,
+    where done grows to the number that was asked for. The listener may raise `Cancelled`, which passes through.
+    """
 
     name: str
     """How tables call it."""
@@ -105,7 +109,8 @@ class Encoder(Protocol):
         ...
 
     def encode_images(self, images: Images, rows: Sequence[int], listen: Listener) -> tuple[Array, dict[int, str]]:
-        """(n, D) unit vectors of the readable rows, in order, and {row: reason} for those that could not be read."""
+        """(n, D) f4 or f2 unit vectors of the readable rows, in order, and {row: reason} for those that could not be read. A reason that
+        begins with `cannot be opened` is the disk's: that picture is tried again the next time."""
         ...
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from promptlab.encode.outside import OFF, PRECISIONS
+from promptlab.encode.pictures import UNREAD
 from promptlab.errors import DataError
 from promptlab.events import Cancelled, Event, Listener, Progressed, ignore
 from promptlab.protocols import Encoder, ModelAlias
@@ -176,6 +177,8 @@ def _check_pictures(encoder: Encoder, found: Found) -> None:
                 f"encode_images() told {bad!r} of what cannot be read; a reason for each of {list(BROKEN)} was expected, and no more."
             )
             return
+        if not bad[BROKEN[1]].startswith(UNREAD):
+            found.add(f"encode_images() told {bad[BROKEN[1]]!r} of a picture that the disk refused; begin such a reason with {UNREAD!r}.")
         if not _sound("encode_images()", z, len(good), (np.float16, np.float32), found):
             return
         _check_heard("encode_images()", heard, "encode pictures", len(ROWS), found)

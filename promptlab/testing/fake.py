@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from promptlab.encode.pictures import read_rgb
+from promptlab.encode.pictures import UNREAD, read_rgb
 from promptlab.errors import DataError
 from promptlab.events import Listener, Progressed, ignore
 from promptlab.store import fingerprint
@@ -42,9 +42,7 @@ class FakeEncoder:
         good, bad = [], {}
         for n, i in enumerate(rows, 1):
             try:
-                data = images.read(i)
-                read_rgb(data)
-                good.append(self._vector(data))
+                good.append(self._vector(_picture(images, i)))
             except DataError as error:
                 bad[i] = error.message
             except Exception as error:  # Pillow raises many kinds on broken files
@@ -55,3 +53,13 @@ class FakeEncoder:
     def _vector(self, content: bytes) -> Array:
         seed = int(fingerprint(self.name, content)[:8], 16)
         return np.asarray(unit(np.random.default_rng(seed).normal(size=self.width)), np.float32)
+
+
+def _picture(images: Images, i: int) -> bytes:
+    """The bytes of a picture that can be decoded; raises DataError for what the disk says, Pillow's errors for broken ones."""
+    try:
+        data = images.read(i)
+    except OSError as error:
+        raise DataError(f"{UNREAD}: {error.strerror or error}") from error
+    read_rgb(data)
+    return data
