@@ -229,7 +229,9 @@ def _check_stamps(source: DatasetSource, place: str, options: DataOptions, split
             after = source.open(str(copy), options).splits[split]
         except (PromptlabError, OSError):
             return  # data that may not be copied, or a source that refuses what was changed
-    if isinstance(before, Images) and isinstance(after, Images) and before.keys == after.keys and before.stamps[i] == after.stamps[i]:
+    if not isinstance(before, Images) or not isinstance(after, Images) or before.keys != after.keys:
+        return  # told already
+    if len(before.stamps) == len(after.stamps) == len(before.keys) and before.stamps[i] == after.stamps[i]:
         found.add(f"The stamp of {before.keys[i]!r} stayed when its file changed; put size and time, or a hash of the bytes, into it.")
 
 

@@ -1,4 +1,5 @@
-"""What code does while it runs, as Python's audit events tell it: files that it opens, folders that it lists, whether it waits.
+"""What code does while it runs, as Python's audit events tell it: files that it opens, folders that it lists, whether it asks
+the network or another process.
 
 They are heard from every thread, whichever function opens a file; only what a C library opens by itself is not seen.
 """
@@ -11,7 +12,6 @@ from typing import Any
 
 LISTS = ("os.listdir", "os.scandir")
 WAITS = {
-    "time.sleep": "slept",
     "socket.connect": "went to the network",
     "socket.getaddrinfo": "went to the network",
     "subprocess.Popen": "started a process",
