@@ -134,7 +134,8 @@ class ModelAlias:
 
 
 class Contest(Protocol):
-    """B images against C classes within K families, as a rule sees it: tensors that understand + - * < and `.sum(-1)`."""
+    """B images against C classes within K families, as a rule sees it: tensors that understand + - * < and `.sum(-1)`. Made for reading:
+    what changes one changes it for the rules that come after. The K families may be some of all, as `families` says."""
 
     label: Any
     """(B, K) int: the right answers."""
@@ -152,13 +153,21 @@ class Contest(Protocol):
     """(B, K) sum of softmax x logit."""
     scale: float
     """Logits are cosine x scale."""
+    similarity: Any
+    """(B, K, C) every cosine."""
+    x: Any
+    """(B, D) the images, unit."""
+    start: int
+    """Which image of all the first one is."""
+    families: slice
+    """Which of all families these are; a `State` keeps the rows of this slice."""
 
 
 class State(Protocol):
     """What a rule that is no mean over images keeps while images stream by."""
 
     def add(self, contest: Any) -> None:
-        """Take in one batch within one slice of families."""
+        """Take in one batch within one slice of families; the next call may bring the same images within others."""
         ...
 
     def merge(self, other: Any) -> None:
