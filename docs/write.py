@@ -129,6 +129,7 @@ MET: dict[ModuleType, tuple[str, ...]] = {
         "DatasetSource",
         "DataOptions",
         "Rule",
+        "Unit",
         "Contest",
         "State",
         "Analysis",
