@@ -1,6 +1,6 @@
 """Write what the docs take from the program itself, or check that it is there.
 
-python docs/write.py            write cli.md, settings.md, lab.md, values.md, errors.md and the keys in tui.md
+python docs/write.py            write cli.md, settings.md, lab.md, values.md, errors.md, the keys in tui.md and the hooks in plugins.md
 python docs/write.py --check    fail if one of them is not what the program says, or a page links to nothing
 python docs/write.py --demo     run `promptlab demo` and put its real output into README.md
 """
@@ -12,14 +12,16 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import click
 
-from promptlab import config, errors
+from promptlab import config, errors, events, hookspecs, protocols
 from promptlab.cli.main import cli
 from promptlab.lab import Lab
+from promptlab.score import states
 from promptlab.tui.app import every_command
 from promptlab.types import data, prompts, results
 
@@ -29,6 +31,9 @@ README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- demo -->\n```text\n).*?(\n?```\n<!-- /demo -->)", re.S)
 TUI = DOCS / "tui.md"
 KEYS = re.compile(r"(<!-- keys -->\n).*?(<!-- /keys -->)", re.S)
+PLUGINS = DOCS / "plugins.md"
+HOOKS = re.compile(r"(<!-- hooks -->\n).*?(<!-- /hooks -->)", re.S)
+SHAPES = re.compile(r"(<!-- shapes -->\n).*?(<!-- /shapes -->)", re.S)
 WRITTEN = "Written by `docs/write.py` from the program."
 
 
@@ -86,18 +91,64 @@ def settings_page() -> str:
     return head + "\n".join(rows) + "\n"
 
 
-def fields_of(module: ModuleType) -> str:
-    """Each dataclass of a module, with its fields and what they mean."""
+def fields_of(module: ModuleType, only: Sequence[str] | None = None) -> str:
+    """Each dataclass of a module, or those classes that are named, with fields, methods and what they mean."""
+    nodes = {node.name: node for node in ast.parse(inspect.getsource(module)).body if isinstance(node, ast.ClassDef)}
+    is_data = [name for name, node in nodes.items() if any("dataclass" in ast.unparse(d) for d in node.decorator_list)]
+    return "\n".join(line for name in (is_data if only is None else only) for line in _lines_of(nodes[name], only is not None)) + "\n"
+
+
+def _lines_of(node: ast.ClassDef, methods: bool) -> Iterator[str]:
+    """Heading, docstring, then a line for each field, and each method where they are wanted."""
+    yield f"\n### {node.name}\n\n{' '.join((ast.get_docstring(node) or '').split())}\n"
+    for member, after in zip(node.body, [*node.body[1:], None], strict=True):
+        if isinstance(member, ast.AnnAssign) and isinstance(after, ast.Expr):
+            meaning = " ".join(ast.literal_eval(after.value).split())
+            yield f"- `{ast.unparse(member.target)}`: `{ast.unparse(member.annotation)}`. {meaning}"
+        elif methods and isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
+            meaning = " ".join((ast.get_docstring(member) or "").split())
+            given = re.sub(r"^self(, )?", "", ast.unparse(member.args))
+            made = f" -> {ast.unparse(member.returns)}" if member.returns else ""
+            kind = any("property" in ast.unparse(d) for d in member.decorator_list)
+            yield f"- `{member.name}{made.replace(' -> ', ': ') if kind else f'({given}){made}'}`. {meaning}"
+
+
+def hooks() -> str:
+    """Every hook: its signature, and what its docstring says."""
     parts = []
-    for node in ast.parse(inspect.getsource(module)).body:
-        if not isinstance(node, ast.ClassDef) or not any("dataclass" in ast.unparse(d) for d in node.decorator_list):
-            continue
-        parts.append(f"\n### {node.name}\n\n{' '.join((ast.get_docstring(node) or '').split())}\n")
-        for field, after in zip(node.body, node.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
-                meaning = " ".join(ast.literal_eval(after.value).split())
-                parts.append(f"- `{ast.unparse(field.target)}`: `{ast.unparse(field.annotation)}`. {meaning}")
-    return "\n".join(parts) + "\n"
+    for node in ast.parse(inspect.getsource(hookspecs)).body:
+        if isinstance(node, ast.FunctionDef):
+            signature = f"def {node.name}({ast.unparse(node.args)}) -> {ast.unparse(node.returns)}"  # type: ignore[arg-type]
+            parts.append(f"### {node.name}\n\n```text\n{signature}\n```\n\n{ast.get_docstring(node)}\n")
+    return "\n".join(parts)
+
+
+# Of each module the classes that a plugin's author meets, in the order in which they do.
+MET: dict[ModuleType, tuple[str, ...]] = {
+    protocols: (
+        "DatasetSource",
+        "DataOptions",
+        "Rule",
+        "Unit",
+        "Contest",
+        "State",
+        "Analysis",
+        "Judged",
+        "ModelAlias",
+        "Encoder",
+        "ChatAlias",
+        "Endpoint",
+    ),
+    states: ("Setting",),
+    events: ("Started", "Progressed", "Noted", "Saved", "Finished", "Answered", "Cancelled"),
+}
+
+
+def plugins_page() -> str:
+    """The page on plugins with its reference."""
+    met = "".join(fields_of(module, names) for module, names in MET.items()).lstrip("\n")
+    page = HOOKS.sub(lambda m: f"{m[1]}{hooks()}{m[2]}", PLUGINS.read_text("utf-8"))
+    return SHAPES.sub(lambda m: f"{m[1]}{met}{m[2]}", page)
 
 
 def values_page() -> str:
@@ -134,6 +185,7 @@ PAGES = {
     "values.md": values_page,
     "errors.md": errors_page,
     "tui.md": tui_page,
+    "plugins.md": plugins_page,
 }
 
 

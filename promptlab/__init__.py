@@ -10,9 +10,23 @@ if TYPE_CHECKING:
     from promptlab.config import Settings
     from promptlab.encode.pictures import read_rgb
     from promptlab.errors import DataError, PromptlabError
+    from promptlab.events import Answered, Cancelled, Event, Finished, Listener, Noted, Progressed, Saved, Started
     from promptlab.hookspecs import hookimpl
     from promptlab.lab import Lab
-    from promptlab.protocols import Analysis, ChatAlias, DataOptions, DatasetSource, Encoder, Endpoint, Judged, ModelAlias, Rule, Unit
+    from promptlab.protocols import (
+        Analysis,
+        ChatAlias,
+        Contest,
+        DataOptions,
+        DatasetSource,
+        Encoder,
+        Endpoint,
+        Judged,
+        ModelAlias,
+        Rule,
+        State,
+        Unit,
+    )
     from promptlab.types import Classes, Classifier, Dataset, Features, Finding, Images, unit
 
 _PLACES = {
@@ -20,10 +34,12 @@ _PLACES = {
     "Settings": "config",
     "DataError": "errors",
     "PromptlabError": "errors",
+    **dict.fromkeys(("Answered", "Cancelled", "Event", "Finished", "Listener", "Noted", "Progressed", "Saved", "Started"), "events"),
     "hookimpl": "hookspecs",
     "read_rgb": "encode.pictures",
     "Analysis": "protocols",
     "ChatAlias": "protocols",
+    "Contest": "protocols",
     "DataOptions": "protocols",
     "DatasetSource": "protocols",
     "Encoder": "protocols",
@@ -31,6 +47,7 @@ _PLACES = {
     "Judged": "protocols",
     "ModelAlias": "protocols",
     "Rule": "protocols",
+    "State": "protocols",
     "Unit": "protocols",
     "Classes": "types",
     "Classifier": "types",
@@ -43,24 +60,35 @@ _PLACES = {
 
 __all__ = [
     "Analysis",
+    "Answered",
+    "Cancelled",
     "ChatAlias",
     "Classes",
     "Classifier",
+    "Contest",
     "DataError",
     "DataOptions",
     "Dataset",
     "DatasetSource",
     "Encoder",
     "Endpoint",
+    "Event",
     "Features",
     "Finding",
+    "Finished",
     "Images",
     "Judged",
     "Lab",
+    "Listener",
     "ModelAlias",
+    "Noted",
+    "Progressed",
     "PromptlabError",
     "Rule",
+    "Saved",
     "Settings",
+    "Started",
+    "State",
     "Unit",
     "hookimpl",
     "read_rgb",

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from promptlab.loops.enrich import Ask
     from promptlab.loops.judge import Duel
     from promptlab.loops.study import Tried
+    from promptlab.plugins.scaffold import Scaffold
     from promptlab.workbench import Workbench
 
 
@@ -322,6 +323,13 @@ class Lab(Describer):
     def encode(self, where: str) -> Material:
         """Vectors of all pictures and prompts of a dataset, ahead of time."""
         return self.prepare(self.open(where))
+
+    @staticmethod
+    def new_plugin(name: str, kind: str, folder: str | Path = ".") -> "Scaffold":
+        """A package for a new plugin (a `dataset`, `rule` or `encoder`), in a new folder below `folder`: an example that works, tested."""
+        from promptlab.plugins import scaffold
+
+        return scaffold.write(name, kind, Path(folder))
 
     def workbench(self, run: str = "") -> "Workbench":
         """A run opened for edits that are scored at once."""

@@ -68,7 +68,11 @@ class ChatAlias:
 
 
 class Encoder(Protocol):
-    """Turns texts and pictures into vectors of one space."""
+    """Turns texts and pictures into vectors of one space.
+
+    While it encodes it calls `listen` with `Progressed("encode texts", done)` or `Progressed("encode pictures", done)` after each batch,
+    where done grows to the number that was asked for. The listener may raise `Cancelled`, which passes through.
+    """
 
     name: str
     """How tables call it."""
@@ -105,7 +109,8 @@ class Encoder(Protocol):
         ...
 
     def encode_images(self, images: Images, rows: Sequence[int], listen: Listener) -> tuple[Array, dict[int, str]]:
-        """(n, D) unit vectors of the readable rows, in order, and {row: reason} for those that could not be read."""
+        """(n, D) f4 or f2 unit vectors of the readable rows, in order, and {row: reason} for those that could not be read. A reason that
+        begins with `cannot be opened` is the disk's: that picture is tried again the next time."""
         ...
 
 
@@ -129,7 +134,8 @@ class ModelAlias:
 
 
 class Contest(Protocol):
-    """B images against C classes within K families, as a rule sees it: tensors that understand + - * < and `.sum(-1)`."""
+    """B images against C classes within K families, as a rule sees it: tensors that understand + - * < and `.sum(-1)`. Made for reading:
+    what changes one changes it for the rules that come after. The K families may be some of all, as `families` says."""
 
     label: Any
     """(B, K) int: the right answers."""
@@ -147,13 +153,21 @@ class Contest(Protocol):
     """(B, K) sum of softmax x logit."""
     scale: float
     """Logits are cosine x scale."""
+    similarity: Any
+    """(B, K, C) every cosine."""
+    x: Any
+    """(B, D) the images, unit."""
+    start: int
+    """Which image of all the first one is."""
+    families: slice
+    """Which of all families these are; a `State` keeps the rows of this slice."""
 
 
 class State(Protocol):
     """What a rule that is no mean over images keeps while images stream by."""
 
     def add(self, contest: Any) -> None:
-        """Take in one batch within one slice of families."""
+        """Take in one batch within one slice of families; the next call may bring the same images within others."""
         ...
 
     def merge(self, other: Any) -> None:

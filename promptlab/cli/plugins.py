@@ -1,5 +1,6 @@
 """promptlab plugins"""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,6 +9,8 @@ from promptlab.cli import completion, options
 
 if TYPE_CHECKING:
     from promptlab.report.tables import Table
+
+KINDS = ("dataset", "rule", "encoder")
 
 
 @click.group(invoke_without_command=True)
@@ -41,6 +44,27 @@ def info(name: str, as_json: bool, quiet: bool) -> None:
         output.show_json(found)
     else:
         output.show([_about(one) for one in found])
+
+
+@plugins.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What it adds.")
+@click.option("--folder", type=completion.FOLDERS, default=".", help="Where its folder goes (default: here).")
+@options.output
+def new(name: str, kind: str, folder: str, as_json: bool, quiet: bool) -> None:
+    """Write a new plugin: a package promptlab-NAME with a working example, a test that passes, and a README."""
+    from promptlab.cli import output
+    from promptlab.display import safe
+    from promptlab.lab import Lab
+
+    made = Lab.new_plugin(name, kind, folder)
+    if as_json:
+        facts = {"name": made.name, "kind": made.kind, "module": made.module, "folder": str(made.folder), "files": list(made.files)}
+        output.show_json(facts)
+        return
+    place = safe(shlex.quote(str(made.folder)), 400)
+    steps = (f"pip install -e {place}", f"pytest {place}", f"promptlab plugins info {made.name}")
+    output.say(f"Wrote {place}: {', '.join(made.files)}.", "", "Next:", *(f"  {step}" for step in steps))
 
 
 def _about(one: dict[str, Any]) -> "Table":
