@@ -47,22 +47,28 @@ class HuggingFace:
 
 @contextmanager
 def _quiet(is_offline: bool) -> Iterator[Any]:
-    """The package, with neither progress bars nor, where that is asked for, a network; afterwards as it was."""
+    """The package, with neither progress bars and log lines nor, where that is asked for, a network; afterwards as it was."""
     try:
         import datasets
         from huggingface_hub import constants
+        from huggingface_hub.utils import logging
     except ImportError as error:
         raise DataError("hf: needs the package `datasets`.", "pip install 'promptlab-hub[hf]'") from error
     if int(datasets.__version__.partition(".")[0]) < OLDEST:
         raise DataError(f"`datasets` {datasets.__version__} can run code of datasets.", "pip install 'promptlab-hub[hf]'")
     bars, before = not datasets.are_progress_bars_disabled(), (datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE)
+    loud = datasets.logging.get_verbosity(), logging.get_verbosity()
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    logging.set_verbosity_error()
     if is_offline:
         datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     try:
         yield datasets
     finally:
         datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
+        datasets.logging.set_verbosity(loud[0])
+        logging.set_verbosity(loud[1])
         if bars:
             datasets.enable_progress_bars()
 

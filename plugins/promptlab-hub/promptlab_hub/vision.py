@@ -16,7 +16,7 @@ from promptlab_hub.parts import Part, classes, dataset, offline
 WORD = re.compile(r"torchvision:(\w+)(?:@(.+?))?(?::([\w-]+))?")
 # Those that give one picture and one number.
 KNOWN = (
-    *("CIFAR10", "CIFAR100", "Caltech101", "Caltech256", "Country211", "DTD", "EMNIST", "EuroSAT", "FER2013", "FGVCAircraft"),
+    *("CIFAR10", "CIFAR100", "Caltech101", "Caltech256", "Country211", "DTD", "EuroSAT", "FER2013", "FGVCAircraft"),
     *("FashionMNIST", "Flowers102", "Food101", "GTSRB", "ImageNet", "Imagenette", "KMNIST", "MNIST", "OxfordIIITPet", "PCAM", "Places365"),
     *("QMNIST", "RenderedSST2", "SEMEION", "STL10", "SUN397", "SVHN", "StanfordCars", "USPS"),
 )
@@ -94,11 +94,13 @@ def _splits(make: Callable[..., Any], split: str | None, root: str, download: bo
 
 def _made(make: Callable[..., Any], root: str, given: dict[str, Any], download: bool, must: bool) -> Any:
     """One split; None for one that this dataset does not have, unless it must. What is not there is downloaded if it may be."""
-    more = {"loader": str} if "loader" in inspect.signature(make).parameters or make.__name__ == "ImageNet" else {}
+    takes = inspect.signature(make).parameters
+    more: dict[str, Any] = {"loader": str} if "loader" in takes or make.__name__ == "ImageNet" else {}  # a path is given for the picture
+    here = {"download": False} if "download" in takes else {}  # some would download unasked
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # its progress bars
             try:
-                return make(root, **given, **more)
+                return make(root, **given, **more, **here)
             except (RuntimeError, FileNotFoundError):
                 if not download:
                     raise
