@@ -114,7 +114,8 @@ def _part(data: Any, picture: str, label: str, ids: tuple[str, ...]) -> Part:
     labels = [-1 if one is None else one for one in labels]
     bare = all(one == -1 for one in labels)  # as the hub's data has it where labels are kept back
     rows = data.select_columns([picture]).cast_column(picture, Image(decode=False))
-    return Part(None if bare else labels, str(data._fingerprint), lambda i: _bytes(rows[i][picture]), len(data))
+    stamps = [f"{data._fingerprint}-{i}" for i in range(len(data))]
+    return Part(None if bare else labels, stamps, lambda i: _bytes(rows[i][picture]))
 
 
 def _bytes(held: Any) -> bytes:

@@ -117,7 +117,7 @@ def _part(where: str, split: str, data: Any) -> Part:
     labels = _labels(data)
     if not all(isinstance(label, int) for label in labels):
         raise DataError(f"{where!r} gives no number of a class for each picture of {split}.", "Only classification data can be used.")
-    return Part(labels, f"{type(data).__name__}-{split}-{len(data)}-{_age(data)}", lambda i: _bytes(data, i), len(data))
+    return Part(labels, _stamps(data), lambda i: _bytes(data, i))
 
 
 def _labels(data: Any) -> list[int]:
@@ -129,12 +129,11 @@ def _labels(data: Any) -> list[int]:
     return [data[i][1] for i in range(len(data))]
 
 
-def _age(data: Any) -> int:
-    """When the files changed last, as far as their folder tells."""
-    try:
-        return max(os.stat(data.root).st_mtime_ns, *(one.stat().st_mtime_ns for one in os.scandir(data.root)))
-    except (OSError, TypeError, ValueError):
-        return 0
+def _stamps(data: Any) -> list[str]:
+    """Of files their sizes and times. What torchvision gives as pictures is checked by it, and is as its name says."""
+    if len(data) and isinstance(data[0][0], str):
+        return [f"{one.st_size}-{one.st_mtime_ns}" for one in (os.stat(data[i][0]) for i in range(len(data)))]
+    return [f"{type(data).__name__}-{i}" for i in range(len(data))]
 
 
 def _bytes(data: Any, i: int) -> bytes:
