@@ -1,5 +1,6 @@
 """torchvision's datasets: real classes of it, on layouts written here."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -96,10 +97,12 @@ def test_names_may_be_changed(eurosat: Path) -> None:
         opened(f"torchvision:EuroSAT@{eurosat}", "names.txt")
 
 
-def test_nothing_is_downloaded_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["EuroSAT", "SEMEION"])
+def test_nothing_is_downloaded_offline(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("PROMPTLAB_OFFLINE", "1")
-    with pytest.raises(DataError, match="EuroSAT cannot be had from 'nowhere'") as caught:
-        opened("torchvision:EuroSAT@nowhere")
+    monkeypatch.setattr(socket, "socket", lambda *_, **__: pytest.fail("asked the network"))
+    with pytest.raises(DataError, match=f"{name} cannot be had from 'nowhere'") as caught:
+        opened(f"torchvision:{name}@nowhere")
     assert "offline" in caught.value.hint
     assert not Path("nowhere").exists()
 

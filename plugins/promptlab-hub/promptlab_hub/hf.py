@@ -47,22 +47,28 @@ class HuggingFace:
 
 @contextmanager
 def _quiet(is_offline: bool) -> Iterator[Any]:
-    """The package, with neither progress bars nor, where that is asked for, a network; afterwards as it was."""
+    """The package, with neither progress bars and log lines nor, where that is asked for, a network; afterwards as it was."""
     try:
         import datasets
         from huggingface_hub import constants
+        from huggingface_hub.utils import logging
     except ImportError as error:
         raise DataError("hf: needs the package `datasets`.", "pip install 'promptlab-hub[hf]'") from error
     if int(datasets.__version__.partition(".")[0]) < OLDEST:
         raise DataError(f"`datasets` {datasets.__version__} can run code of datasets.", "pip install 'promptlab-hub[hf]'")
     bars, before = not datasets.are_progress_bars_disabled(), (datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE)
+    loud = datasets.logging.get_verbosity(), logging.get_verbosity()
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    logging.set_verbosity_error()
     if is_offline:
         datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     try:
         yield datasets
     finally:
         datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
+        datasets.logging.set_verbosity(loud[0])
+        logging.set_verbosity(loud[1])
         if bars:
             datasets.enable_progress_bars()
 
@@ -108,7 +114,8 @@ def _part(data: Any, picture: str, label: str, ids: tuple[str, ...]) -> Part:
     labels = [-1 if one is None else one for one in labels]
     bare = all(one == -1 for one in labels)  # as the hub's data has it where labels are kept back
     rows = data.select_columns([picture]).cast_column(picture, Image(decode=False))
-    return Part(None if bare else labels, str(data._fingerprint), lambda i: _bytes(rows[i][picture]), len(data))
+    stamps = [f"{data._fingerprint}-{i}" for i in range(len(data))]
+    return Part(None if bare else labels, stamps, lambda i: _bytes(rows[i][picture]))
 
 
 def _bytes(held: Any) -> bytes:

@@ -16,9 +16,8 @@ class Part(NamedTuple):
     """One split of a dataset."""
 
     labels: list[int] | None  # None where it has none
-    stamp: str  # changes when the data does
+    stamps: list[str]  # of each picture; changes when its bytes do
     read: Callable[[int], bytes]
-    count: int
 
 
 def dataset(where: str, name: str, parts: dict[str, Part], classes: Classes) -> Dataset:
@@ -36,9 +35,9 @@ def dataset(where: str, name: str, parts: dict[str, Part], classes: Classes) -> 
 
 
 def _images(where: str, split: str, name: str, part: Part) -> Images:
-    keys = tuple(f"{name}/{i:08d}" for i in range(part.count))
+    keys = tuple(f"{name}/{i:08d}" for i in range(len(part.stamps)))
     labels = None if part.labels is None else np.array(part.labels, np.int64)
-    return Images(split, keys, tuple(f"{part.stamp}-{i}" for i in range(part.count)), labels, part.read, where)
+    return Images(split, keys, tuple(part.stamps), labels, part.read, where)
 
 
 def classes(where: str, found: Sequence[str], options: DataOptions) -> Classes:

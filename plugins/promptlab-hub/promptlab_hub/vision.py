@@ -16,7 +16,7 @@ from promptlab_hub.parts import Part, classes, dataset, offline
 WORD = re.compile(r"torchvision:(\w+)(?:@(.+?))?(?::([\w-]+))?")
 # Those that give one picture and one number.
 KNOWN = (
-    *("CIFAR10", "CIFAR100", "Caltech101", "Caltech256", "Country211", "DTD", "EMNIST", "EuroSAT", "FER2013", "FGVCAircraft"),
+    *("CIFAR10", "CIFAR100", "Caltech101", "Caltech256", "Country211", "DTD", "EuroSAT", "FER2013", "FGVCAircraft"),
     *("FashionMNIST", "Flowers102", "Food101", "GTSRB", "ImageNet", "Imagenette", "KMNIST", "MNIST", "OxfordIIITPet", "PCAM", "Places365"),
     *("QMNIST", "RenderedSST2", "SEMEION", "STL10", "SUN397", "SVHN", "StanfordCars", "USPS"),
 )
@@ -94,11 +94,13 @@ def _splits(make: Callable[..., Any], split: str | None, root: str, download: bo
 
 def _made(make: Callable[..., Any], root: str, given: dict[str, Any], download: bool, must: bool) -> Any:
     """One split; None for one that this dataset does not have, unless it must. What is not there is downloaded if it may be."""
-    more = {"loader": str} if "loader" in inspect.signature(make).parameters or make.__name__ == "ImageNet" else {}
+    takes = inspect.signature(make).parameters
+    more: dict[str, Any] = {"loader": str} if "loader" in takes or make.__name__ == "ImageNet" else {}  # a path is given for the picture
+    here = {"download": False} if "download" in takes else {}  # some would download unasked
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # its progress bars
             try:
-                return make(root, **given, **more)
+                return make(root, **given, **more, **here)
             except (RuntimeError, FileNotFoundError):
                 if not download:
                     raise
@@ -115,7 +117,7 @@ def _part(where: str, split: str, data: Any) -> Part:
     labels = _labels(data)
     if not all(isinstance(label, int) for label in labels):
         raise DataError(f"{where!r} gives no number of a class for each picture of {split}.", "Only classification data can be used.")
-    return Part(labels, f"{type(data).__name__}-{split}-{len(data)}-{_age(data)}", lambda i: _bytes(data, i), len(data))
+    return Part(labels, _stamps(data), lambda i: _bytes(data, i))
 
 
 def _labels(data: Any) -> list[int]:
@@ -127,12 +129,11 @@ def _labels(data: Any) -> list[int]:
     return [data[i][1] for i in range(len(data))]
 
 
-def _age(data: Any) -> int:
-    """When the files changed last, as far as their folder tells."""
-    try:
-        return max(os.stat(data.root).st_mtime_ns, *(one.stat().st_mtime_ns for one in os.scandir(data.root)))
-    except (OSError, TypeError, ValueError):
-        return 0
+def _stamps(data: Any) -> list[str]:
+    """Of files their sizes and times. What torchvision gives as pictures is checked by it, and is as its name says."""
+    if len(data) and isinstance(data[0][0], str):
+        return [f"{one.st_size}-{one.st_mtime_ns}" for one in (os.stat(data[i][0]) for i in range(len(data)))]
+    return [f"{type(data).__name__}-{i}" for i in range(len(data))]
 
 
 def _bytes(data: Any, i: int) -> bytes:
