@@ -121,6 +121,11 @@ def test_what_a_python_file_would_have_to_run_is_no_list() -> None:
         parsed("templates = [lambda c: f'a {c}']\nnames = list('abc')\n", "t.py")
 
 
+def test_a_key_that_nothing_is_under_is_refused() -> None:
+    with pytest.raises(UsageError, match="there is no 'birds' in it"):
+        parsed("heron\nowl\nfly\n", "n.txt", key="birds")
+
+
 def test_tasks_are_chosen() -> None:
     lines = "gender:a photo of a {c}\nrace:my {c}\ngender:{c}"
     assert parsed(lines, "t.txt", key="gender").templates == ("a photo of a {c}", "{c}")
