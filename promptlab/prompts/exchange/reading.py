@@ -64,6 +64,8 @@ def parsed(text: str, name: str, asked: Asked, classes: Classes, kind: Kind | No
         raise UsageError(f"{name!r} holds {made.kind}; {kind} were expected.", "Say what it is: --as FORMAT")
     if asked.key and made.format not in KEYED:
         raise UsageError(f"{name!r} holds one list or table, read as {made.format}: there is no {asked.key!r} in it.", "Leave --key out.")
+    if asked.class_names and made.format != "fudd":
+        raise UsageError(f"{name!r} was read as {made.format}, which calls its classes by name.", "Leave --class-names out.")
     return made
 
 
