@@ -126,7 +126,7 @@ def _fenced(content: str) -> Iterator[tuple[str, str]]:
 
 
 def _assigned(code: str) -> Iterator[tuple[str, Any]]:
-    """(variable, list) of each list of texts, or of lists of texts, that Python code writes out; of those in a dict (variable.key, list)."""
+    """(variable, list) of each list of texts, or of lists of texts, that Python code writes out; in a dict (variable.key, list)."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of a stranger's back-slashes
             body = ast.parse(code.lstrip("\ufeff")).body
