@@ -11,6 +11,7 @@ from promptlab.cli.prompts import NEXT, Given
 if TYPE_CHECKING:
     from promptlab.prompts.exchange.taking import Taken
 
+FEW = 4  # examples in a row of the table
 PLACES = ("beside", "inside", "replace")
 
 
@@ -45,7 +46,10 @@ def _show(made: "Taken", path: Path | None, dry_run: bool, as_json: bool) -> Non
         about = {"format": made.format, "kind": made.kind, "counts": counts, "notes": list(made.notes)}
         output.show_json({**about, "saved": None if path is None else str(path)})
         return
-    rows = tuple((c.name, f"{c.count:,}", c.about, safe("; ".join(c.examples), 240)) for c in made.counts)
+    rows = tuple(
+        (c.name, f"{c.count:,}", c.about, safe("; ".join(c.examples[:FEW]) + "; ..." * (c.count > FEW < len(c.examples)), 240))
+        for c in made.counts
+    )
     lead = [f"Read as {made.format}: {made.kind}.", *(safe(note, 400) for note in made.notes)]
     output.show([Table("", ("what", ">count", "which", "e.g."), rows)], lead)
     done = "Nothing was changed: a dry run." if dry_run else "Nothing changed." if path is None else f"Saved {safe(str(path))}. {NEXT}"

@@ -200,7 +200,7 @@ def read(text: str, where: str) -> Prompts:
     """The prompts in a file's text. Raises UsageError that says what is wrong with it."""
     try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, or a number of 5,000 digits
         raise UsageError(f"{where!r} cannot be read: {error}.", "Mend it with `promptlab prompts edit`.") from error
     sources, off, names, texts = found.get("templates"), found.get("off", []), found.get("names", {}), found.get("texts", {})
     if not _words(sources) or not sources:

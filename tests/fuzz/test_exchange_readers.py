@@ -76,6 +76,7 @@ def test_a_file_that_is_said_to_be(format_: str) -> None:
         with TemporaryDirectory() as folder, TemporaryDirectory() as beside:
             names = Path(beside, "names.txt")
             names.write_text("crane\nbarn owl\ncrane fly\n")
+            key = key if format_ in reading.KEYED else ""
             met(kept(Asked(format_, key, str(names) if format_ == "fudd" else ""), how), Path(folder, "it" + suffix), raw)
 
     holds()

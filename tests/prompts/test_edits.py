@@ -72,6 +72,8 @@ def test_whatever_is_said_comes_back(
         ('[texts.n1]\n"a {}" = 1', "not texts by template"),
         ('[texts.n1]\n"a {}" = ["x"]', "not texts by template"),
         ('[texts.n1]\n"a {% for %}" = "x"', "cannot be read"),
+        ("off = " + "9" * 5000, "cannot be read"),
+        ("off = " + "[" * 5000, "cannot be read"),
     ],
 )
 def test_what_makes_no_sense_is_told(content: str, said: str) -> None:

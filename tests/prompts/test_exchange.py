@@ -116,9 +116,23 @@ def test_lists_of_one_file_are_told_apart_by_heading_and_name() -> None:
         parsed(page, "p.md")
 
 
+def test_a_table_in_python_has_its_keys_as_headings() -> None:
+    code = "CUSTOM_TEMPLATES = {'OxfordPets': 'a photo of a {}, a pet.', 'DTD': ['{} texture.', 'a {}'], 3: ['x'], 'bad': [1]}\n"
+    assert parsed(code, "t.py", key="DTD").templates == ("{} texture.", "a {}")
+    assert parsed(code, "t.py", key="CUSTOM_TEMPLATES.OxfordPets").templates == ("a photo of a {}, a pet.",)
+
+
 def test_what_a_python_file_would_have_to_run_is_no_list() -> None:
     with pytest.raises(UsageError, match="without running it"):
         parsed("templates = [lambda c: f'a {c}']\nnames = list('abc')\n", "t.py")
+
+
+def test_a_key_that_nothing_is_under_is_refused() -> None:
+    with pytest.raises(UsageError, match="there is no 'birds' in it"):
+        parsed("heron\nowl\nfly\n", "n.txt", key="birds")
+    Path("names.txt").write_text("crane\n")
+    with pytest.raises(UsageError, match="calls its classes by name"):
+        reading.parsed('{"crane": ["grey"]}', "d.json", Asked(class_names="names.txt"), BIRDS)
 
 
 def test_tasks_are_chosen() -> None:

@@ -126,7 +126,7 @@ def _fenced(content: str) -> Iterator[tuple[str, str]]:
 
 
 def _assigned(code: str) -> Iterator[tuple[str, Any]]:
-    """(variable, list) of each list of texts, or of lists of texts, that Python code writes out."""
+    """(variable, list) of each list of texts, or of lists of texts, that Python code writes out; in a dict (variable.key, list)."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of a stranger's back-slashes
             body = ast.parse(code.lstrip("\ufeff")).body
@@ -140,5 +140,8 @@ def _assigned(code: str) -> Iterator[tuple[str, Any]]:
             value = ast.literal_eval(node.value)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
-        if isinstance(value, list | tuple) and value and all(map(names_of, value)):
-            yield target.id, list(value)
+        named = value if isinstance(value, dict) else {"": value}
+        for key, found in named.items():
+            those = [found] if isinstance(found, str) and key else found
+            if isinstance(those, list | tuple) and those and all(map(names_of, those)):
+                yield f"{target.id}.{key}" if key else target.id, list(those)

@@ -29,6 +29,7 @@ BY_SHAPE: Mapping[str, Reader] = {
 }
 FORMATS = ("list", "python", "datacomp", "tsv", *(name for name in BY_SHAPE if name != "list"))
 OF_TEXTS = ("clip-benchmark-prompts", "cupl", "mpvr", "dclip", "waffle", "fudd", "texts")
+KEYED = ("python", "datacomp", "clip-benchmark", "clip-benchmark-prompts", "classnames", "babel")
 CODE = (".py", ".md", ".ipynb")
 
 
@@ -61,6 +62,10 @@ def parsed(text: str, name: str, asked: Asked, classes: Classes, kind: Kind | No
             made = lists.plain(found, name, "python", made.notes)
     if kind is not None and made.kind is not kind:
         raise UsageError(f"{name!r} holds {made.kind}; {kind} were expected.", "Say what it is: --as FORMAT")
+    if asked.key and made.format not in KEYED:
+        raise UsageError(f"{name!r} holds one list or table, read as {made.format}: there is no {asked.key!r} in it.", "Leave --key out.")
+    if asked.class_names and made.format != "fudd":
+        raise UsageError(f"{name!r} was read as {made.format}, which calls its classes by name.", "Leave --class-names out.")
     return made
 
 
@@ -117,10 +122,11 @@ def _python(text: str, name: str, asked: Asked) -> Any:
 
 def _json(text: str, name: str) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice = next(key for n, (key, _) in enumerate(pairs) if key in dict(pairs[:n]))
-            raise UsageError(f"{name!r} has the key {twice!r} twice; one of the two would be lost.", "Give each class its id as key.")
+        found = dict[str, Any]()
+        for key, value in pairs:
+            if key in found:
+                raise UsageError(f"{name!r} has the key {key!r} twice; one of the two would be lost.", "Give each class its id as key.")
+            found[key] = value
         return found
 
     try:

@@ -16,7 +16,8 @@ from promptlab.prompts.templates import LONGEST_TEXT, SLOT, template
 from promptlab.types import Classes, Description, Form, Place, Template
 
 LONG = 320  # characters: about the 77 tokens that CLIP reads
-SHOWN = 6  # examples of each count
+SHOWN = 24  # examples of each count
+IN_ERROR = 6  # in a message
 SAFE_WAY = "Lines CLASS<TAB>NAME say which name is whose: --as tsv."
 
 
@@ -241,8 +242,9 @@ def _matched(found: Matches, spoken: Iterable[int], classes: Classes, how: How) 
         found.clear()
     if found.unknown and not how.allow_missing:
         total = len(found.place) + len(found.unknown)
+        shown = ", ".join(near[:IN_ERROR]) + ", ..." * (len(found.unknown) > IN_ERROR)
         raise UsageError(
-            f"{len(found.unknown)} of the file's {total} classes are not in the data: {', '.join(near)}.",
+            f"{len(found.unknown)} of the file's {total} classes are not in the data: {shown}.",
             "Call them by the data's ids, or leave them out: --allow-missing",
         )
     missing = sorted(set(range(len(classes))) - set(spoken))
