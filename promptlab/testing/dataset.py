@@ -215,20 +215,22 @@ def _check_stamps(source: DatasetSource, place: str, options: DataOptions, split
     """Changes a picture in a copy of a small folder, and looks at its stamp."""
     root = os.path.realpath(place)
     below = {i: os.path.relpath(file, root) for i, file in files.items() if file.startswith(root + os.sep)}
-    if not below or not os.path.isdir(root) or sum(f.stat().st_size for f in Path(root).rglob("*") if f.is_file()) > MOST_BYTES:
+    if not below or not os.path.isdir(root):
         return
     i, path = next(iter(below.items()))
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, os.path.basename(root))
-        shutil.copytree(root, copy)
         try:
+            if sum(file.stat().st_size for file in Path(root).rglob("*") if file.is_file()) > MOST_BYTES:
+                return
+            shutil.copytree(root, copy)
             before = source.open(str(copy), options).splits[split]
             content, time = (copy / path).read_bytes(), (copy / path).stat().st_mtime
             (copy / path).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
             os.utime(copy / path, (time + 60, time + 60))
             after = source.open(str(copy), options).splits[split]
         except (PromptlabError, OSError):
-            return  # data that may not be copied, or a source that refuses what was changed
+            return  # data that cannot be copied, or a source that refuses what was changed
     if not isinstance(before, Images) or not isinstance(after, Images) or before.keys != after.keys:
         return  # told already
     if len(before.stamps) == len(after.stamps) == len(before.keys) and before.stamps[i] == after.stamps[i]:
