@@ -64,11 +64,11 @@ def _check_claims(source: DatasetSource, place: str, found: Found) -> None:
             found.add(f"claims({place!r}) said no; the source opens it, so yes was expected.")
     for word in NOBODYS:
         shown = repr(word if len(word) < 40 else f"{word[:3]}... of {len(word)} letters")
-        with found.during(f"claims({shown})", "it is asked for every word that a user types, so it says no to what it doesn't know."):
+        advice = "it is asked for every word that a user types, so it says no to what it doesn't know."
+        with found.during(f"claims({shown})", advice, "claims raises"):
             if source.claims(word):
-                found.add(
-                    f"claims({shown}) said yes, though nothing is there: other sources would never be asked. Look at what is on disk."
-                )
+                advice = "other sources would never be asked. Look at what is on disk."
+                found.add(f"claims({shown}) said yes, though nothing is there: {advice}", "claims all")
     pictures = sorted(file for file in seen.files() if _is_picture(file))
     if pictures:
         found.add(f"claims() opened the picture {pictures[0]!r}; it is asked for every word, so it may look at names alone.")
@@ -166,14 +166,16 @@ def _check_reads(split: str, images: Images, opened: set[str], found: Found) -> 
     own: dict[int, set[str]] = {}
     for i in some:
         what = f"read({i}) of {split!r} ({images.keys[i]!r})"
-        with watching() as seen, found.during(what, "the bytes of that picture were expected."):
+        with watching() as seen, found.during(what, "the bytes of that picture were expected.", "read"):
             made: object = images.read(i)
             if not isinstance(made, bytes):
                 found.add(f"read() of {split!r} gave a {type(made).__name__}; bytes were expected, e.g. Path(...).read_bytes().")
                 return {}
             data[i], own[i] = made, seen.files()
-        with found.during(what, "a picture that Pillow can decode was expected."):
-            read_rgb(data.get(i, b""))
+        if i not in data:
+            continue
+        with found.during(what, "a picture that Pillow can decode was expected.", "no picture"):
+            read_rgb(data[i])
     count = Counter(file for files in own.values() for file in files)
     alone = {i: file for i, files in own.items() for file in files if count[file] == 1 and len(own) > 1}
     contents = set(data.values())
