@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +15,13 @@ from promptlab.encode.pictures import read_rgb
 from promptlab.errors import DataError, MismatchError, PromptlabError, UsageError
 from promptlab.protocols import DataOptions, DatasetSource
 from promptlab.testing.found import Found
-from promptlab.testing.watch import watching
+from promptlab.testing.watch import taking_turns, watching
 from promptlab.types import Array, Dataset, Features, Images
 
 # What no source should take for its own: nothing, a word, a place that is not there, and what makes functions of the disk raise.
 NOBODYS = ("", "no-such-data-5f1c", "/no/such/place", "a\0b", "x" * 5000)
 LOOKED_AT = 12  # pictures that are read
+READERS, READS = 6, 4  # threads at once, and how many pictures each of them reads
 MOST_FOLDERS = 32  # that `claims` may list
 MOST_BYTES = 16 << 20  # of a folder that is copied, to change a picture of the copy
 OFF = 5e-3  # how far from 1 the norm of a row may be: unit rows in fp16 are off by 5e-4
@@ -199,18 +199,15 @@ def _check_again(split: str, images: Images, data: dict[int, bytes], found: Foun
         if any(images.read(i) != content for i, content in data.items()):
             found.add(f"read() of {split!r} gave other bytes the second time; the same ones were expected.")
             return
-    jobs = [i for i in data for _ in range(8)]
-    random.Random(0).shuffle(jobs)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # threads take turns often, so that one that disturbs another does so here
-    try:
-        with ThreadPoolExecutor(8) as pool, found.during(f"read() of {split!r}, from several threads,", "pictures are read ahead so."):
-            if any(data[i] != content for i, content in zip(jobs, pool.map(images.read, jobs), strict=True)):
-                found.add(
-                    f"read() of {split!r} gave wrong bytes when several threads read at once; give each call a file handle of its own."
-                )
-    finally:
-        sys.setswitchinterval(before)
+
+    def as_before(seed: int) -> bool:
+        some = random.Random(seed).sample(sorted(data), min(READS, len(data)))
+        return all(images.read(i) == data[i] for i in some)
+
+    wrong = f"read() of {split!r} gave wrong bytes when several threads read at once; give each call a file handle of its own."
+    with taking_turns(), ThreadPoolExecutor(READERS) as pool, found.during(f"read() of {split!r}, by several threads,", "it is read so."):
+        if not all(pool.map(as_before, range(READERS))):
+            found.add(wrong)
 
 
 def _check_stamps(source: DatasetSource, place: str, options: DataOptions, split: str, files: dict[int, str], found: Found) -> None:
