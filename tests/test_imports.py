@@ -18,6 +18,7 @@ COMMANDS = (
     ["templates"],
     ["questions"],
     ["questions", "show", "contrast"],
+    ["plugins", "new", "mine", "--kind", "rule"],
 )
 CODE = """
 import json, sys

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from promptlab.errors import UsageError
 from promptlab.protocols import ChatAlias, Endpoint
 
 Replies = Sequence[str] | Callable[[str], str]
@@ -14,12 +15,14 @@ Replies = Sequence[str] | Callable[[str], str]
 
 class FakeChat:
     """Answers questions by Chat Completions on a free port of loopback: with the replies in turn, the last one over and over, or with what
-    a function makes of the question. `asked` has the questions that came.
+    a function makes of the question; what that raises becomes a refusal, which is not asked again. `asked` has the questions that came.
 
     Use it where a language model is wanted, `with FakeChat(["..."]).open() as endpoint:`, or let a plugin give its `alias`.
     """
 
     def __init__(self, replies: Replies, name: str = "fake") -> None:
+        if not callable(replies) and not replies:
+            raise UsageError("A FakeChat without replies cannot answer.", "Give one reply at least, or a function.")
         self.name, self.asked = name, list[str]()
         self._replies, self._lock = replies, threading.Lock()
 
@@ -60,7 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))) or "{}")
         if self.path.endswith("/chat/completions") and body.get("messages"):
-            self._say(200, _completion(body, self.server.answer(body["messages"][-1]["content"])))
+            try:
+                self._say(200, _completion(body, self.server.answer(body["messages"][-1]["content"])))
+            except Exception as error:  # the test's own function can raise anything
+                self._say(400, {"error": {"message": f"{type(error).__name__}: {error}"}})
         else:
             self._say(404, {"error": {"message": f"{self.path} is not served, or was asked nothing; POST /v1/chat/completions is."}})
 

@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +15,13 @@ from promptlab.encode.pictures import read_rgb
 from promptlab.errors import DataError, MismatchError, PromptlabError, UsageError
 from promptlab.protocols import DataOptions, DatasetSource
 from promptlab.testing.found import Found
-from promptlab.testing.watch import watching
+from promptlab.testing.watch import taking_turns, watching
 from promptlab.types import Array, Dataset, Features, Images
 
 # What no source should take for its own: nothing, a word, a place that is not there, and what makes functions of the disk raise.
 NOBODYS = ("", "no-such-data-5f1c", "/no/such/place", "a\0b", "x" * 5000)
 LOOKED_AT = 12  # pictures that are read
+READERS, READS = 6, 4  # threads at once, and how many pictures each of them reads
 MOST_FOLDERS = 32  # that `claims` may list
 MOST_BYTES = 16 << 20  # of a folder that is copied, to change a picture of the copy
 OFF = 5e-3  # how far from 1 the norm of a row may be: unit rows in fp16 are off by 5e-4
@@ -64,11 +64,11 @@ def _check_claims(source: DatasetSource, place: str, found: Found) -> None:
             found.add(f"claims({place!r}) said no; the source opens it, so yes was expected.")
     for word in NOBODYS:
         shown = repr(word if len(word) < 40 else f"{word[:3]}... of {len(word)} letters")
-        with found.during(f"claims({shown})", "it is asked for every word that a user types, so it says no to what it doesn't know."):
+        advice = "it is asked for every word that a user types, so it says no to what it doesn't know."
+        with found.during(f"claims({shown})", advice, "claims raises"):
             if source.claims(word):
-                found.add(
-                    f"claims({shown}) said yes, though nothing is there: other sources would never be asked. Look at what is on disk."
-                )
+                advice = "other sources would never be asked. Look at what is on disk."
+                found.add(f"claims({shown}) said yes, though nothing is there: {advice}", "claims all")
     pictures = sorted(file for file in seen.files() if _is_picture(file))
     if pictures:
         found.add(f"claims() opened the picture {pictures[0]!r}; it is asked for every word, so it may look at names alone.")
@@ -166,14 +166,16 @@ def _check_reads(split: str, images: Images, opened: set[str], found: Found) -> 
     own: dict[int, set[str]] = {}
     for i in some:
         what = f"read({i}) of {split!r} ({images.keys[i]!r})"
-        with watching() as seen, found.during(what, "the bytes of that picture were expected."):
+        with watching() as seen, found.during(what, "the bytes of that picture were expected.", "read"):
             made: object = images.read(i)
             if not isinstance(made, bytes):
                 found.add(f"read() of {split!r} gave a {type(made).__name__}; bytes were expected, e.g. Path(...).read_bytes().")
                 return {}
             data[i], own[i] = made, seen.files()
-        with found.during(what, "a picture that Pillow can decode was expected."):
-            read_rgb(data.get(i, b""))
+        if i not in data:
+            continue
+        with found.during(what, "a picture that Pillow can decode was expected.", "no picture"):
+            read_rgb(data[i])
     count = Counter(file for files in own.values() for file in files)
     alone = {i: file for i, files in own.items() for file in files if count[file] == 1 and len(own) > 1}
     contents = set(data.values())
@@ -197,38 +199,37 @@ def _check_again(split: str, images: Images, data: dict[int, bytes], found: Foun
         if any(images.read(i) != content for i, content in data.items()):
             found.add(f"read() of {split!r} gave other bytes the second time; the same ones were expected.")
             return
-    jobs = [i for i in data for _ in range(8)]
-    random.Random(0).shuffle(jobs)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # threads take turns often, so that one that disturbs another does so here
-    try:
-        with ThreadPoolExecutor(8) as pool, found.during(f"read() of {split!r}, from several threads,", "pictures are read ahead so."):
-            if any(data[i] != content for i, content in zip(jobs, pool.map(images.read, jobs), strict=True)):
-                found.add(
-                    f"read() of {split!r} gave wrong bytes when several threads read at once; give each call a file handle of its own."
-                )
-    finally:
-        sys.setswitchinterval(before)
+
+    def as_before(seed: int) -> bool:
+        some = random.Random(seed).sample(sorted(data), min(READS, len(data)))
+        return all(images.read(i) == data[i] for i in some)
+
+    wrong = f"read() of {split!r} gave wrong bytes when several threads read at once; give each call a file handle of its own."
+    with taking_turns(), ThreadPoolExecutor(READERS) as pool, found.during(f"read() of {split!r}, by several threads,", "it is read so."):
+        if not all(pool.map(as_before, range(READERS))):
+            found.add(wrong)
 
 
 def _check_stamps(source: DatasetSource, place: str, options: DataOptions, split: str, files: dict[int, str], found: Found) -> None:
     """Changes a picture in a copy of a small folder, and looks at its stamp."""
     root = os.path.realpath(place)
     below = {i: os.path.relpath(file, root) for i, file in files.items() if file.startswith(root + os.sep)}
-    if not below or not os.path.isdir(root) or sum(f.stat().st_size for f in Path(root).rglob("*") if f.is_file()) > MOST_BYTES:
+    if not below or not os.path.isdir(root):
         return
     i, path = next(iter(below.items()))
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, os.path.basename(root))
-        shutil.copytree(root, copy)
         try:
+            if sum(file.stat().st_size for file in Path(root).rglob("*") if file.is_file()) > MOST_BYTES:
+                return
+            shutil.copytree(root, copy)
             before = source.open(str(copy), options).splits[split]
             content, time = (copy / path).read_bytes(), (copy / path).stat().st_mtime
             (copy / path).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
             os.utime(copy / path, (time + 60, time + 60))
             after = source.open(str(copy), options).splits[split]
         except (PromptlabError, OSError):
-            return  # data that may not be copied, or a source that refuses what was changed
+            return  # data that cannot be copied, or a source that refuses what was changed
     if not isinstance(before, Images) or not isinstance(after, Images) or before.keys != after.keys:
         return  # told already
     if len(before.stamps) == len(after.stamps) == len(before.keys) and before.stamps[i] == after.stamps[i]:

@@ -87,9 +87,12 @@ def _check_words(encoder: Encoder, found: Found) -> None:
         for text in TEXTS:
             cleaned: object = encoder.clean(text)
             if not isinstance(cleaned, str):
-                found.add(f"clean() gave a {type(cleaned).__name__}; the text as the tokenizer sees it was expected.")
+                found.add(f"clean() gave a {type(cleaned).__name__}; the text as the tokenizer sees it was expected.", "clean")
             elif encoder.clean(cleaned) != cleaned:
-                found.add(f"clean() of what is clean already gives something else: {cleaned[:40]!r}; nothing more was expected to change.")
+                found.add(
+                    f"clean() of what is clean already gives something else: {cleaned[:40]!r}; nothing more was expected to change.",
+                    "clean",
+                )
         counts = [encoder.tokens(text) for text in TEXTS]
         if not all(isinstance(n, int) and n >= 0 for n in (*counts, encoder.context_length)) or not encoder.context_length:
             found.add(f"tokens() gave {counts} and context_length is {encoder.context_length!r}; whole numbers were expected.")

@@ -39,6 +39,7 @@ def check_rule(rule: Rule) -> None:
     if not found.faults:
         for labels in (tied.labels, _others(tied), None):  # true ones, other ones for each family, each family's own winners
             _check_passes(rule, tied._replace(labels=labels), found)
+    if not found.faults:
         for labels in (tied.labels, None):
             _check_order(rule, _material(ties=False)._replace(labels=labels), found)
     found.tell()
@@ -117,7 +118,7 @@ def _check_values(rule: Rule, material: Material, found: Found) -> None:
     for batch, together in ((N, K), (1, 1)):
         contest, same = (next(_contests(material, batch, together)) for _ in range(2))
         b, k = contest.similarity.shape[:2]
-        with found.during(f"It, for {b} pictures and {k} families,", "a value for each picture and family was expected."):
+        with found.during(f"It, for {b} pictures and {k} families,", "a value for each picture and family was expected.", "raises"):
             if rule.per_image is not None:
                 _check_statistic(rule.per_image(contest), (b, k), found)
             else:
@@ -150,7 +151,7 @@ def _check_statistic(value: Any, wanted: tuple[int, int], found: Found) -> None:
     if shape is None or not hasattr(value, "detach"):
         found.add(f"It gave a {type(value).__name__}; a tensor of shape (B, K) was expected, made of the contest's own.")
     elif tuple(shape) != wanted:
-        found.add(f"It gave shape {tuple(shape)}; (B, K) = {wanted} was expected. Reduce over classes alone: `.sum(-1)`.")
+        found.add(f"It gave shape {tuple(shape)}; (B, K) = {wanted} was expected. Reduce over classes alone: `.sum(-1)`.", "shape")
     elif not bool((abs(value * 1.0) < float("inf")).all()):  # as is no NaN
         found.add("It gave NaN or infinity for a picture; a finite number was expected.")
 
@@ -163,17 +164,17 @@ def _check_passes(rule: Rule, material: Material, found: Found) -> None:
     """The same scores, however pictures and families are cut."""
     with found.during("One pass", "scores were expected, whoever gives the labels."):
         whole = _scores(rule, material)
-        _agree(
-            rule, whole, _scores(rule, material), found, "It gave other values the second time", "it may depend on nothing but the contest"
-        )
+        second = "It gave other values the second time"
+        if not _agree(rule, whole, _scores(rule, material), found, second, "it may depend on nothing but the contest"):
+            return
         cut = "It depends on how pictures are cut into batches"
         _agree(rule, whole, _scores(rule, material, batch=7), found, cut, "each picture's value may depend on that picture alone")
-        apart = "It depends on which families are judged together"
-        _agree(rule, whole, _scores(rule, material, together=1), found, apart, "a state keeps the rows of `contest.families`")
+        apart, advice = "It depends on which families are judged together", "each has its own value, in a state's row of `contest.families`"
+        _agree(rule, whole, _scores(rule, material, together=1), found, apart, advice)
         for k in range(K):
             own = None if material.labels is None else material.labels if material.labels.ndim == 1 else material.labels[:, k : k + 1]
             alone = _scores(rule, Material(material.x, material.z[k : k + 1], own))
-            _agree(rule, (whole[0][k : k + 1], whole[1][k : k + 1]), alone, found, apart, "each family's value is its own")
+            _agree(rule, (whole[0][k : k + 1], whole[1][k : k + 1]), alone, found, apart, advice)
         if rule.start is not None:
             _check_merge(rule, material, whole, found)
 
@@ -198,10 +199,12 @@ def _check_order(rule: Rule, material: Material, found: Found) -> None:
         _agree(rule, (values[:, order], counts[:, order]), moved, found, what, advice)
 
 
-def _agree(rule: Rule, wanted: tuple[Array, Array], got: tuple[Array, Array], found: Found, what: str, advice: str) -> None:
+def _agree(rule: Rule, wanted: tuple[Array, Array], got: tuple[Array, Array], found: Found, what: str, advice: str) -> bool:
+    """Whether two scores are the same, up to rounding; else that is a fault."""
     atol = 1e-5 * (SCALE if rule.unit is Unit.LOGIT else 1)
     fits = wanted[0].shape == got[0].shape
-    if fits and np.allclose(wanted[0], got[0], 1e-4, atol, equal_nan=True) and np.array_equal(wanted[1], got[1]):
-        return
-    gap = np.nanmax(abs(wanted[0] - got[0])) if fits else np.nan
-    found.add(f"{what} (values differ by up to {gap:.3g}); {advice}.")
+    same = fits and np.allclose(wanted[0], got[0], 1e-4, atol, equal_nan=True) and np.array_equal(wanted[1], got[1])
+    if not same:
+        gap = np.nanmax(abs(wanted[0] - got[0])) if fits else np.nan
+        found.add(f"{what} (values differ by up to {gap:.3g}); {advice}.", what)
+    return same

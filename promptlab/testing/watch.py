@@ -6,6 +6,8 @@ They are heard from every thread, whichever function opens a file; only what a C
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +18,7 @@ WAITS = {
     "socket.getaddrinfo": "went to the network",
     "subprocess.Popen": "started a process",
 }
+STANDARD = os.path.dirname(os.__file__)
 CODE = (".py", ".pyc", ".so", ".pyd", ".dll")
 
 
@@ -63,3 +66,24 @@ def watching() -> Iterator[Seen]:
         yield seen
     finally:
         _watching.remove(seen)
+
+
+@contextmanager
+def taking_turns() -> Iterator[None]:
+    """Threads that are started inside give way to others after every step of Python code: what one can do to another happens at once, not
+    once in a thousand times."""
+
+    def step(frame: Any, event: str, argument: Any) -> Any:
+        file = frame.f_code.co_filename
+        if file.startswith(STANDARD) and "site-packages" not in file:
+            return None  # Python's own: it would take seconds, and is not what is tested
+        frame.f_trace_opcodes = True
+        time.sleep(0)
+        return step
+
+    before = threading.gettrace()
+    threading.settrace(step)
+    try:
+        yield
+    finally:
+        threading.settrace(before)

@@ -1,7 +1,6 @@
 """check_encoder: sound encoders pass, and each planted fault is named."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,6 @@ import pytest
 from promptlab import DataError, ModelAlias, unit
 from promptlab.events import Cancelled, ignore
 from promptlab.testing import FakeEncoder, check_encoder
-
-MINI = Path(__file__).parents[2] / "plugins" / "promptlab-demo" / "promptlab_demo" / "mini"
 
 
 def changed(**given: Any) -> FakeEncoder:
@@ -139,7 +136,3 @@ def test_a_planted_fault_is_named(fault: str) -> None:
 def test_the_fake_is_sound() -> None:
     check_encoder(FakeEncoder())
     check_encoder(ModelAlias("fake", open=lambda device: FakeEncoder()))
-
-
-def test_the_embedded_model_is_sound(tmp_path: Path) -> None:
-    check_encoder(ModelAlias("mini", f"local-dir:{MINI}"))

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from promptlab.data.imagefolder import ImageFolder
 from promptlab.encode.features import encode_images
 from promptlab.encode.text import encode_grid
+from promptlab.errors import UsageError
 from promptlab.events import ignore
 from promptlab.lab import Lab
 from promptlab.llm.cache import Replies
@@ -47,6 +49,14 @@ def test_a_function_can_answer(tmp_path: Path) -> None:
     with chat.alias.open("") as endpoint:
         assert asked(["one"], endpoint, tmp_path) == ['{"said": "one"}']
     assert chat.alias.name == endpoint.provider == "echo"
+
+
+def test_what_the_function_raises_is_a_refusal(tmp_path: Path) -> None:
+    with FakeChat(lambda text: {}[text]).open() as endpoint:  # type: ignore[misc]
+        (found,) = ask([question("barn")], endpoint, Replies(tmp_path), Limits(), ignore)
+    assert "KeyError: 'barn'" in found.reason  # type: ignore[union-attr]
+    with pytest.raises(UsageError, match="without replies"):
+        FakeChat([])
 
 
 def test_the_fake_encoder_goes_through_the_real_caches(tmp_path: Path) -> None:
