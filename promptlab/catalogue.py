@@ -129,7 +129,7 @@ class Catalogue:
         found = self._plugins.first(self.sources, lambda source: source.claims(where))
         if found is not None:
             source: DatasetSource = found.thing
-            made = guarded(found.plugin, "open", lambda: source.open(where, DataOptions(names=self.settings.classes)))
+            made = guarded(found.plugin, "open", lambda: source.open(where, DataOptions(self.settings.classes, self.settings.offline)))
             return replace(made if found.built_in else checked_dataset(made, found.plugin), by=found.by)
         if os.path.exists(where):  # Path.exists raises for a name that is too long
             raise DataError(f"{where!r} is nothing that a dataset source understands.", "`promptlab datasets` shows what they read.")

@@ -17,6 +17,8 @@ class DataOptions:
 
     names: str = ""
     """Path of a names file; empty when none was given."""
+    offline: bool = False
+    """Whether nothing may be fetched from elsewhere."""
 
 
 class DatasetSource(Protocol):

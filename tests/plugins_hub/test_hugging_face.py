@@ -19,7 +19,6 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The package, its cache in the test's own folder; skips without it."""
     datasets = pytest.importorskip("datasets", reason="the package `datasets` is not installed")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
-    monkeypatch.setenv("PROMPTLAB_OFFLINE", "1")
     return datasets
 
 
@@ -36,7 +35,7 @@ def rows(hub: Any, labels: list[Any], kind: Any = None) -> Any:
 
 
 def opened(where: str, names: str = "") -> Dataset:
-    return HuggingFace().open(where, DataOptions(names=names))
+    return HuggingFace().open(where, DataOptions(names, offline=True))
 
 
 def images(dataset: Dataset, split: str = "all") -> Images:

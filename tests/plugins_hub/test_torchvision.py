@@ -49,8 +49,8 @@ def pets() -> Path:
     return Path("there")
 
 
-def opened(where: str, names: str = "") -> Dataset:
-    return Torchvision().open(where, DataOptions(names=names))
+def opened(where: str, names: str = "", offline: bool = False) -> Dataset:
+    return Torchvision().open(where, DataOptions(names, offline))
 
 
 def images(dataset: Dataset, split: str = "all") -> Images:
@@ -99,10 +99,9 @@ def test_names_may_be_changed(eurosat: Path) -> None:
 
 @pytest.mark.parametrize("name", ["EuroSAT", "SEMEION"])
 def test_nothing_is_downloaded_offline(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("PROMPTLAB_OFFLINE", "1")
     monkeypatch.setattr(socket, "socket", lambda *_, **__: pytest.fail("asked the network"))
     with pytest.raises(DataError, match=f"{name} cannot be had from 'nowhere'") as caught:
-        opened(f"torchvision:{name}@nowhere")
+        opened(f"torchvision:{name}@nowhere", offline=True)
     assert "offline" in caught.value.hint
     assert not Path("nowhere").exists()
 

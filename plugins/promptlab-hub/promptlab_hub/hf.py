@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab import DataError, DataOptions, Dataset
-from promptlab_hub.parts import Part, classes, dataset, offline
+from promptlab_hub.parts import Part, classes, dataset
 
 WORD = re.compile(r"hf:(?!//)(.+?)(?:@([^:@/]+))?(?::([\w.\[\]%+-]+))?")
 SAVED = ("dataset_dict.json", "state.json")  # what save_to_disk leaves
@@ -32,7 +32,7 @@ class HuggingFace:
         found = WORD.fullmatch(where)
         assert found is not None  # it was claimed
         name, config, split = found.groups()
-        loaded = _loaded(name, config, split, offline(options))
+        loaded = _loaded(name, config, split, options.offline)
         first = next(iter(loaded.values()))
         picture, label = _columns(where, first.features)
         names = getattr(first.features.get(label), "names", None) or []

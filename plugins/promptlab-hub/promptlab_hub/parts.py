@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from promptlab import Classes, DataError, DataOptions, Dataset, Images, Settings
+from promptlab import Classes, DataError, DataOptions, Dataset, Images
 
 TUNE = ("trainval", "train", "train-standard")
 JUDGE = ("test", "val", "validation", "valid")
@@ -63,8 +63,3 @@ def _lines(path: str) -> list[str]:
         return [line for line in Path(path).read_text("utf-8-sig").splitlines() if line.strip() and not line.startswith("#")]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The names file {path!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
-
-
-def offline(options: DataOptions) -> bool:
-    """Whether nothing may be downloaded."""
-    return bool(getattr(options, "offline", False)) or Settings.load({}).offline

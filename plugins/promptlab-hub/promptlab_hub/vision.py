@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab import DataError, DataOptions, Dataset
-from promptlab_hub.parts import Part, classes, dataset, offline
+from promptlab_hub.parts import Part, classes, dataset
 
 WORD = re.compile(r"torchvision:(\w+)(?:@(.+?))?(?::([\w-]+))?")
 # Those that give one picture and one number.
@@ -45,7 +45,7 @@ class Torchvision:
             raise DataError(f"torchvision has no classification data named {name!r}.", f"{''.join(meant)}There are: {', '.join(KNOWN)}.")
         name, root, split = found.groups()
         make = _maker(name)
-        parts = _splits(make, split, str(Path(root).expanduser()) if root else _home(), not offline(options))
+        parts = _splits(make, split, str(Path(root).expanduser()) if root else _home(), not options.offline)
         made = next(iter(parts.values()))
         names = getattr(made, "classes", None) or getattr(made, "categories", None) or ()
         own = classes(where, [_text(one) for one in names], options)
