@@ -53,7 +53,9 @@ def _content(path: str) -> bytes:
     try:
         return b"" if os.path.exists(path) and not os.path.isfile(path) else Path(path).read_bytes()
     except OSError as error:
-        raise UsageError(f"{path!r} cannot be read: {error.strerror}.", "It was given with --descriptions, --class-names or --synonyms.") from error
+        raise UsageError(
+            f"{path!r} cannot be read: {error.strerror}.", "A flag names it: --descriptions, --class-names or --synonyms."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
