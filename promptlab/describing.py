@@ -52,7 +52,9 @@ def _content(path: str) -> bytes:
     try:
         return b"" if os.path.exists(path) and not os.path.isfile(path) else Path(path).read_bytes()
     except OSError as error:
-        raise UsageError(f"{path!r} cannot be read: {error.strerror}.", "It was given with --descriptions or --synonyms.") from error
+        raise UsageError(
+            f"{path!r} cannot be read: {error.strerror}.", "A flag names it: --descriptions, --class-names or --synonyms."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +363,7 @@ class Describer(Asker):
         asked, pack = "" if wanted.descriptions else self.settings.llm, questions.one(wanted.pack)
         if asked and asked.partition(":")[0] not in self.chats:
             self._server()
-        read = fingerprint(pack.id, pack.system, pack.ask, *map(_content, filter(None, (wanted.descriptions, wanted.synonyms))))
+        files = filter(None, (wanted.descriptions, wanted.class_names, wanted.synonyms))
+        read = fingerprint(pack.id, pack.system, pack.ask, *map(_content, files))
         plain = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(wanted).items()}
         return plain | {"llm": asked, "read": read}

@@ -158,6 +158,8 @@ def test_descriptions_are_removed_accepted_and_rejected() -> None:
         (Edit(DESCRIBE, "n1", "a green fihs", ("x",)), "named 'a green fihs'"),
         (Edit(DESCRIBE, "n1", "a round face"), "named 'a round face'"),
         (Edit(DESCRIBE, "n1"), "named ''"),
+        (Edit(IMPORT, of="x"), "An import has 0 texts"),
+        (Edit(IMPORT, of="x", words=("templates = 1", "")), "holds no list of templates"),
         (Edit(DESCRIBE, "n1", words=(" . ",)), "Nothing is left"),
         (Edit(DESCRIBE, "n1", words=("caf\udce9",)), "no UTF-8"),
         (Edit(USE, "n1", words=("a round face",)), "named 'a round face'"),
@@ -197,6 +199,7 @@ def test_each_edit_is_told_in_a_few_words() -> None:
     assert told(Edit(RENAME, "n1", words=("tench", "fish"))) == "rename n1 to tench, fish"
     assert told(Edit(DESCRIBE, "n1", "red", ("blue",))) == "describe n1 as 'blue' instead of 'red'"
     assert told(Edit(LEAVE, "n1")) == "leave out all of n1"
+    assert told(Edit(IMPORT, of="cupl, said.json", words=("x", "y"))) == "import 'cupl, said.json'"
 
 
 # -- the history in a run's folder ----------------------------------------------------------------------------------------------------
@@ -210,6 +213,7 @@ ONE_OF_EACH = [
     Edit(LEAVE, "n1"),
     Edit(REMOVE, words=(ARTICLE.source,)),
     Edit(USE, "n1", words=("red fins",)),
+    edits.imported(replace(START, templates=(PHOTO, WILD), names={"n1": ("fish",)}, descriptions=(FISH,)), "cupl, said.json"),
 ]
 
 
