@@ -61,7 +61,7 @@ def promptlab_encoders() -> Iterable[ModelAlias]:  # type: ignore[empty-body]
     """Models: what `--model` takes by a short name.
 
     `ModelAlias("mini", "local-dir:/where/it/lies", "a small model")` names a model that open_clip can load. `ModelAlias("mine",
-    open=make)` is an encoder of your own: `make(device)` gives an object with what `promptlab.protocols.Encoder` lists. Its rows must
+    open=make)` is an encoder of your own: `make(device)` gives an object with what `promptlab.Encoder` lists. Its rows must
     be unit, and its `fingerprint` must change when any vector would: everything that is kept goes by it.
 
     Called once, when a command first needs a model. Test it with `promptlab.testing.check_encoder`.
@@ -76,7 +76,7 @@ def promptlab_chats() -> Iterable[ChatAlias]:  # type: ignore[empty-body]
     asked. `rest` is what the user typed after a colon. promptlab asks, checks, pays attention to limits and keeps the replies; a plugin
     only says where, and may start a server and stop it again.
 
-    Called once, when a command first needs a language model.
+    Called once, when a command first needs a language model. `promptlab.testing.FakeChat` is a server to test with.
     """
 
 

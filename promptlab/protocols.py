@@ -81,7 +81,7 @@ class Encoder(Protocol):
     fingerprint: str
     """Changes when any vector would change; known without loading the model."""
     precision: str
-    """Of pictures: `fp32` or `fp16`; texts are always fp32."""
+    """Of pictures: `fp32`, `fp16` or `bf16`; texts are always fp32."""
 
     @property
     def scale(self) -> float:

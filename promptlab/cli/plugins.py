@@ -48,7 +48,7 @@ def info(name: str, as_json: bool, quiet: bool) -> None:
 
 @plugins.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), required=True, help="What it adds.")
+@click.option("--kind", type=click.Choice(KINDS), default=KINDS[0], help=f"What it adds (default: {KINDS[0]}).")
 @click.option("--folder", type=completion.FOLDERS, default=".", help="Where its folder goes (default: here).")
 @options.output
 def new(name: str, kind: str, folder: str, as_json: bool, quiet: bool) -> None:
@@ -64,7 +64,7 @@ def new(name: str, kind: str, folder: str, as_json: bool, quiet: bool) -> None:
         return
     place = safe(shlex.quote(str(made.folder)), 400)
     steps = (f"pip install -e {place}", f"pytest {place}", f"promptlab plugins info {made.name}")
-    output.say(f"Wrote {place}: {', '.join(made.files)}.", "", "Next:", *(f"  {step}" for step in steps))
+    output.say(f"Wrote {place}, a plugin with a {made.kind}: {', '.join(made.files)}.", "", "Next:", *(f"  {step}" for step in steps))
 
 
 def _about(one: dict[str, Any]) -> "Table":

@@ -33,6 +33,7 @@ def check_dataset(source: DatasetSource, where: str | Path, options: DataOptions
 
     Nothing at `where` is changed. Files that a C library opens by itself are not seen when it looks for eager reads.
     """
+    __tracebackhide__ = True  # pytest shows the line of the test instead
     found, place, said = Found("check_dataset", f"the source {getattr(source, 'name', source)!r}"), str(where), options or DataOptions()
     for name in ("name", "about", "example"):
         if not isinstance(getattr(source, name, None), str) or not getattr(source, name).strip():
@@ -41,8 +42,7 @@ def check_dataset(source: DatasetSource, where: str | Path, options: DataOptions
     with watching() as seen:
         dataset = _opened(source, place, said, found)
     if dataset is None:
-        found.tell()
-        raise AssertionError  # never: there is a fault
+        raise found.error()
     again = _opened(source, place, said, found)
     if again is not None:
         _check_same(dataset, again, found)

@@ -38,6 +38,7 @@ def check_encoder(encoder: Encoder | ModelAlias, device: str = "cpu") -> None:
 
     Given an alias, it is made twice, to see whether the fingerprint is the same.
     """
+    __tracebackhide__ = True  # pytest shows the line of the test instead
     found = Found("check_encoder", f"the model {getattr(encoder, 'name', encoder)!r}")
     with found.during("Making it", "an encoder was expected."), tempfile.TemporaryDirectory() as folder:
         made = _made(encoder, device, Path(folder))

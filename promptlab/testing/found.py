@@ -27,10 +27,13 @@ class Found:
             said = said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
             self.add(f"{doing} raised {type(error).__name__}: {said}; {wanted}", kind)
 
+    def error(self) -> AssertionError:
+        """All faults as one error."""
+        many = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        return AssertionError(f"{self.check} found {many} in {self.thing}:\n" + "\n".join(f"- {fault}" for fault in self.faults.values()))
+
     def tell(self) -> None:
         """Raises AssertionError with all faults, if there are any."""
+        __tracebackhide__ = True  # pytest shows the line of the test instead
         if self.faults:
-            many = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-            raise AssertionError(
-                f"{self.check} found {many} in {self.thing}:\n" + "\n".join(f"- {fault}" for fault in self.faults.values())
-            )
+            raise self.error()

@@ -32,6 +32,7 @@ def check_rule(rule: Rule) -> None:
     depend on batches, families or the order of the classes, shares outside of [0, 1], a reducer or unit that is none, a contest that is
     changed, and a state that merges to something else than one pass gives. Whether less is better, only its author knows.
     """
+    __tracebackhide__ = True  # pytest shows the line of the test instead
     found = Found("check_rule", f"the rule {rule.name!r}")
     _check_words(rule, found)
     tied = _material(ties=True)

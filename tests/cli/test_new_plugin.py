@@ -65,8 +65,9 @@ def test_what_they_add_works_together(packages: dict[str, Path], promptlab: Call
 
 
 def test_the_next_steps_are_told(promptlab: Call, tmp_path: Path) -> None:
-    said = promptlab("plugins", "new", "Promptlab_Bird.Songs", "--kind", "dataset", "--folder", str(tmp_path / "a b"))
+    said = promptlab("plugins", "new", "Promptlab_Bird.Songs", "--folder", str(tmp_path / "a b"))
     place = tmp_path / "a b" / "promptlab-bird-songs"
+    assert said.out.startswith(f"Wrote '{place}', a plugin with a dataset: pyproject.toml, ")
     assert said.out.splitlines()[-3:] == [f"  pip install -e '{place}'", f"  pytest '{place}'", "  promptlab plugins info bird-songs"]
     assert (place / "promptlab_bird_songs" / "__init__.py").is_file()
     assert (place / "tests" / "test_bird_songs.py").is_file()
