@@ -35,7 +35,7 @@ def plugins(hidden: bool) -> Callable[[F], F]:
     def wrap(command: F) -> F:
         return stacked(
             _everywhere("--plugins-dir", "plugins_dir", hidden, type=completion.FOLDERS, help="Load the plugins of this folder, too."),
-            _everywhere("--no-plugins", "load_plugins", hidden, flag_value="", help="Load none but promptlab's own."),
+            _everywhere("--no-plugins", "load_plugins", hidden, flag_value="", help="Load no installed plugin."),
             _everywhere("--disable-plugin", "disable_plugins", hidden, multiple=True, help="Leave this plugin out; may be repeated."),
             _everywhere(
                 "--strict-plugins", "strict_plugins", hidden, flag_value="yes", help="Stop at the fault of a plugin (exit code 3)."

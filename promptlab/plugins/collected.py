@@ -68,7 +68,7 @@ class Brought(NamedTuple):
 class Plugins:
     """The plugins of one lab.
 
-    note: who is told what is wrong. only: names of the plugins to load; None for all. disabled: names of plugins, or of their packages, to
+    note: who is told what is wrong. only: names of the installed plugins to load; None for all. disabled: names of plugins, or of their packages, to
     leave out. folder: a folder of plugins; empty for none. strict: a fault raises PluginError instead of being told. Raises UsageError for
     names that no plugin has, PluginError where one that was asked for by name cannot be loaded.
     """
@@ -94,13 +94,14 @@ class Plugins:
             if name and name not in names:
                 raise unknown_name("plugin", name, names)
         out = set(disabled)
-        self.wanted = [s for s in self.sources if not {s.name, s.package} & out and (only is None or s.name in only)]
+        named = {*(only or ())}
+        self.wanted = [s for s in self.sources if not {s.name, s.package} & out and (only is None or s.name in named or not s.package)]
         clashes = twice(self.wanted)
         for source in self.wanted:
             if source.name in clashes:
-                self._fault(source.name, "loading", f"{clashes[source.name]}; neither is loaded", loud=only is not None)
+                self._fault(source.name, "loading", f"{clashes[source.name]}; neither is loaded", loud=source.name in named)
             else:
-                self._load(source, loud=only is not None)
+                self._load(source, loud=source.name in named)
 
     def heard_by(self, note: Callable[[Event], None]) -> Self:
         """The same plugins, with somebody else who is told."""

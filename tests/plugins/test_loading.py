@@ -118,3 +118,8 @@ def test_a_strict_lab_stays_strict(bench: Bench) -> None:
     lab = bench.add("late", "@hookimpl\ndef promptlab_chats():\n    raise RuntimeError('late')").lab(strict_plugins=True)
     with pytest.raises(PluginError, match="late"):
         _ = lab.but(seed=3).chats
+
+
+def test_a_folder_that_was_named_is_loaded_whatever_installed_plugins_are_wanted(bench: Bench) -> None:
+    lab = bench.add("one", RULE.format("flat")).lab(load_plugins="")
+    assert {one["name"] for one in lab.plugin_list() if one["state"] == "works"} == {"one"}
