@@ -68,9 +68,9 @@ class Brought(NamedTuple):
 class Plugins:
     """The plugins of one lab.
 
-    note: who is told what is wrong. only: names of the installed plugins to load; None for all. disabled: names of plugins, or of their packages, to
-    leave out. folder: a folder of plugins; empty for none. strict: a fault raises PluginError instead of being told. Raises UsageError for
-    names that no plugin has, PluginError where one that was asked for by name cannot be loaded.
+    note: who is told what is wrong. only: names of the installed plugins to load; None for all. disabled: names of plugins, or of their
+    packages, to leave out. folder: a folder of plugins; empty for none. strict: a fault raises PluginError instead of being told. Raises
+    UsageError for names that no plugin has, PluginError where one that was asked for by name cannot be loaded.
     """
 
     def __init__(

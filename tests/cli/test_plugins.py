@@ -56,7 +56,7 @@ def test_an_outsiders_words_are_shown_safely(promptlab: Promptlab, folder: str) 
 
 
 def test_without_plugins_only_promptlabs_own_is_there(promptlab: Promptlab) -> None:
-    assert [one["state"] for one in promptlab("plugins", "--no-plugins", "--json").json] == ["disabled", "disabled"]
+    assert [one["state"] for one in promptlab("plugins", "--no-plugins", "--json").json] == ["disabled"] * 3
     assert promptlab("datasets", "--no-plugins", "--json").json[0]["plugin"] == "promptlab"
     assert promptlab("run", "everyday", "--no-plugins").code == 2
 

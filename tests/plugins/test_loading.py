@@ -71,7 +71,7 @@ def test_a_disabled_plugin_is_not_even_imported(package: Install, by: str) -> No
 
 def test_load_plugins_names_those_that_are_wanted(package: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     package("promptlab-mine", "mine", RULE.format("own"))
-    for words, wanted in (("", set[str]()), ("mine", {"mine"}), ("all", {"mine", "demo", "local"}), ("mine,demo", {"mine", "demo"})):
+    for words, wanted in (("", set[str]()), ("mine", {"mine"}), ("all", {"mine", "demo", "hub", "local"}), ("mine,demo", {"mine", "demo"})):
         monkeypatch.setenv("PROMPTLAB_LOAD_PLUGINS", words)
         assert {one["name"] for one in Lab().plugin_list() if one["state"] == "works"} == wanted
 
