@@ -68,6 +68,11 @@ class Catalogue:
         """{name: analysis}."""
         return self._plugins.collect("promptlab_analyses", ["promptlab.analysis"])
 
+    @property
+    def plugin_faults(self) -> tuple[str, ...]:
+        """What is wrong with plugins, as far as it has come up, a sentence each."""
+        return tuple(self._plugins.told)
+
     def plugin_list(self) -> list[dict[str, Any]]:
         """Name, version, state and additions of every plugin that there is."""
         return [self._plugin(source) for source in self._plugins.sources]

@@ -60,8 +60,17 @@ COMMANDS: tuple[click.Command, ...] = (
     *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, questions.questions),
     *(rules.rules, plugins.plugins, cache.cache, init.init, trust.trust, keys.keys, doctor.doctor),
 )
+
+
+def _with_plugins(command: click.Command) -> click.Command:
+    """The command, and those below it, with the options that every command has."""
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_plugins(inner)
+    return options.plugins(hidden=True)(command)
+
+
 for command in COMMANDS:
-    cli.add_command(command)
+    cli.add_command(_with_plugins(command))
 for command in exchange.COMMANDS:
     prompts.prompts.add_command(command)
 

@@ -70,9 +70,8 @@ def _restore(variable: str, before: str | None) -> None:
 
 
 def output(command: F) -> F:
-    """--json, --quiet, --debug, and those of plugins."""
+    """--json, --quiet, --debug."""
     return stacked(
-        plugins(hidden=True),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables."),
         click.option("--quiet", is_flag=True, help="Show no progress; warnings stay."),
         click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."),

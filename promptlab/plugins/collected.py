@@ -85,7 +85,7 @@ class Plugins:
         self.manager = pluggy.PluginManager(GROUP)
         self.manager.add_hookspecs(hookspecs)
         self._own: dict[str, str] = {}  # modules of ours that are registered
-        self._told: set[str] = set()
+        self.told: list[str] = []  # every fault, in a sentence
         self.seconds: dict[str, float] = defaultdict(float)
         self.faults: dict[str, list[str]] = defaultdict(list)
         self.sources = [*installed(), *(in_folder(folder) if folder else ())]
@@ -143,8 +143,8 @@ class Plugins:
         text = f"The plugin {called} failed in {doing}: {what.rstrip('.')}."
         if self._strict or loud:
             raise PluginError(text, f"Go on without it: --disable-plugin {plugin}.")
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self.told:
+            self.told.append(text)
             self.faults[plugin].append(f"{doing}: {what}")
             self._note(Noted(f"{text} Everything else works."))
 

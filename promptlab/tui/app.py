@@ -13,7 +13,7 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from promptlab import config, runs
-from promptlab.display import safe
+from promptlab.display import many, safe
 from promptlab.errors import PromptlabError
 from promptlab.events import Cancelled, Event, Listener, Noted
 from promptlab.lab import Lab, RunResult
@@ -67,6 +67,10 @@ class PromptlabApp(App[None], inherit_bindings=False):
         self.theme_changed_signal.subscribe(self, lambda theme: config.remember_theme(theme.name))
         self._heed_signals()
         self._take_keys()
+        for fault in self.lab.plugin_faults:  # of the time before there was anybody to tell
+            self.log_line("warning", fault)
+        if self.lab.plugin_faults:
+            self.tell(f"{many(len(self.lab.plugin_faults), 'fault')} of plugins: the Log tells more.", "warning")
         for mode, page in pages().items():
             self.add_mode(mode, page)
         self.open_run(self._run)

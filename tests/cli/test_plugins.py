@@ -1,9 +1,10 @@
 """`promptlab plugins`, and the options that say which plugins take part."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from .conftest import Said
@@ -83,3 +84,14 @@ def test_a_rule_that_was_asked_for_and_fails_ends_with_a_plugin_fault(promptlab:
     assert said.code == 3
     assert "Error: The plugin 'odd' failed in the rule 'odd': AttributeError" in said.err
     assert "--disable-plugin odd" in said.err
+
+
+def test_every_command_takes_the_options_of_plugins() -> None:
+    from promptlab.cli.main import cli
+
+    def commands(command: click.Command) -> Iterator[click.Command]:
+        yield command
+        for inner in command.commands.values() if isinstance(command, click.Group) else ():
+            yield from commands(inner)
+
+    assert not [c.name for c in commands(cli) if not {"plugins_dir", "load_plugins"} <= {option.name for option in c.params}]

@@ -9,6 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
+from promptlab.config import Settings
 from promptlab.events import Finished, Noted, Started
 from promptlab.lab import Lab
 from promptlab.runs import Run, all_runs, remove
@@ -22,6 +23,17 @@ from .hostile import HOSTILE
 
 def told(app: PromptlabApp) -> str:
     return "\n".join(line.text for line in app.logged.lines)
+
+
+def test_faults_of_plugins_are_in_the_log_whenever_they_came_up(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "broken.py").write_text("import nothing_of_this_name")
+
+    async def script(app: PromptlabApp, pilot: Pilot[None]) -> None:
+        assert "The plugin 'broken'" in told(app)
+        assert "ModuleNotFoundError" in told(app)
+
+    played(Lab(Settings.load({"plugins_dir": str(tmp_path / "mine")})), script)
 
 
 # -- start --------------------------------------------------------------------------------------------------------------------------
