@@ -78,11 +78,12 @@ class Catalogue:
         return [self._plugin(source) for source in self._plugins.sources]
 
     def plugin(self, name: str) -> list[dict[str, Any]]:
-        """What there is to say of the plugin of that name, or of those of a package. Raises UsageError when there is none."""
+        """What there is to say of the plugin of that name, or of those of a package, with the seconds that it took so far. Raises UsageError
+        when there is none."""
         found = [source for source in self._plugins.sources if name in (source.name, source.package)]
         if not found:
             raise unknown_name("plugin", name, [source.name for source in self._plugins.sources])
-        return [self._plugin(source) for source in found]
+        return [self._plugin(source) | {"seconds": round(self._plugins.seconds[source.name], 3)} for source in found]
 
     def _plugin(self, source: Source) -> dict[str, Any]:
         adds, faults = self._plugins.adds(source.name), self._plugins.faults[source.name]
@@ -95,7 +96,6 @@ class Catalogue:
             "origin": source.origin,
             "about": source.about,
             "hooks": adds if self._plugins.loaded(source) else {},
-            "seconds": round(self._plugins.seconds[source.name], 3),
         }
 
     @staticmethod

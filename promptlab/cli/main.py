@@ -69,10 +69,10 @@ def _with_plugins(command: click.Command) -> click.Command:
     return options.plugins(hidden=True)(command)
 
 
-for command in COMMANDS:
-    cli.add_command(_with_plugins(command))
 for command in exchange.COMMANDS:
     prompts.prompts.add_command(command)
+for command in COMMANDS:
+    cli.add_command(_with_plugins(command))
 
 
 def main() -> None:

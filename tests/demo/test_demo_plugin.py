@@ -40,7 +40,7 @@ def test_without_plugins_neither_is_there() -> None:
 
 
 def test_mini_is_an_alias_for_a_folder_that_is_there(lab: Lab) -> None:
-    alias, _ = lab.models["mini"]
+    alias = lab.models["mini"].thing
     assert alias.target == f"local-dir:{PACKAGE / 'mini'}"
     assert {"open_clip_config.json", "open_clip_model.safetensors"} <= {path.name for path in (PACKAGE / "mini").iterdir()}
     assert "not CLIP" in alias.about

@@ -33,7 +33,7 @@ def test_an_installed_package_is_found_by_its_entry_point(package: Install) -> N
         "hooks": {"promptlab_rules": ["own"]},
         "seconds": 0,
     }
-    assert lab.plugin("promptlab-mine") == [found]
+    assert [one["name"] for one in lab.plugin("promptlab-mine")] == ["mine"]
     assert lab.rules["own"].by == "mine 1.2"
 
 
