@@ -78,8 +78,8 @@ class Catalogue:
         return [self._plugin(source) for source in self._plugins.sources]
 
     def plugin(self, name: str) -> list[dict[str, Any]]:
-        """What there is to say of the plugin of that name, or of those of a package, with the seconds that it took so far. Raises UsageError
-        when there is none."""
+        """What there is to say of the plugin of that name, or of those of a package, with the seconds it took. Raises UsageError when there
+        is none."""
         found = [source for source in self._plugins.sources if name in (source.name, source.package)]
         if not found:
             raise unknown_name("plugin", name, [source.name for source in self._plugins.sources])
