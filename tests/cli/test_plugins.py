@@ -107,6 +107,7 @@ def test_what_a_plugin_prints_is_no_result(promptlab: Promptlab, folder: str) ->
 def test_options_said_twice(promptlab: Promptlab, folder: str) -> None:
     Path("more").mkdir()
     Path("more/other.py").write_text(RULE.format("other"))
-    said = promptlab("--plugins-dir", folder, "--strict-plugins", "rules", "--plugins-dir", "more", *both)
+    both = ("--strict-plugins", "--disable-plugin", "broken")
+    said = promptlab("--plugins-dir", folder, *both, "rules", "--plugins-dir", "more", *both)
     assert (said.code, said.err) == (0, "")
     assert {"own", "other"} <= {line.split()[0] for line in said.out.splitlines() if line.strip()}
