@@ -343,7 +343,7 @@ def _typed(name: str, value: Any, place: str) -> Any:
     kind = kinds[name]
     if kind is tuple and isinstance(value, str):
         return tuple(value.split(","))
-    if kind is tuple and isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+    if kind is tuple and isinstance(value, list | tuple) and (value or name in ADDED) and all(isinstance(v, str) for v in value):
         return tuple(value)
     if kind is bool and isinstance(value, str) and value.lower() in WORDS:
         return WORDS[value.lower()]

@@ -203,7 +203,10 @@ def test_a_state_that_gives_nonsense_is_named(bench: Bench, vectors: str) -> Non
 def test_an_analysis_that_fails_is_told_and_left_out(bench: Bench, vectors: str) -> None:
     code = "@hookimpl\ndef promptlab_analyses():\n    return [Analysis('odd', lambda judged: 1 / 0), Analysis('text', lambda judged: 'x')]"
     found = bench.add("odd", code).lab().run(vectors).summary["findings"]
-    assert [one["name"] for one in found] == ["swaps"]
+    assert {one["name"]: one["headline"].partition(" (")[0] for one in found if one["name"] != "swaps"} == {
+        "odd": "It failed: the analysis 'odd': ZeroDivisionError: division by zero",
+        "text": "It failed: the analysis 'text': it gave an object of type str; a Finding or None was expected.",
+    }
     told = [text.partition("failed in ")[2] for text in bench.said if "odd" in text]
     assert told == [
         "the analysis 'odd': ZeroDivisionError: division by zero (odd.py, line 5). Everything else works.",
@@ -218,7 +221,8 @@ def test_an_analysis_cannot_change_what_is_told(bench: Bench, vectors: str) -> N
     plain = bench.add("quiet", "@hookimpl\ndef promptlab_event():\n    pass").lab().run(vectors).summary
     bench.add("odd", SPOILS + "@hookimpl\ndef promptlab_analyses():\n    return [Analysis('odd', find)]")
     spoilt = bench.lab().run(vectors).summary
-    assert (spoilt["result"], spoilt["findings"]) == (plain["result"], plain["findings"])
+    assert spoilt["result"] == plain["result"]
+    assert spoilt["findings"][-1] == plain["findings"][-1]
     assert "ValueError: assignment destination is read-only (odd.py, line 4)" in bench.said[-1]
 
 
