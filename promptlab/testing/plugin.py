@@ -31,9 +31,9 @@ EVENTS: tuple[Event, ...] = (
 
 
 def check_plugin(module: ModuleType) -> dict[str, list[str]]:
-    """{hook: names of what the module adds to it}, read in the way in which plugins are loaded. Raises AssertionError that lists
-    every fault: hooks that are not marked, not known, or take other arguments than theirs; lists that are none, or hold something else, or a class
-    instead of an instance; names that are none or taken; a listener that raises.
+    """{hook: names of what the module adds to it}, read in the way in which plugins are loaded. Raises AssertionError that lists every
+    fault: hooks that are not marked, not known, or take other arguments than theirs; lists that are none, or hold something else, or a
+    class instead of an instance; names that are none or taken; a listener that raises.
 
     What it adds is not tried: `check_dataset`, `check_rule`, `check_analysis` and `check_encoder` do that.
     """
