@@ -105,6 +105,9 @@ def _lines_of(node: ast.ClassDef, methods: bool) -> Iterator[str]:
         if isinstance(member, ast.AnnAssign) and isinstance(after, ast.Expr):
             meaning = " ".join(ast.literal_eval(after.value).split())
             yield f"- `{ast.unparse(member.target)}`: `{ast.unparse(member.annotation)}`. {meaning}"
+        elif isinstance(member, ast.Assign) and isinstance(after, ast.Expr):
+            meaning = " ".join(ast.literal_eval(after.value).split())
+            yield f"- `{ast.unparse(member.targets[0])}`: `{ast.unparse(member.value)}`. {meaning}"
         elif methods and isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
             meaning = " ".join((ast.get_docstring(member) or "").split())
             given = re.sub(r"^self(, )?", "", ast.unparse(member.args))

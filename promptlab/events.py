@@ -45,7 +45,7 @@ class Saved:
     """Something is on disk now."""
 
     what: str
-    """What it is, e.g. `classifier`."""
+    """What it is: `classifier`, `report`, `scores` or `study`."""
     path: str
     """Where it is."""
 

@@ -52,7 +52,7 @@ def promptlab_analyses() -> Iterable[Analysis]:  # type: ignore[empty-body]
     baseline do on them) and gives a `Finding` (a sentence and, if there is more to tell, a table), or None where it has nothing to say,
     e.g. for data without labels. It must change nothing: what it is given is what the report tells.
 
-    Called at the end of every run.
+    Called at the end of every run. Test it with `promptlab.testing.check_analysis`.
     """
 
 

@@ -16,9 +16,12 @@ class DataOptions:
     """What the user said beside the place of the data."""
 
     names: str = ""
-    """Path of a names file; empty when none was given."""
+    """Path of the file given as `--classes`: names in label order, one a line, or `name<TAB>new name`; empty when none was given. A source
+    that makes nothing of it never reads this, and `--classes` is refused for its data; one that reads it changes its classes by it, or
+    raises DataError."""
     offline: bool = False
-    """Whether nothing may be fetched from elsewhere."""
+    """Whether nothing may be fetched from elsewhere; `open` then raises DataError for what is not on this machine. `claims` never goes to
+    the network."""
 
 
 class DatasetSource(Protocol):
@@ -166,7 +169,8 @@ class Contest(Protocol):
 
 
 class State(Protocol):
-    """What a rule that is no mean over images keeps while images stream by."""
+    """What a rule that is no mean over images keeps while images stream by, made of a `Setting` by the rule's `start`, which may be the
+    state's class. Its arrays begin with (K, C), `setting.columns.shape[:2]`, for all K families; `add` is given some of them at a time."""
 
     def add(self, contest: Any) -> None:
         """Take in one batch within one slice of families; the next call may bring the same images within others."""
@@ -177,7 +181,7 @@ class State(Protocol):
         ...
 
     def per_class(self) -> tuple[Array, Array]:
-        """(K, C) f8 values, NaN where there is none, and (K, C) int counts."""
+        """Two numpy arrays, both (K, C): f8 values, NaN where there is none, and int counts of the images that each stands on."""
         ...
 
 
@@ -185,8 +189,11 @@ class Unit(StrEnum):
     """What a rule's values are: margins in cosine units, shares of images in [0, 1], or logits and nats."""
 
     MARGIN = "margin"
+    """Differences of cosines: `true - rival`. Weights are made of them times the model's scale."""
     SHARE = "share"
+    """0 to 1, shown as percent: `winner == label`. These alone can be joined by `hmean` and `zeros`."""
     LOGIT = "logit"
+    """Cosines times `contest.scale`, and what comes of a softmax: `logz`, entropies. Weights are made of them as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +207,10 @@ class Rule:
     start: Callable[[Any], State] | None = None
     """Setting -> State, for a rule that is no mean over images."""
     reducer: str = "mean"
-    """Over classes: `overall`, `mean`, `worst-k`, `min`; for shares also `hmean`, `zeros`; for f1 also `macro`, `micro`, `weighted`."""
+    """Over classes: `mean` unless said, `overall`, `worst-k`, `min`; for shares also `hmean`, `zeros`; for f1 also `macro`, `micro`,
+    `weighted`."""
     unit: Unit = Unit.MARGIN
-    """What its values are."""
+    """What its values are; margins unless said."""
     lower_is_better: bool = False
     """Whether less is better, as with entropy; such a rule is negated when it ranks or weighs."""
     about: str = ""

@@ -1,5 +1,6 @@
 """The docs are true: their commands run as printed, and they name every command, setting and public name."""
 
+import json
 import re
 import shlex
 import shutil
@@ -66,6 +67,46 @@ def test_commands_run_as_printed(page: str, place: Path, capfd: pytest.CaptureFi
             assert code in ((0, 1, None) if "--fail-under" in line else (0, None)), line
             ran += 1
     assert ran >= 8
+    assert "Traceback" not in capfd.readouterr().err
+
+
+# What the page on exchange speaks of, for the classes of photos/.
+SENTENCES = {name: [f"A {name} as it is seen from afar.", f"A {name} at night."] for name in CLASSES}
+PHRASES = {name: ["a shiny side", "two legs"] for name in CLASSES}
+OTHERS: dict[str, object] = {
+    "cupl.json": SENTENCES,
+    "templates.txt": "a photo of a {}.\na drawing of a {}.\n",
+    "prompts.md": "## CIFAR10\n```\ntemplates = ['a blurry photo of a {}.', 'a big {}.']\n```\n",
+    "datacomp.txt": "gender:a photo of a {c}\nrace:a face of a {c}\n",
+    "en_zeroshot_classification_templates.json": {"vtab/caltech101": ["a painting of a {c}."]},
+    "cupl_prompts.json": {"imagenet1k": SENTENCES},
+    "en_classnames.json": {"imagenet1k": ["leopard", "beagle dog", "petrol pump"]},
+    "babel_imagenet.json": {"DE": [[0, 2], ["Leopard", "Zapfsaeule"]]},
+    "names.tsv": "gas_pump\tpetrol pump\n",
+    "CuPL_prompts.json": SENTENCES,
+    "descriptors_food101.json": PHRASES,
+    "waffle.json": PHRASES,
+    "pairs.json": {"0_1": {"classes": [0, 1], "prompt_pairs": [{"prompt_pair": ["A beagle has fur.", "A gas pump has a hose."]}]}},
+    "class_names.json": ["beagle", "gas_pump"],
+    "words.tsv": "beagle\ta small hound\n",
+    "benchmark.csv": "dataset,model,pretrained,task,language,acc1\nwds/photos,ViT-B-32,openai,zeroshot_classification,en,0.5\n",
+    "eval_results.jsonl": '{"key": "vtab/caltech101", "dataset": "Caltech-101", "metrics": {"acc1": 0.8}}\n',
+}
+
+
+def test_commands_of_the_page_on_exchange_run_in_their_order(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for name, said in OTHERS.items():
+        (place / name).write_text(said if isinstance(said, str) else json.dumps(said), "utf-8")
+    blocks = commands("docs/exchange.md")
+    assert [len(block) for block in blocks] == [5, 13, 6, 2, 2]
+    for block in blocks:
+        each = all("import" in line for line in block)  # lines that don't follow from each other
+        for line in block:
+            if "--as waffle" in line and not each:  # as the page says: descriptions must be in use
+                cli.main(["prompts", "import", "cupl.json", "--quiet"], standalone_mode=False)
+            assert cli.main(words_of(line), standalone_mode=False) in (0, None), line
+            if each:
+                cli.main(["prompts", "undo", "--quiet"], standalone_mode=False)
     assert "Traceback" not in capfd.readouterr().err
 
 

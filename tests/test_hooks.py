@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 import promptlab
-from promptlab import Lab, Settings, hookspecs
+from promptlab import Classes, Dataset, Images, Lab, Settings, hookspecs
 from promptlab.events import ignore
 from promptlab.llm.cache import Replies
 from promptlab.llm.chat import ask
@@ -106,7 +107,8 @@ def module(name: str) -> ModuleType:
 def test_the_page_s_test_passes(mine: Path, tmp_path: Path) -> None:
     test = module("test_mine")
     test.test_labelled(tmp_path / "data")
-    test.test_shortfall()
+    test.test_rules()
+    test.test_confident()
     for alias in module("light").promptlab_encoders():
         check_encoder(alias)
 
@@ -146,6 +148,20 @@ def test_the_page_s_language_model_is_asked(mine: Path, tmp_path: Path, monkeypa
         with lab.chats["ours"].thing.open("") as endpoint:
             (reply,) = ask([one], endpoint, Replies(tmp_path / "replies"), Limits(), ignore)
     assert (reply.text, endpoint.provider, endpoint.model) == ('{"said": "a barn"}', "ours", "default-model")  # type: ignore[union-attr]
+
+
+def test_the_page_s_two_splits_are_as_it_says() -> None:
+    (code,) = (one for one in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S) if not one.startswith("# "))
+
+    def images(split: str, keys: list[str]) -> Images:
+        return Images(split, tuple(keys), tuple(keys), np.zeros(len(keys), int), str.encode)
+
+    labels = {"test/a": "owl", "train/a": "owl", "train/b": "", "train/c": "owl"}
+    scope = {"Dataset": Dataset, "images": images, "classes": Classes.of(["owl"]), "name": "owls", "labels": labels, "keys": [*labels, "x"]}
+    exec(compile("def opened():\n" + textwrap.indent(code, "    "), "plugins.md", "exec"), scope)
+    made = scope["opened"]()  # type: ignore[operator]
+    assert {split: part.keys for split, part in made.splits.items()} == {"tune": ("train/a", "train/c"), "eval": ("test/a",)}
+    assert made.notes == ("2 pictures without a label are left out.",)
 
 
 def test_faults_of_the_page_s_source_are_told(mine: Path, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from promptlab.cli import options
 @click.option("--remove", is_flag=True, help="Trust it no longer.")
 @options.output
 def trust(remove: bool, as_json: bool, quiet: bool) -> None:
-    """Let this folder's promptlab.toml say which language model is asked, and where.
+    """Let this folder's promptlab.toml name plugins, and say which language model is asked, and where.
 
-    A stranger's project could send your questions to a server of its own. What you trust is the file as it is
-    now: after a change it has to be trusted again.
+    A stranger's project could send your questions to a server of its own, and plugins are code that runs as you
+    do. What you trust is the file as it is now: after a change it has to be trusted again.
     """
     from promptlab import trust as trusted
     from promptlab.cli import output

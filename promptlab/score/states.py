@@ -19,7 +19,7 @@ class Setting:
     """What a rule's state is told before the first image."""
 
     columns: Columns
-    """The K x C class rows."""
+    """The K x C class rows, on the device; `columns.shape` is (K, C, D)."""
     n: int
     """Images that will come, over all shards."""
     order: Array

@@ -14,7 +14,7 @@ import numpy as np
 from promptlab.encode.pictures import read_rgb
 from promptlab.errors import DataError, MismatchError, PromptlabError, UsageError
 from promptlab.protocols import DataOptions, DatasetSource
-from promptlab.testing.found import Found
+from promptlab.testing.found import Found, check_has
 from promptlab.testing.watch import taking_turns, watching
 from promptlab.types import Array, Dataset, Features, Images
 
@@ -34,6 +34,7 @@ def check_dataset(source: DatasetSource, where: str | Path, options: DataOptions
     Nothing at `where` is changed. Files that a C library opens by itself are not seen when it looks for eager reads.
     """
     __tracebackhide__ = True  # pytest shows the line of the test instead
+    check_has("check_dataset", source, ("claims", "open"), "a source of data")
     found, place, said = Found("check_dataset", f"the source {getattr(source, 'name', source)!r}"), str(where), options or DataOptions()
     for name in ("name", "about", "example"):
         if not isinstance(getattr(source, name, None), str) or not getattr(source, name).strip():
@@ -42,7 +43,8 @@ def check_dataset(source: DatasetSource, where: str | Path, options: DataOptions
     with watching() as seen:
         dataset = _opened(source, place, said, found)
     if dataset is None:
-        raise found.error()
+        found.tell()
+    assert dataset is not None
     again = _opened(source, place, said, found)
     if again is not None:
         _check_same(dataset, again, found)
@@ -64,7 +66,7 @@ def _check_claims(source: DatasetSource, place: str, found: Found) -> None:
             found.add(f"claims({place!r}) said no; the source opens it, so yes was expected.")
     for word in NOBODYS:
         shown = repr(word if len(word) < 40 else f"{word[:3]}... of {len(word)} letters")
-        advice = "it is asked for every word that a user types, so it says no to what it doesn't know."
+        advice = "it is asked for every word, so it says no to what it doesn't know; os.path.isfile says no where Path.is_file raises."
         with found.during(f"claims({shown})", advice, "claims raises"):
             if source.claims(word):
                 advice = "other sources would never be asked. Look at what is on disk."
@@ -89,9 +91,10 @@ def _opened(source: DatasetSource, place: str, options: DataOptions, found: Foun
     try:
         made: object = source.open(place, options)
     except (DataError, UsageError, MismatchError) as error:
+        found.cause = found.cause or error
         found.add(f"open() raised {type(error).__name__}: {error.message} {error.hint}".rstrip())
     except Exception as error:  # a plugin can raise anything
-        found.add(f"open() raised {type(error).__name__}: {error}; raise promptlab.DataError for what the user can mend.")
+        found.raised("open()", error, "mend the fault there. What the user can mend, and that alone, is a promptlab.DataError.")
     else:
         if isinstance(made, Dataset):
             return made

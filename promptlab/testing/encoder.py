@@ -14,7 +14,7 @@ from promptlab.encode.pictures import UNREAD
 from promptlab.errors import DataError
 from promptlab.events import Cancelled, Event, Listener, Progressed, ignore
 from promptlab.protocols import Encoder, ModelAlias
-from promptlab.testing.found import Found
+from promptlab.testing.found import Found, check_has
 from promptlab.types import Array, Images
 
 TEXTS = (
@@ -28,6 +28,7 @@ TEXTS = (
 EQUAL = 1e-5  # largest difference of text vectors that count as equal
 ALIKE = 5e-3  # of picture vectors, which may be fp16
 BROKEN = (3, 5, 7)  # pictures that cannot be read: no picture, one that the disk refuses, one that its source refuses
+PARTS = ("name", "fingerprint", "precision", "scale", "logit_bias", "context_length", "clean", "tokens", "encode_texts", "encode_images")
 ROWS = (6, 0, 3, 4, 5, 1, 7, 2)
 
 
@@ -39,6 +40,8 @@ def check_encoder(encoder: Encoder | ModelAlias, device: str = "cpu") -> None:
     Given an alias, it is made twice, to see whether the fingerprint is the same.
     """
     __tracebackhide__ = True  # pytest shows the line of the test instead
+    if not isinstance(encoder, ModelAlias):
+        check_has("check_encoder", encoder, PARTS, "an encoder or a promptlab.ModelAlias")
     found = Found("check_encoder", f"the model {getattr(encoder, 'name', encoder)!r}")
     with found.during("Making it", "an encoder was expected."), tempfile.TemporaryDirectory() as folder:
         made = _made(encoder, device, Path(folder))
@@ -104,9 +107,13 @@ def _check_words(encoder: Encoder, found: Found) -> None:
 def _check_texts(encoder: Encoder, found: Found) -> None:
     heard: list[Event] = []
     with found.during("encode_texts()", f"rows ({len(TEXTS)}, D) were expected."):
-        z = encoder.encode_texts(TEXTS, heard.append)
-        if not _sound("encode_texts()", z, len(TEXTS), (np.float32,), found):
+        z = _rows("encode_texts()", encoder.encode_texts(TEXTS, heard.append), len(TEXTS), found)
+        if z is None:
             return
+        if z.dtype == np.float16:
+            found.add(
+                "encode_texts() gave float16; float32 was expected: texts are few, and what rests on them is a difference of cosines."
+            )
         _check_heard("encode_texts()", heard, "encode texts", len(TEXTS), found)
         alone = np.concatenate([encoder.encode_texts([text], ignore) for text in TEXTS])
         _same("encode_texts() gives a text another vector when it comes alone", z, alone, EQUAL, found, "a text's vector is its own.")
@@ -117,18 +124,16 @@ def _check_texts(encoder: Encoder, found: Found) -> None:
         _same("encode_texts() gives a text another vector than after clean()", z, cleaned, EQUAL, found, advice)
 
 
-def _sound(what: str, z: Any, count: int, dtypes: tuple[type, ...], found: Found) -> bool:
-    """Whether these are `count` finite unit rows."""
-    if not isinstance(z, np.ndarray) or z.ndim != 2 or len(z) != count:
-        shown = f"shape {z.shape}" if isinstance(z, np.ndarray) else f"a {type(z).__name__}"
-        found.add(f"{what} gave {shown}; a numpy array of shape ({count}, D) was expected.")
-        return False
-    if z.dtype not in dtypes:
-        found.add(f"{what} gave {z.dtype}; {' or '.join(one.__name__ for one in dtypes)} was expected.")
+def _rows(what: str, made: Any, count: int, found: Found) -> Array | None:
+    """What was given as an array, as it is taken when the encoder is used: `count` finite unit rows of floats; None for anything else."""
+    z = np.asarray(made)
+    if z.ndim != 2 or len(z) != count or z.dtype.kind != "f":
+        found.add(f"{what} gave {z.dtype} of shape {z.shape}; floats of shape ({count}, D) were expected.")
+        return None
     norms = np.sqrt((z.astype(np.float64) ** 2).sum(1))
     if not np.isfinite(norms).all() or (abs(norms - 1) > OFF).any():
         found.add(f"{what} gave rows with norms from {norms.min():.3g} to {norms.max():.3g}; unit rows were expected: promptlab.unit(z).")
-    return True
+    return z
 
 
 def _same(what: str, wanted: Array, got: Any, most: float, found: Found, advice: str) -> None:
@@ -175,7 +180,7 @@ def _check_pictures(encoder: Encoder, found: Found) -> None:
         if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[1], dict):
             found.add(f"encode_images() gave a {type(made).__name__}; (vectors, {{row: reason}}) was expected.")
             return
-        z, bad = made
+        vectors, bad = made
         if set(bad) != set(BROKEN) or not all(isinstance(reason, str) and reason for reason in bad.values()):
             found.add(
                 f"encode_images() told {bad!r} of what cannot be read; a reason for each of {list(BROKEN)} was expected, and no more."
@@ -183,7 +188,8 @@ def _check_pictures(encoder: Encoder, found: Found) -> None:
             return
         if not bad[BROKEN[1]].startswith(UNREAD):
             found.add(f"encode_images() told {bad[BROKEN[1]]!r} of a picture that the disk refused; begin such a reason with {UNREAD!r}.")
-        if not _sound("encode_images()", z, len(good), (np.float16, np.float32), found):
+        z = _rows("encode_images()", vectors, len(good), found)
+        if z is None:
             return
         _check_heard("encode_images()", heard, "encode pictures", len(ROWS), found)
         alone = np.concatenate([encoder.encode_images(images, [i], ignore)[0] for i in good])

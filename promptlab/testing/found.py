@@ -1,9 +1,18 @@
 """The faults that a check finds, told together."""
 
-from collections.abc import Iterator
+import os
+import re
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+
+from promptlab.display import many
 
 LONGEST = 300  # letters of an error that are shown
+LONG_WORD = re.compile(r"(\S{20})\S{180,}")  # e.g. a file's name in an error of the disk
+OURS, STANDARD = str(Path(__file__).parents[1]) + os.sep, os.path.dirname(os.__file__) + os.sep
+PACKAGES = ("site-packages", "dist-packages")
 
 
 class Found:
@@ -12,10 +21,16 @@ class Found:
     def __init__(self, check: str, thing: str) -> None:
         self.check, self.thing = check, thing
         self.faults: dict[str, str] = {}
+        self.cause: Exception | None = None  # the first that was raised
 
     def add(self, fault: str, kind: str = "") -> None:
         """One more; of a kind, the first alone is told."""
         self.faults.setdefault(kind or fault, fault)
+
+    def raised(self, doing: str, error: Exception, wanted: str, kind: str = "") -> None:
+        """One more: that something was raised, where, and what was expected instead."""
+        self.cause = self.cause or error
+        self.add(f"{doing} raised {type(error).__name__}: {_said(error)}{_where(error)}; {wanted}", kind)
 
     @contextmanager
     def during(self, doing: str, wanted: str, kind: str = "") -> Iterator[None]:
@@ -23,17 +38,49 @@ class Found:
         try:
             yield
         except Exception as error:  # a plugin can raise anything
-            said = str(error)
-            said = said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
-            self.add(f"{doing} raised {type(error).__name__}: {said}; {wanted}", kind)
-
-    def error(self) -> AssertionError:
-        """All faults as one error."""
-        many = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        return AssertionError(f"{self.check} found {many} in {self.thing}:\n" + "\n".join(f"- {fault}" for fault in self.faults.values()))
+            self.raised(doing, error, wanted, kind)
 
     def tell(self) -> None:
-        """Raises AssertionError with all faults, if there are any."""
+        """Raises AssertionError with all faults, if there are any, from the first that was raised."""
         __tracebackhide__ = True  # pytest shows the line of the test instead
         if self.faults:
-            raise self.error()
+            told = "\n".join(f"- {fault}" for fault in self.faults.values())
+            raise AssertionError(f"{self.check} found {many(len(self.faults), 'fault')} in {self.thing}:\n{told}") from self.cause
+
+
+def _said(error: Exception) -> str:
+    said = LONG_WORD.sub(r"\1...", str(error))
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
+
+
+def _where(error: Exception) -> str:
+    """The line of the author's code in which it was raised, or which called what raised it; empty where none of it is the author's."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(("<", OURS))]
+    packaged = [any(name in Path(f.filename).parts for name in PACKAGES) for f in frames]
+    own = [f for f, apart in zip(frames, packaged, strict=True) if not apart and not f.filename.startswith(STANDARD)]
+    # A plugin that is installed lies among the packages itself: it is what was called first.
+    frame = own[-1] if own else next((f for f, apart in zip(frames, packaged, strict=True) if apart), None)
+    return "" if frame is None else f" ({Path(frame.filename).name}, line {frame.lineno})"
+
+
+def check_given(check: str, thing: object, kind: type, wanted: str) -> None:
+    """Raises AssertionError unless the thing is of the kind that the check looks at."""
+    __tracebackhide__ = True
+    if not isinstance(thing, kind):
+        raise AssertionError(f"{check} was given {_called(thing)}; {wanted}.")
+
+
+def check_has(check: str, thing: object, names: Sequence[str], wanted: str) -> None:
+    """Raises AssertionError unless the thing has all of these; of a class, an instance is wanted."""
+    __tracebackhide__ = True
+    if isinstance(thing, type):
+        raise AssertionError(f"{check} was given the class {thing.__name__}; {wanted} was expected: give {thing.__name__}().")
+    missing = [f"`{name}`" for name in names if not hasattr(type(thing), name) and not hasattr(thing, name)]  # no property is run
+    if missing:
+        raise AssertionError(f"{check} was given {_called(thing)} without {', '.join(missing)}; {wanted} was expected.")
+
+
+def _called(thing: object) -> str:
+    name = getattr(thing, "__name__", "")
+    kind = type(thing).__name__
+    return f"the {kind} {name}" if name else f"an object of type {kind}"

@@ -7,7 +7,7 @@ import numpy as np
 
 from promptlab.errors import PromptlabError
 from promptlab.protocols import Rule, State, Unit
-from promptlab.testing.found import Found
+from promptlab.testing.found import Found, check_given
 from promptlab.types import Array, unit
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def check_rule(rule: Rule) -> None:
     changed, and a state that merges to something else than one pass gives. Whether less is better, only its author knows.
     """
     __tracebackhide__ = True  # pytest shows the line of the test instead
+    check_given("check_rule", rule, Rule, "a promptlab.Rule was expected: Rule('mine', function)")
     found = Found("check_rule", f"the rule {rule.name!r}")
     _check_words(rule, found)
     tied = _material(ties=True)

@@ -128,5 +128,6 @@ def test_what_is_lost_is_told() -> None:
     assert "Weights" in lost["cupl"]
     assert "sentences are not in it: 1" in lost["dclip"]
     assert "which is" in lost["dclip"]
+    assert written("dclip", replace(about, prompts=START))[1][0] == "No description is in use that is a phrase: every list is empty."
     assert all(words in lost["clip-benchmark"] for words in ("set aside", "2 descriptions", "1 text of single classes"))
     assert "1 further name" in lost["classnames"]

@@ -161,10 +161,13 @@ FAULTS = {
     "empty name": (Changed(lambda d: replace(d, classes=Classes(d.classes.ids, (("",),) * 3))), "The class 'blue' has an empty name"),
     "splits": (Changed(lambda d: replace(d, splits={"train": d.splits["all"]})), r"has the splits \['train'\]; `all`, or `tune`"),
     "no dataset": (Changed(lambda d: d.splits), "open.. gave a dict; a promptlab.Dataset was expected"),  # type: ignore[arg-type,return-value]
-    "open raises": (Changed(refuse), "open.. raised KeyError: 'labels'; raise promptlab.DataError"),
+    "open raises": (Changed(refuse), r"open.. raised KeyError: 'labels' \(test_check_dataset.py, line \d+\); mend"),
     "claims nothing": (Claims(lambda where: False), "said no; the source opens it"),
     "claims all": (Claims(lambda where: True), r"claims\(''\) said yes, though nothing is there"),
-    "claims raises": (Claims(lambda where: Path(where).is_dir()), r"claims\('xxx... of 5000 letters'\) raised OSError"),
+    "claims raises": (
+        Claims(lambda where: Path(where).is_dir()),
+        r"5000 letters'\) raised OSError: .{20,99}\(test_check_dataset.py, line \d+\); .* os.path.isfile says",
+    ),
     "claims reads": (Claims(read_one), "claims.. opened the picture '.*/blue/000.png'"),
     "claims looks far": (Claims(look_everywhere), "claims.. listed 4. folders"),
     "claims asks": (Claims(ask_around), "claims.. went to the network"),
@@ -231,3 +234,16 @@ def test_an_archive_may_be_opened_by_open(tmp_path: Path, folder: Path) -> None:
             return Dataset("zipped", Classes.of(["thing", "other"]), {"all": Images("all", keys, stamps, None, read)})
 
     assert len(check_dataset(Zipped(), tmp_path / "photos.zip").splits["all"]) == 12
+
+
+def test_what_was_raised_is_chained(folder: Path) -> None:
+    with pytest.raises(AssertionError) as told:
+        check_dataset(Changed(refuse), folder)
+    assert isinstance(told.value.__cause__, KeyError)
+
+
+def test_what_is_no_source_is_told(folder: Path) -> None:
+    with pytest.raises(AssertionError, match=r"was given the class ImageFolder; a source of data was expected: give ImageFolder\(\)"):
+        check_dataset(ImageFolder, folder)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="an object of type str without `claims`, `open`"):
+        check_dataset(str(folder), folder)  # type: ignore[arg-type]

@@ -72,9 +72,9 @@ def untold(self: Any, images: Any, rows: Sequence[int], listen: Any = ignore) ->
     return z, {i: said.replace("cannot be opened", "errno 5") for i, said in bad.items()}
 
 
-def doubled(self: Any, images: Any, rows: Sequence[int], listen: Any = ignore) -> Any:
+def rounded(self: Any, images: Any, rows: Sequence[int], listen: Any = ignore) -> Any:
     z, bad = FakeEncoder.encode_images(self, images, rows, listen)
-    return z.astype(float), bad
+    return np.rint(z).astype(int), bad
 
 
 class Numbered(FakeEncoder):
@@ -95,7 +95,7 @@ FAULTS = {
         changed(encode_texts=lambda s, t, li=ignore: FakeEncoder.encode_texts(s, t, li).astype("f2")),
         "gave float16; float32 was",
     ),
-    "too few": (changed(encode_texts=lambda s, t, li=ignore: FakeEncoder.encode_texts(s, t, li)[1:]), r"gave shape \(5, 16\)"),
+    "too few": (changed(encode_texts=lambda s, t, li=ignore: FakeEncoder.encode_texts(s, t, li)[1:]), r"gave float32 of shape \(5, 16\)"),
     "centred": (changed(encode_texts=centred), "encode_texts.. gives a text another vector when it comes alone .off by"),
     "order": (changed(encode_texts=sorted_texts), "encode_texts.. depends on the order of the texts"),
     "not cleaned": (changed(encode_texts=raw_texts), "encode_texts.. gives a text another vector than after clean"),
@@ -108,7 +108,7 @@ FAULTS = {
     "raising": (changed(encode_images=raising), "encode_images.. raised DataError"),
     "forgiving": (changed(encode_images=forgiving), r"encode_images.. told {} of what cannot be read; a reason for each of \[3, 5, 7\]"),
     "untold": (changed(encode_images=untold), "of a picture that the disk refused; begin such a reason with 'cannot be opened'"),
-    "doubles": (changed(encode_images=doubled), "encode_images.. gave float64; float16 or float32"),
+    "whole numbers": (changed(encode_images=rounded), r"encode_images.. gave int64 of shape \(5, 16\); floats of shape \(5, D\)"),
     "no pair": (
         changed(encode_images=lambda s, i, r, li=ignore: FakeEncoder.encode_images(s, i, r, li)[0]),
         "gave a ndarray; .vectors, {row: re",
@@ -122,7 +122,7 @@ FAULTS = {
     "cut tokens": (changed(tokens=lambda self, text: min(12, len(text.split()))), "tokens.. gave 12 for 300 words; tokens before any cut"),
     "no length": (changed(context_length=None), "context_length is None; whole numbers"),
     "two fingerprints": (ModelAlias("x", open=lambda device: Numbered()), "Two that are made alike have different fingerprints"),
-    "not made": (ModelAlias("x", open=lambda device: 1 / 0), "Making it raised ZeroDivisionError"),  # type: ignore[arg-type,return-value]
+    "not made": (ModelAlias("x", open=lambda device: 1 / 0), r"Making it raised ZeroDivisionError: .* \(test_check_encoder.py, line \d+\)"),  # type: ignore[arg-type,return-value]
 }
 
 
@@ -136,3 +136,14 @@ def test_a_planted_fault_is_named(fault: str) -> None:
 def test_the_fake_is_sound() -> None:
     check_encoder(FakeEncoder())
     check_encoder(ModelAlias("fake", open=lambda device: FakeEncoder()))
+
+
+def test_rows_that_are_taken_when_it_is_used_are_taken_here() -> None:
+    check_encoder(changed(encode_texts=lambda s, t, li=ignore: FakeEncoder.encode_texts(s, t, li).tolist()))
+
+
+def test_what_is_no_encoder_is_told() -> None:
+    with pytest.raises(AssertionError, match=r"was given the class FakeEncoder; an encoder .* give FakeEncoder\(\)"):
+        check_encoder(FakeEncoder)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match=r"an object of type dict without `name`, `fingerprint`, .*`encode_images`"):
+        check_encoder({})  # type: ignore[arg-type]

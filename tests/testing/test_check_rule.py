@@ -70,7 +70,7 @@ FAULTS = {
     "a number": (Rule("x", lambda c: 0.5), "It gave a float; a tensor"),
     "an array": (Rule("x", lambda c: c.true.numpy()), "It gave a ndarray; a tensor"),
     "no number": (Rule("x", lambda c: (c.true - c.rival).log()), "It gave NaN or infinity"),
-    "raises": (Rule("x", raises), "raised KeyError: 'margin'; a value for each picture"),
+    "raises": (Rule("x", raises), r"raised KeyError: 'margin' \(test_check_rule.py, line \d+\); a value"),
     "batches": (Rule("x", lambda c: c.true - c.true.mean(0)), "It depends on how pictures are cut into batches .values differ by up to"),
     "families": (Rule("x", lambda c: c.true - c.true.mean(1, keepdim=True)), "It depends on which families are judged together"),
     "classes": (Rule("x", lambda c: c.label * 1.0), "It depends on the order of the classes"),
@@ -104,3 +104,15 @@ def test_our_own_rules_are_sound(name: str) -> None:
 
 def test_a_state_of_a_plugin_s_own_is_sound() -> None:
     check_rule(Rule("kept", start=Kept))
+
+
+def test_a_fault_below_is_told_where_the_author_called() -> None:
+    with pytest.raises(AssertionError, match=r"raised RuntimeError: .* \(test_check_rule.py, line \d+\); a value") as told:
+        check_rule(Rule("x", lambda contest: torch.cat([contest.true, contest.x])))
+    assert isinstance(told.value.__cause__, RuntimeError)
+
+
+@pytest.mark.parametrize(("given", "said"), [({}, "an object of type dict"), (raises, "the function raises")])
+def test_what_is_no_rule_is_told(given: Any, said: str) -> None:
+    with pytest.raises(AssertionError, match=rf"check_rule was given {said}; a promptlab.Rule was expected: Rule\('mine', function\)"):
+        check_rule(given)

@@ -92,7 +92,8 @@ def _dclip(about: Written) -> tuple[str, list[str]]:
     phrases = {c: [bare(one.text) for one in about.said(c) if one.form is Form.PHRASE] for c in classes}
     sentences = sum(one.form is Form.SENTENCE for c in classes for one in about.said(c))
     grown = sum(which(bare(one.text)) != one.text for c in classes for one in about.said(c) if one.form is Form.PHRASE)
-    lost = [f"Descriptions that are sentences are not in it: {sentences}."] * bool(sentences)
+    lost = ["No description is in use that is a phrase: every list is empty."] * (not any(phrases.values()))
+    lost += [f"Descriptions that are sentences are not in it: {sentences}."] * bool(sentences)
     lost += [f"{many(grown, 'phrase')} will be read with `which is` or `which has` before them, as DCLIP joins them."] * bool(grown)
     return _json(about.by_class(phrases.__getitem__)), [*lost, "Templates are not in it."]
 
