@@ -101,9 +101,7 @@ def _features(
         lost = bad[0].startswith(UNREAD) and not _is_there(images, 0)
         raise DataError(
             f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.",
-            f"It was looked for at {_place(images, 0)!r}."
-            if bad[0].startswith(UNREAD) and not _is_there(images, 0)
-            else "Are they pictures at all?",
+            f"It was looked for at {_place(images, 0)!r}." if lost else "Are they pictures at all?",
         )
     try:
         parts = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]

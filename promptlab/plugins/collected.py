@@ -57,8 +57,8 @@ class Plugins:
     """The plugins of one lab.
 
     note: who is told what is wrong. only: names of the installed plugins to load, or of their packages; `all` is all. disabled: those to
-    leave out. folders: folders of plugins. strict: a fault raises PluginError instead of being told. Raises UsageError for names that no
-    plugin has, PluginError where one that was asked for by name cannot be loaded.
+    leave out. folders: folders of plugins. strict: a fault raises PluginError instead of being told. sources: plugins instead of those
+    that are installed. Raises UsageError for names that no plugin has, PluginError where one that was asked for by name cannot be loaded.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Plugins:
         disabled: Sequence[str] = (),
         folders: Sequence[str] = (),
         strict: bool = False,
+        sources: Sequence[Source] | None = None,
     ) -> None:
         self._note, self._strict = note, strict
         self.manager = pluggy.PluginManager(GROUP)
@@ -79,7 +80,8 @@ class Plugins:
         self.seconds: dict[str, float] = defaultdict(float)
         self.contested: dict[tuple[str, str], list[str]] = {}  # {(hook, name): the plugins that bring it}
         self.loaded: dict[str, Source] = {}
-        self.sources = [*installed(), *(source for folder in folders for source in in_folder(folder))]
+        given = installed() if sources is None else sources
+        self.sources = [*given, *(source for folder in folders for source in in_folder(folder))]
         names = [name for source in self.sources for name in (source.name, source.package) if name]
         for name in (*disabled, *only):
             if name not in ("", ALL, *names):

@@ -1,24 +1,20 @@
 """Whether a module is a plugin: its hooks are marked and known, and give what can be used."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
 
 from promptlab.events import Answered, Event, Finished, Noted, Progressed, Saved, Started, ignore
 from promptlab.plugins import Plugins, Source
-from promptlab.protocols import Analysis, ChatAlias, DatasetSource, ModelAlias, Rule
 from promptlab.testing.found import Found, check_given
 
-T = TypeVar("T")
-# Of each hook what it lists, and where promptlab's own things of that kind are, whose names are taken.
-LISTS: dict[str, tuple[type, tuple[str, ...]]] = {
-    "promptlab_datasets": (DatasetSource, ("promptlab.data",)),
-    "promptlab_rules": (Rule, ("promptlab.score.rules",)),
-    "promptlab_analyses": (Analysis, ("promptlab.analysis",)),
-    "promptlab_encoders": (ModelAlias, ()),
-    "promptlab_chats": (ChatAlias, ()),
+# Where promptlab's own things of each kind are, whose names are taken.
+OURS: dict[str, tuple[str, ...]] = {
+    "promptlab_datasets": ("promptlab.data",),
+    "promptlab_rules": ("promptlab.score.rules",),
+    "promptlab_analyses": ("promptlab.analysis",),
+    "promptlab_encoders": (),
+    "promptlab_chats": (),
 }
 EVENTS: tuple[Event, ...] = (
     Started("encode pictures", None, "pictures"),
@@ -40,14 +36,11 @@ def check_plugin(module: ModuleType) -> dict[str, list[str]]:
     __tracebackhide__ = True  # pytest shows the line of the test instead
     check_given("check_plugin", module, ModuleType, "a module was expected: import it, and give that")
     found = Found("check_plugin", f"the plugin {module.__name__!r}")
-    plugins = _Alone(module, found)
+    plugins = Plugins(ignore, sources=[Source(module.__name__, "", "", module.__name__, "", lambda: module)])
     hooks = {caller.name for caller in plugins.manager.get_hookcallers(module) or ()}
     adds: dict[str, list[str]] = {}
-    for hook in sorted(hooks & set(LISTS)):
-        ours = [one for one in plugins.collect(hook, LISTS[hook][1]).values() if not one.built_in]
-        for one in ours:
-            if isinstance(one.thing, type):
-                found.add(f"{hook}() gave the class {one.thing.__name__}; an instance was expected: {one.thing.__name__}().")
+    for hook in sorted(hooks & set(OURS)):
+        ours = [one for one in plugins.collect(hook, OURS[hook]).values() if not one.built_in]
         adds[hook] = [one.thing.name for one in ours]
     if "promptlab_event" in hooks:
         with tempfile.TemporaryDirectory() as folder:
@@ -60,24 +53,3 @@ def check_plugin(module: ModuleType) -> dict[str, list[str]]:
         found.add(f"{fault.rstrip('.')}.")
     found.tell()
     return adds
-
-
-class _Alone(Plugins):
-    """One module, and no other plugin."""
-
-    def __init__(self, module: ModuleType, found: Found) -> None:
-        super().__init__(ignore, only=())
-        self._found = found
-        source = Source(module.__name__, "", "", module.__name__, "", lambda: module)
-        self.sources, self.wanted = [source], [source]
-        self._load(source, loud=False)
-
-    def attempt(self, plugin: str, doing: str, work: Callable[[], T]) -> T | None:
-        """As ever, but what is raised is kept whole, with the line where it was."""
-        made: list[T] = []
-        wanted = "it is told every event, so it asks first which one it is: isinstance(event, promptlab.Saved)."
-        if doing in LISTS:
-            wanted = f"a list of things of type {LISTS[doing][0].__name__} was expected."
-        with self._found.during(f"{doing}()", wanted, doing):
-            made.append(work())
-        return made[0] if made else None
