@@ -1,10 +1,10 @@
 """Whom to ask, within which limits: the language model of the settings. Over the wording."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from promptlab.errors import UsageError, unknown_name
+from promptlab.errors import UsageError
 from promptlab.llm.cache import Replies
 from promptlab.llm.question import Estimate, Failure, Limits, Question, Reply
 from promptlab.protocols import Endpoint
@@ -17,15 +17,17 @@ class Asker(Wording):
     @contextmanager
     def _endpoint(self, to_ask: bool = True) -> Iterator[Endpoint]:
         """Where the language model of the settings is asked. Raises UsageError when there is none, or no key for its host."""
-        from promptlab.plugins import guarded
+        from promptlab.plugins import guarded, nonsense
 
         name, _, rest = self.settings.llm.partition(":")
         if not name:
             raise UsageError("No language model was named.", "Name one with --llm, or bring descriptions: --descriptions FILE.")
         if name in self.chats:
             brought = self.chats[name]
-            opened = guarded(brought.plugin, "open", lambda: brought.thing.open(rest))
-            with opened as endpoint:
+            with ExitStack() as stack:
+                endpoint = guarded(brought.plugin, "open", lambda: stack.enter_context(brought.thing.open(rest)))
+                if not isinstance(endpoint, Endpoint):
+                    raise nonsense(brought.plugin, "open", f"an object of type {type(endpoint).__name__}", "an Endpoint")
                 yield endpoint
         else:
             yield self._server(to_ask)
@@ -38,7 +40,7 @@ class Asker(Wording):
         host, (key, _) = keys.host_of(s.base_url or keys.OPENAI_URL), keys.key_for(s.base_url)
         if not s.base_url and not key and (to_ask or s.llm.isidentifier()):
             raise (
-                unknown_name("language model", s.llm, self.chats)
+                self._plugins.missing("promptlab_chats", "language model", s.llm, self.chats)
                 if s.llm.isidentifier()
                 else UsageError(
                     f"There is no key for {host}, where {s.llm!r} would be asked.",

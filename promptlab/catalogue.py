@@ -9,7 +9,7 @@ from promptlab.config import Settings
 from promptlab.data.places import is_far
 from promptlab.errors import DataError, MismatchError, OfflineError, UsageError, unknown_name
 from promptlab.events import Listener, ignore
-from promptlab.plugins import Brought, Plugins, Source, checked_dataset, checked_rule, guarded
+from promptlab.plugins import Brought, Plugins, Source, checked_rule, opened, reading
 from promptlab.prompts import questions as packs
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.questions import Pack
@@ -32,8 +32,7 @@ class Catalogue:
         if isinstance(plugins, Plugins):
             self._plugins = plugins.heard_by(listen)
         elif plugins:
-            only = None if "all" in s.load_plugins else s.load_plugins
-            self._plugins = Plugins(listen, only, s.disable_plugins, s.plugins_dir, s.strict_plugins)
+            self._plugins = Plugins(listen, s.load_plugins, s.disable_plugins, s.plugins_dir, s.strict_plugins)
         else:
             self._plugins = Plugins(listen, only=())
 
@@ -60,8 +59,7 @@ class Catalogue:
     def rules(self) -> dict[str, Rule]:
         """{name: rule}; each says by whom it is."""
         found = self._plugins.collect("promptlab_rules", ["promptlab.score.rules"])
-        safe = {name: one.thing if one.built_in else checked_rule(one.thing, one.plugin) for name, one in found.items()}
-        return {name: replace(rule, by=found[name].by) for name, rule in safe.items()}
+        return {name: replace(one.thing if one.built_in else checked_rule(one.thing, one.plugin), by=one.by) for name, one in found.items()}
 
     @cached_property
     def analyses(self) -> dict[str, Brought]:
@@ -80,6 +78,7 @@ class Catalogue:
     def plugin(self, name: str) -> list[dict[str, Any]]:
         """What there is to say of the plugin of that name, or of those of a package, with the seconds it took. Raises UsageError when there
         is none."""
+        _ = self.sources, self.rules, self.analyses, self.models, self.chats  # what clashes with promptlab's own comes up only now
         found = [source for source in self._plugins.sources if name in (source.name, source.package)]
         if not found:
             raise unknown_name("plugin", name, [source.name for source in self._plugins.sources])
@@ -95,7 +94,7 @@ class Catalogue:
             "faults": list(faults),
             "origin": source.origin,
             "about": source.about,
-            "hooks": adds if self._plugins.loaded(source) else {},
+            "hooks": adds if self._plugins.loaded.get(source.name) is source else {},
         }
 
     @staticmethod
@@ -134,15 +133,17 @@ class Catalogue:
         found = self._plugins.first(self.sources, lambda source: source.claims(where))
         if found is not None:
             source: DatasetSource = found.thing
-            made = guarded(found.plugin, "open", lambda: source.open(where, DataOptions(self.settings.classes, self.settings.offline)))
-            return replace(made if found.built_in else checked_dataset(made, found.plugin), by=found.by)
+            options = DataOptions(self.settings.classes, self.settings.offline)
+            if found.built_in:
+                return replace(reading(lambda: source.open(where, options)), by=found.by)
+            return replace(opened(source, where, options, found.plugin), by=found.by)
         if os.path.exists(where):  # Path.exists raises for a name that is too long
             raise DataError(f"{where!r} is nothing that a dataset source understands.", "`promptlab datasets` shows what they read.")
         raise unknown_name("dataset or folder", where, self.named_datasets())
 
     def named_datasets(self) -> list[str]:
         """The sources of data that are a dataset themselves: those that claim their own name."""
-        return [name for name, one in self.sources.items() if self._plugins.attempt(one.plugin, "claims", partial(one.thing.claims, name))]
+        return [name for name in self.sources if self._plugins.first({name: self.sources[name]}, partial(_claims, name))]
 
     def encoder(self, model: str = "") -> Encoder:
         """The encoder for an alias or a model as `--model` takes it; nothing is loaded yet."""
@@ -152,7 +153,7 @@ class Catalogue:
         name = model or self.settings.model or DEFAULT_MODEL
         brought = self.models.get(name)
         if brought is None and name.isidentifier() and not os.path.exists(name):
-            raise unknown_name("model", name, self.models)
+            raise self._plugins.missing("promptlab_encoders", "model", name, self.models)
         alias: ModelAlias | None = brought.thing if brought else None
         made: Encoder
         if brought is not None and alias is not None and alias.open is not None:
@@ -174,3 +175,7 @@ class Catalogue:
         if encoded and unknown and dataset.encoder and self.settings.model not in ("", dataset.encoder):
             raise MismatchError(f"The features of {dataset.name!r} were made by {dataset.encoder!r}, not by {self.settings.model!r}.")
         return self.settings.model or dataset.encoder or DEFAULT_MODEL
+
+
+def _claims(name: str, source: DatasetSource) -> bool:
+    return source.claims(name)

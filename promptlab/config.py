@@ -112,8 +112,8 @@ class Settings:
     """Installed plugins to load, by name; `all`, or nothing for none."""
     disable_plugins: tuple[str, ...] = ()
     """Plugins, or packages of plugins, to leave out."""
-    plugins_dir: str = ""
-    """A folder of plugins that are not installed: its modules and packages are loaded, too; empty: none."""
+    plugins_dir: tuple[str, ...] = ()
+    """Folders of plugins that are not installed: their modules and packages are loaded, too."""
     strict_plugins: bool = False
     """Stop at the fault of a plugin instead of going on without it."""
     origin: Mapping[str, str] = field(default_factory=dict)
@@ -322,7 +322,9 @@ def _from_file(file: Path) -> dict[str, Any]:
 
 def _rooted(name: str, value: Any) -> Any:
     """The value with its paths absolute, so that a run goes on from any folder."""
-    if name in ("classes", "mix", "plugins_dir") and value:
+    if name == "plugins_dir":
+        return tuple(str(Path(os.path.expanduser(folder)).absolute()) for folder in value)
+    if name in ("classes", "mix") and value:
         return str(Path(os.path.expanduser(value)).absolute())  # a pipe, as `<(...)` gives, has no other name to be resolved to
     if name == "templates":
         return tuple(str(Path(v).resolve()) if os.path.isfile(v) else v for v in value)
@@ -341,7 +343,7 @@ def _typed(name: str, value: Any, place: str) -> Any:
     kind = kinds[name]
     if kind is tuple and isinstance(value, str):
         return tuple(value.split(","))
-    if kind is tuple and isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+    if kind is tuple and isinstance(value, list | tuple) and (value or name in ADDED) and all(isinstance(v, str) for v in value):
         return tuple(value)
     if kind is bool and isinstance(value, str) and value.lower() in WORDS:
         return WORDS[value.lower()]

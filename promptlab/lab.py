@@ -31,6 +31,7 @@ from promptlab.types import (
     Classifier,
     Evaluation,
     Features,
+    Finding,
     Guess,
     LabelSource,
     Material,
@@ -109,7 +110,10 @@ class Lab(Describer):
         judged = Judged(material.judged, outcome.result.classifier, outcome.baseline.evaluation, outcome.result.evaluation)
         found = []
         for name, one in self.analyses.items():
+            before = len(self._plugins.told)
             said = self._plugins.attempt(one.plugin, f"the analysis {name!r}", partial(checked_finding, one.thing, judged))
+            if len(self._plugins.told) > before:
+                said = Finding(f"It failed: {self._plugins.faults[one.plugin][-1]}.")
             found += [] if said is None else [{"name": name, "by": one.by, **asdict(said)}]
         return found
 
@@ -324,12 +328,12 @@ class Lab(Describer):
         """Vectors of all pictures and prompts of a dataset, ahead of time."""
         return self.prepare(self.open(where))
 
-    @staticmethod
-    def new_plugin(name: str, kind: str, folder: str | Path = ".") -> "Scaffold":
+    def new_plugin(self, name: str, kind: str, folder: str | Path = ".") -> "Scaffold":
         """A package for a new plugin (a `dataset`, `rule` or `encoder`), in a new folder below `folder`: an example that works, tested."""
         from promptlab.plugins import scaffold
 
-        return scaffold.write(name, kind, Path(folder))
+        taken = {"dataset": "sources", "encoder": "models", "rule": "rules"}.get(kind)
+        return scaffold.write(name, kind, Path(folder), list(getattr(self, taken)) if taken else ())
 
     def workbench(self, run: str = "") -> "Workbench":
         """A run opened for edits that are scored at once."""

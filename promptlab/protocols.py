@@ -135,7 +135,7 @@ class ModelAlias:
 
     def __post_init__(self) -> None:
         if bool(self.target) == (self.open is not None):
-            raise UsageError(f"The model {self.name!r} needs either a target or an `open`.", "Give one of the two.")
+            raise UsageError(f"The model {self.name!r} needs one of `target` and `open`; it has {'both' if self.open else 'none'}.")
 
 
 class Contest(Protocol):
@@ -220,7 +220,8 @@ class Rule:
 
     def __post_init__(self) -> None:
         if (self.per_image is None) == (self.start is None):
-            raise UsageError(f"The rule {self.name!r} needs either a `per_image` or a `start`.", "Give one of the two.")
+            has = "both" if self.start else "none"
+            raise UsageError(f"The rule {self.name!r} needs one of `per_image` and `start`; it has {has}.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from promptlab.data.places import rooted
 from promptlab.display import many
 from promptlab.errors import MismatchError, PromptlabError, UsageError
 from promptlab.events import Noted, Saved
+from promptlab.plugins import BUILT_IN
 from promptlab.prompts import descriptions, edits, history
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.edits import Prompts
@@ -63,6 +64,7 @@ class Sessions(Stages):
             return Plan(self, where, None, given)
         kept = runs.find(root, run)
         manifest = kept.manifest
+        self._require_plugin(str(manifest.get("by", "")), kept.name)
         settings = self.settings.over(manifest["settings"])
         lab = type(self)(settings, self._listen, plugins=self._plugins)
         own = given or _prompts(kept)
@@ -78,6 +80,15 @@ class Sessions(Stages):
             )
         due = new_when_changed and (changed or draft.is_file())  # what a finished run holds stays as it is
         return Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged or given is not None else draft, kept.name)
+
+    def _require_plugin(self, by: str, run: str) -> None:
+        """Raises UsageError where the data of a run was opened by a plugin that is not there: another source would read something else."""
+        plugin = by.partition(" ")[0]
+        if plugin not in ("", BUILT_IN, *self._plugins.versions):
+            raise UsageError(
+                f"The data of the run {run!r} was opened by the plugin {plugin!r}, which is not loaded.",
+                "Install it, or name its folder: --plugins-dir FOLDER.",
+            )
 
     @contextmanager
     def _session(self, plan: Plan[Any], **about: Any) -> Iterator[Session]:
@@ -124,6 +135,7 @@ class Sessions(Stages):
             "data": rooted(where),
             "settings": self.settings.plain(),
             "plugins": self._plugins.versions,
+            "by": dataset.by,
             **more,
         }
         made = runs.new(Path(self.settings.runs), dataset.name, about)

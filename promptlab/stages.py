@@ -35,6 +35,7 @@ class Stages(Catalogue):
     def __init__(self, settings: Settings | None = None, listen: Listener = ignore, *, plugins: bool | Plugins = True) -> None:
         super().__init__(settings, listen, plugins=plugins)
         self._recorders: tuple[Listener, ...] = ()  # of the run at work: its stopwatch, its log, plugins
+        self._plugins = self._plugins.heard_by(self._tell)
 
     def _tell(self, event: Event) -> None:
         for listener in (*self._recorders, self._listen):

@@ -18,7 +18,7 @@ def datasets(as_json: bool, quiet: bool) -> None:
     with listening(quiet) as listen:
         found = Lab(listen=listen).sources
     if as_json:
-        output.show_json([{"name": n, "about": s.about, "example": s.example, "plugin": plugin} for n, (s, plugin, _) in found.items()])
+        output.show_json([{"name": n, "about": s.about, "example": s.example, "plugin": plugin} for n, (s, plugin, *_) in found.items()])
         return
-    rows = tuple((safe(n), safe(s.about), safe(s.example), safe(plugin)) for n, (s, plugin, _) in found.items())
+    rows = tuple((safe(n), safe(s.about), safe(s.example), safe(plugin)) for n, (s, plugin, *_) in found.items())
     output.show([Table("", ("dataset", "what it is", "example", "from"), rows)])

@@ -19,8 +19,8 @@ def models(search: str, as_json: bool, quiet: bool) -> None:
 
     with listening(quiet) as listen:
         lab = Lab(listen=listen)
-        found = [(n, m.about, m.target or "an encoder of the plugin", plugin) for n, (m, plugin, _) in lab.models.items()]
-        asked = [(n, chat.about, "language model", plugin) for n, (chat, plugin, _) in lab.chats.items()]
+        found = [(n, m.about, m.target or "an encoder of the plugin", plugin) for n, (m, plugin, *_) in lab.models.items()]
+        asked = [(n, chat.about, "language model", plugin) for n, (chat, plugin, *_) in lab.chats.items()]
     if not search:
         found += asked
     else:

@@ -34,7 +34,9 @@ def plugins(hidden: bool) -> Callable[[F], F]:
 
     def wrap(command: F) -> F:
         return stacked(
-            _everywhere("--plugins-dir", "plugins_dir", hidden, type=completion.FOLDERS, help="Load the plugins of this folder, too."),
+            _everywhere(
+                "--plugins-dir", "plugins_dir", hidden, multiple=True, type=completion.FOLDERS, help="Load this folder's plugins, too."
+            ),
             _everywhere("--no-plugins", "load_plugins", hidden, flag_value="", help="Load no installed plugin."),
             _everywhere("--disable-plugin", "disable_plugins", hidden, multiple=True, help="Leave this plugin out; may be repeated."),
             _everywhere(
@@ -53,9 +55,8 @@ def _everywhere(flag: str, setting: str, hidden: bool, **how: Any) -> Callable[[
         if value in (None, ()):
             return
         before = os.environ.get(variable)
-        words = value if isinstance(value, tuple) else (value,)
         given = context.meta.setdefault(variable, [])
-        given.extend(words)
+        given.extend(value if isinstance(value, tuple) else () if value in given else (value,))
         os.environ[variable] = ",".join(given)
         context.find_root().call_on_close(partial(_restore, variable, before))
 

@@ -24,9 +24,11 @@ def plugins(context: click.Context, /, as_json: bool, quiet: bool) -> None:
 
 @plugins.command("list")
 @options.output
-def list_(as_json: bool, quiet: bool) -> None:
+@click.pass_context
+def list_(context: click.Context, /, as_json: bool, quiet: bool) -> None:
     """Every plugin there is; what `promptlab plugins` alone shows."""
-    _list(as_json, quiet)
+    before = context.parent.params if context.parent else {}  # `plugins --json list` is meant alike
+    _list(as_json or bool(before.get("as_json")), quiet or bool(before.get("quiet")))
 
 
 @plugins.command()
@@ -54,10 +56,12 @@ def info(name: str, as_json: bool, quiet: bool) -> None:
 def new(name: str, kind: str, folder: str, as_json: bool, quiet: bool) -> None:
     """Write a new plugin: a package promptlab-NAME with a working example, a test that passes, and a README."""
     from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
     from promptlab.display import safe
     from promptlab.lab import Lab
 
-    made = Lab.new_plugin(name, kind, folder)
+    with listening(quiet) as listen:
+        made = Lab(listen=listen).new_plugin(name, kind, folder)
     if as_json:
         facts = {"name": made.name, "kind": made.kind, "module": made.module, "folder": str(made.folder), "files": list(made.files)}
         output.show_json(facts)

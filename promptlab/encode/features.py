@@ -6,6 +6,7 @@ its shard: one that was damaged, swapped or edited costs its shard.
 """
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,12 @@ def _features(
     bad = {rows.start + int(i): reason for rows, note in zip(cuts, notes, strict=True) for i, reason in note["bad"].items()}
     good = np.array([i for i in range(len(images)) if i not in bad], np.int64)
     if not len(good):
+        lost = bad[0].startswith(UNREAD) and not _is_there(images, 0)
         raise DataError(
             f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.",
-            f"It was looked for at {_place(images, 0)!r}." if bad[0].startswith(UNREAD) else "Are they pictures at all?",
+            f"It was looked for at {_place(images, 0)!r}."
+            if bad[0].startswith(UNREAD) and not _is_there(images, 0)
+            else "Are they pictures at all?",
         )
     try:
         parts = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
@@ -111,6 +115,11 @@ def _features(
     labels = None if images.labels is None else images.labels[good]
     keys = tuple(images.keys[i] for i in good)
     return Features(Shards([p for p in parts if len(p)]), keys, labels, images.split, encoder.fingerprint, skipped)
+
+
+def _is_there(images: Images, i: int) -> bool:
+    """Whether a file lies where its key says: then its source looked elsewhere."""
+    return os.path.isfile(_place(images, i))
 
 
 def _place(images: Images, i: int) -> str:

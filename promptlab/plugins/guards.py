@@ -1,58 +1,103 @@
 """What plugins' things are wrapped in: a fault of theirs names the plugin, and nonsense is told before it becomes a score."""
 
-from collections.abc import Callable
-from dataclasses import replace
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from promptlab.errors import DataError, PluginError, PromptlabError
-from promptlab.protocols import Analysis, Contest, Judged, Rule, State
-from promptlab.types import Array, Dataset, Finding, Images
+import numpy as np
+
+from promptlab.errors import DataError, MismatchError, PluginError, PromptlabError, UsageError
+from promptlab.plugins.calls import failed, guarded, nonsense, told
+from promptlab.protocols import Analysis, Contest, DataOptions, DatasetSource, Judged, Rule, State, Unit
+from promptlab.types import Array, Dataset, Features, Finding, Images
 
 T = TypeVar("T")
-HINT = "Tell its author, or go on without it: --disable-plugin {}."
 
 
-def guarded(plugin: str, doing: str, work: Callable[[], T]) -> T:
-    """What the work of a plugin gives back. Raises DataError for what the disk says, PluginError naming the plugin for its own faults."""
+def reading(work: Callable[[], T]) -> T:
+    """What opening data gives back. Raises DataError for what the disk says."""
     try:
         return work()
-    except PromptlabError:
-        raise
-    except OSError as error:
-        raise DataError(f"{error.filename or 'The data'!r} cannot be read: {error.strerror or error}.") from error
-    except Exception as error:  # a plugin can raise anything
-        raise failed(plugin, doing, f"{type(error).__name__}: {error}") from error
+    except (PluginError, OSError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        name = repr(cause.filename) if cause.filename else "The data"
+        raise DataError(f"{name} cannot be read: {cause.strerror or cause}.") from cause
 
 
-def failed(plugin: str, doing: str, what: str) -> PluginError:
-    """The error for a plugin that failed."""
-    return PluginError(f"The plugin {plugin!r} failed in {doing}: {what}.", f"{HINT.format(plugin)} --debug shows where.")
+def opened(source: DatasetSource, where: str, options: DataOptions, plugin: str) -> Dataset:
+    """The dataset that a plugin opens, its pictures read with care: what its `read` raises costs the picture, not the run.
 
-
-def nonsense(plugin: str, doing: str, found: object, wanted: str) -> PluginError:
-    """The error for a plugin that gave back something else than was asked for."""
-    return PluginError(f"The plugin {plugin!r} gave {found} back from {doing}; {wanted} was expected.", HINT.format(plugin))
-
-
-def checked_dataset(made: object, plugin: str) -> Dataset:
-    """The dataset that a plugin opened, its pictures read with care: what its `read` raises costs the picture, not the run.
-
-    Raises PluginError when it is none.
+    Raises DataError for what the disk says; PluginError when it is no dataset, or has splits that cannot be used; UsageError when a names
+    file was given and the source did not look.
     """
+    asked = _Asked(options.names, options.offline)
+    try:
+        made: object = reading(lambda: guarded(plugin, "open", lambda: source.open(where, asked)))
+    except MismatchError as error:  # a value that its own source put together wrongly
+        raise failed(plugin, "open", told(error)) from error
     if not isinstance(made, Dataset):
         raise nonsense(plugin, "open", f"an object of type {type(made).__name__}", "a Dataset")
+    if options.names and not asked.seen:
+        raise UsageError(f"The source {source.name!r} (of the plugin {plugin!r}) takes no names file, so --classes cannot be used.")
+    for name, part in made.splits.items():
+        wrong = _unusable(part)
+        if wrong:
+            raise nonsense(plugin, "open", f"a split {name!r} with {wrong[0]}", wrong[1])
     splits = {name: _careful(part, plugin) if isinstance(part, Images) else part for name, part in made.splits.items()}
     return replace(made, splits=splits)
 
 
+class _Asked(DataOptions):
+    """What the user said, and whether anybody looked at the names."""
+
+    @property
+    def seen(self) -> bool:
+        return "seen" in self.__dict__
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "names":
+            self.__dict__["seen"] = True
+        return super().__getattribute__(name)
+
+
+def _unusable(part: Images | Features) -> tuple[str, str] | None:
+    """(what is wrong with a split, what was expected); None when it can be used."""
+    n, labels = len(part.keys), part.labels
+    if not n:
+        return "no picture", "at least one"
+    if isinstance(part, Images) and len(part.stamps) != n:
+        return f"{len(part.stamps)} stamps for {n} keys", "as many of each"
+    if labels is not None and (not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.shape != (n,)):
+        what = (
+            f"{labels.dtype} labels of shape {labels.shape}"
+            if isinstance(labels, np.ndarray)
+            else f"labels of type {type(labels).__name__}"
+        )
+        return what, f"a numpy array of {n} integers, indices of classes,"
+    odd = next((key for key in part.keys if not isinstance(key, str)), None)
+    if odd is not None:
+        return f"the key {odd!r}", "a text"
+    if isinstance(part, Images) and (wrong := _unordered(part.keys)):
+        return wrong, "sorted keys, each once,"
+    return None
+
+
+def _unordered(keys: Sequence[str]) -> str:
+    """What is wrong with the order of keys; empty when nothing is."""
+    return next((f"the keys {a!r} and {b!r} in that order" for a, b in itertools.pairwise(keys) if a >= b), "")
+
+
 def _careful(images: Images, plugin: str) -> Images:
-    def read(i: int) -> bytes:
+    def read(i: int) -> bytes:  # in several threads, so that nothing may be changed for all of them
         try:
-            data = images.read(i)
-        except (PromptlabError, OSError):
+            data: object = images.read(i)
+        except (PromptlabError, OSError, KeyboardInterrupt):
             raise
-        except Exception as error:  # a plugin can raise anything
-            raise DataError(f"the plugin {plugin!r} failed in read: {type(error).__name__}: {error}") from error
+        except BaseException as error:  # a plugin can raise anything, SystemExit too
+            raise DataError(f"the plugin {plugin!r} failed in read: {told(error)}") from error
         if not isinstance(data, bytes):
             raise DataError(f"the plugin {plugin!r} gave an object of type {type(data).__name__} back from read; bytes were expected")
         return data
@@ -62,26 +107,46 @@ def _careful(images: Images, plugin: str) -> Images:
 
 def checked_rule(rule: Rule, plugin: str) -> Rule:
     """A plugin's rule whose faults name it. It raises PluginError for values that are not (B, K), or no numbers."""
-    where = f"the rule {rule.name!r}"
+    where, rule = f"the rule {rule.name!r}", replace(rule, unit=Unit(rule.unit))
     if rule.per_image is not None:
-        return replace(rule, per_image=_checked_statistic(rule.per_image, plugin, where))
+        return replace(rule, per_image=_checked_statistic(rule.per_image, rule.unit, plugin, where))
     start = rule.start
     assert start is not None  # a Rule has one of the two
     return replace(rule, start=lambda setting: _Careful(guarded(plugin, where, lambda: start(setting)), setting, plugin, where))
 
 
-def _checked_statistic(per_image: Callable[[Contest], Any], plugin: str, where: str) -> Callable[[Contest], Any]:
+def _checked_statistic(per_image: Callable[[Contest], Any], kind: Unit, plugin: str, where: str) -> Callable[[Contest], Any]:
     def checked(contest: Contest) -> Any:
+        before = _sums(contest)
         value, wanted = guarded(plugin, where, lambda: per_image(contest)), tuple(contest.true.shape)
-        shape = getattr(value, "shape", None)
-        if shape is None or tuple(shape) != wanted:
-            found = f"an object of type {type(value).__name__}" if shape is None else f"values of shape {tuple(shape)}"
-            raise nonsense(plugin, where, found, f"one value for each picture and family, {wanted},")
-        if not bool((abs(value * 1.0) < float("inf")).all()):  # as is no NaN
-            raise nonsense(plugin, where, "values that are no finite numbers", "a finite number")
+        if _sums(contest) != before:
+            raise failed(plugin, where, "it changed the contest, which other rules read, too")
+        wrong = guarded(plugin, where, lambda: _no_values(value, wanted, kind))
+        if wrong:
+            raise nonsense(plugin, where, *wrong)
         return value
 
     return checked
+
+
+def _sums(contest: Contest) -> list[float]:
+    """What changes when a rule writes into a contest; its own steps leave it as it was, to the bit."""
+    return [float(part.sum()) for part in (contest.similarity, contest.true, contest.x)]
+
+
+def _no_values(value: Any, wanted: tuple[int, ...], kind: Unit) -> tuple[str, str] | None:
+    """(what is wrong with what a rule gave, what was expected); None when it can be used."""
+    if not hasattr(value, "detach"):
+        what = f"a tensor: use the contest's own + - * < and methods; one value for each picture and family, {wanted},"
+        return f"an object of type {type(value).__name__}", what
+    if tuple(value.shape) != wanted:
+        return f"values of shape {tuple(value.shape)}", f"one for each picture and family, {wanted},"
+    size = abs(value * 1.0)
+    if not bool((size < float("inf")).all()):  # as is no NaN
+        return "values that are no finite numbers", "a finite number"
+    if kind is Unit.SHARE and bool(((size > 1) | (value < 0)).any()):
+        return "shares outside of 0 and 1", "another unit, or shares between,"
+    return None
 
 
 class _Careful:
@@ -97,16 +162,37 @@ class _Careful:
         guarded(self._plugin, self._where, lambda: self._state.merge(other._state))
 
     def per_class(self) -> tuple[Array, Array]:
-        found = guarded(self._plugin, self._where, self._state.per_class)
-        shapes = [getattr(part, "shape", None) for part in found] if isinstance(found, tuple) else []
+        found: object = guarded(self._plugin, self._where, lambda: self._state.per_class())
+        parts = [part for part in found if isinstance(part, np.ndarray)] if isinstance(found, tuple) else []
+        shapes = [part.shape for part in parts]
         if shapes != [self._shape, self._shape]:
-            raise nonsense(self._plugin, self._where, f"shapes {shapes}", f"values and counts, both {self._shape},")
-        return found
+            raise nonsense(self._plugin, self._where, f"arrays of shapes {shapes}", f"values and counts, both {self._shape},")
+        values, counts = parts
+        if values.dtype.kind not in "fiu" or counts.dtype.kind not in "iu" or (counts < 0).any():
+            raise nonsense(
+                self._plugin, self._where, f"{values.dtype} values and {counts.dtype} counts", "numbers, and counts of 0 or more,"
+            )
+        if not np.isfinite(values[counts > 0]).all():
+            raise nonsense(self._plugin, self._where, "values that are no finite numbers", "a finite number where the count is not 0")
+        return values, counts
 
 
 def checked_finding(analysis: Analysis, judged: Judged) -> Finding | None:
     """What an analysis says of a result. Raises PluginError for what is no Finding; whatever else is raised is the plugin's."""
-    found: object = analysis.find(judged)
+    found: object = analysis.find(read_only(judged))
     if not isinstance(found, Finding | None):
         raise PluginError(f"it gave an object of type {type(found).__name__}; a Finding or None was expected")
     return found
+
+
+def read_only(value: T) -> T:
+    """The value with its arrays locked, those of values within it, too: who is shown it cannot change what is told."""
+    if isinstance(value, np.ndarray):
+        locked = value.view()
+        locked.flags.writeable = False
+        return locked
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    inner = {field.name: getattr(value, field.name) for field in fields(value)}
+    locked_inner = {name: read_only(part) for name, part in inner.items() if isinstance(part, np.ndarray) or is_dataclass(part)}
+    return replace(value, **locked_inner)

@@ -1,17 +1,20 @@
 """New plugins: a package with a working example and a passing test, written from templates."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from promptlab.errors import UsageError, unknown_name
+from promptlab.plugins.collected import ALL, BUILT_IN
 from promptlab.plugins.sources import installed
 from promptlab.shipped import folder as shipped
 
 PREFIX = "promptlab-"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 50
+RESERVED = (BUILT_IN, ALL)
 # What the example of each kind is, and a command that uses it.
 KINDS = {
     "dataset": (
@@ -46,12 +49,12 @@ class Scaffold:
     """What was written, below the folder."""
 
 
-def write(name: str, kind: str, where: Path) -> Scaffold:
+def write(name: str, kind: str, where: Path, taken: Collection[str] = ()) -> Scaffold:
     """The package `promptlab-NAME` in a new folder below `where`. Raises UsageError for a kind that is none, for a name that no package can
-    have or that is taken, and where the folder is there already or cannot be made."""
+    have or that is taken (taken: names of things of that kind), and where the folder is there already or cannot be made."""
     if kind not in KINDS:
         raise unknown_name("kind of plugin", kind, KINDS)
-    plain = _plain(name)
+    plain = _plain(name, taken)
     slug = plain.replace("-", "_")
     folder, module = where / f"{PREFIX}{plain}", f"promptlab_{slug}"
     about, use = KINDS[kind]
@@ -77,7 +80,7 @@ def write(name: str, kind: str, where: Path) -> Scaffold:
     return Scaffold(plain, kind, module, folder, tuple(texts))
 
 
-def _plain(name: str) -> str:
+def _plain(name: str, taken: Collection[str]) -> str:
     """The name as packages write it: `My_Data` becomes `my-data`, and the prefix goes. Raises UsageError where that is none, or taken."""
     plain = re.sub(r"[-_. ]+", "-", name.strip().lower()).removeprefix(PREFIX)
     if not NAME.fullmatch(plain) or len(plain) > LONGEST:
@@ -85,6 +88,8 @@ def _plain(name: str) -> str:
             f"A plugin cannot be called {name[:60]!r}.",
             f"Letters a to z, digits and hyphens were expected, a letter first, {LONGEST} at most, e.g. my-data.",
         )
+    if plain in (*RESERVED, *taken):
+        raise UsageError(f"{plain!r} means something in promptlab already.", "Take another name.")
     if plain in {one.name for one in installed()} or _is_installed(f"{PREFIX}{plain}"):
         raise UsageError(f"{plain!r} is installed already, and of two plugins with one name neither is loaded.", "Take another name.")
     return plain

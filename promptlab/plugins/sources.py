@@ -2,14 +2,16 @@
 
 import hashlib
 import importlib.util
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from functools import partial
+from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from promptlab.errors import UsageError
 
@@ -34,43 +36,78 @@ class Source:
     """Imports it; raises whatever its import does."""
 
     @property
+    def module(self) -> str:
+        """Of a package: the name of the module that is imported."""
+        return self.origin.partition(":")[0].partition(".")[0]
+
+    @property
     def called(self) -> str:
         """How messages call it."""
         return f"{self.name!r} ({self.package} {self.version})" if self.package else f"{self.name!r} ({self.origin})"
 
 
 def installed() -> Iterator[Source]:
-    """The plugins of installed packages, by name: entry points of the group `promptlab`."""
-    found = {(e.name, e.value, e.dist.name if e.dist else ""): e for e in entry_points(group=GROUP)}  # a package can be on the path twice
-    for entry in sorted(found.values(), key=lambda entry: (entry.name, entry.dist.name if entry.dist else "")):
-        yield _of_package(entry)
+    """The plugins of installed packages, by name: entry points of the group `promptlab`. One whose metadata is damaged cannot be loaded."""
+    found: dict[tuple[str, str, str], Source] = {}
+    for distribution in distributions():
+        try:
+            entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
+        except Exception as error:  # metadata of any package can be damaged
+            if GROUP in str(getattr(distribution, "_path", "")):
+                name = Path(str(getattr(distribution, "_path", ""))).name
+                found["", name, ""] = Source(name, name, "unknown", "its metadata", "", partial(_raise, error))
+            continue
+        for entry in entries:
+            source = _of_package(entry, distribution)
+            found.setdefault((source.name, source.origin, source.package), source)  # a package can be on the path twice
+    yield from sorted(found.values(), key=lambda source: (source.name, source.package))
 
 
-def _of_package(entry: EntryPoint) -> Source:
-    dist = entry.dist
-    if dist is None:
-        return Source(entry.name, "", "unknown", entry.value, "", entry.load)
-    return Source(entry.name, dist.name, dist.version, entry.value, str(dist.metadata.json.get("summary", "")), entry.load)
+def _of_package(entry: EntryPoint, distribution: Distribution) -> Source:
+    try:
+        about = distribution.metadata.json
+    except Exception:  # metadata of any package can be damaged, or missing
+        about = {}
+    name, version = (str(about.get(key) or "unknown") for key in ("name", "version"))
+    return Source(entry.name, name, version, entry.value, str(about.get("summary") or ""), entry.load)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def in_folder(folder: str) -> Iterator[Source]:
     """The plugins of a folder, by name: its modules and packages, but for those that begin with `_` or `.`, and tests.
 
-    Raises UsageError when there is no such folder.
+    Raises UsageError when there is no such folder, or no plugin in it.
     """
-    root = Path(folder)
-    if not root.is_dir():
+    root, found = Path(folder), False
+    if os.path.isfile(folder):
+        raise UsageError(f"The plugins folder {folder!r} is a file.", f"Name the folder that it lies in: --plugins-dir {root.parent}")
+    if not os.path.isdir(folder):
         raise UsageError(f"The plugins folder {folder!r} is not there.", "Name one with --plugins-dir, or leave it out.")
     for path in sorted(root.iterdir()):
         file = path / "__init__.py" if path.is_dir() else path
         if file.suffix == ".py" and file.is_file() and not path.name.startswith(("_", ".", "test_", "conftest")):
-            version = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-            yield Source(path.stem, "", version, str(file), "", lambda file=file, name=path.stem: _import(file, name))  # type: ignore[misc]
+            found = True
+            yield Source(path.stem, "", _hash(file), str(file), "", lambda file=file, name=path.stem: _import(file, name))  # type: ignore[misc]
+    if not found:
+        raise UsageError(f"The plugins folder {folder!r} holds no plugin.", "A plugin is a module: NAME.py, or NAME/ with an __init__.py.")
+
+
+def _hash(file: Path) -> str:
+    """Eight digits of a file's hash; `unknown` when it cannot be read, which loading tells."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    except OSError:
+        return "unknown"
 
 
 def _import(file: Path, name: str) -> ModuleType:
     """The module in a file, imported anew; under a name of its own, so that it hides no installed module."""
     full = f"promptlab_plugins_dir_{name}"
+    for stale in [one for one in sys.modules if one.startswith(f"{full}.")]:
+        del sys.modules[stale]  # of another folder's, or as it was before an edit
     spec = importlib.util.spec_from_file_location(full, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python module")

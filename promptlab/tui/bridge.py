@@ -18,7 +18,7 @@ def guarded(do: Callable[[Any], T], given: Any) -> "T | BaseException":
     """What something gave, or how it failed: no worker may close the app."""
     try:
         return do(given)
-    except (Cancelled, Exception) as error:  # plugins and libraries raise what they like
+    except BaseException as error:  # plugins and libraries raise what they like; in this thread nothing else is there to end
         return error
 
 

@@ -25,6 +25,10 @@ class Classes:
         if len(set(self.ids)) != len(self.ids):
             twice = sorted({i for i in self.ids if self.ids.count(i) > 1})
             raise DataError(f"The class ids {', '.join(twice[:3])} occur more than once.", "Give every class an id of its own.")
+        given: tuple[object, ...] = self.names  # whoever writes without a type checker forgets the comma
+        text = next((i for i, names in zip(self.ids, given, strict=True) if isinstance(names, str)), None)
+        if text is not None:
+            raise DataError(f"The names of the class {text!r} are a text; a tuple of names was expected.", "Write (name,) for one name.")
         empty = next((i for i, names in zip(self.ids, self.names, strict=True) if not names or not all(n.strip() for n in names)), None)
         if empty is not None:
             raise DataError(f"The class {empty!r} has an empty name.", "Give every class at least one word.")

@@ -312,6 +312,9 @@ class Finding:
     """Sentences below it: what the figures stand on, what they cannot tell."""
 
     def __post_init__(self) -> None:
+        for part in (self.columns, self.rows, self.notes, *self.rows):
+            if not isinstance(part, tuple | list):
+                raise MismatchError(f"A Finding holds {part!r:.60}; columns, rows, cells and notes come as tuples.")
         words = (self.headline, *self.columns, *self.notes, *(cell for row in self.rows for cell in row))
         if not all(isinstance(word, str) for word in words):
             raise MismatchError("A Finding holds something that is no text.", "Format numbers first, e.g. f'{share:.1%}'.")

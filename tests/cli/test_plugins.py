@@ -95,3 +95,19 @@ def test_every_command_takes_the_options_of_plugins() -> None:
             yield from commands(inner)
 
     assert not [c.name for c in commands(cli) if not {"plugins_dir", "load_plugins"} <= {option.name for option in c.params}]
+
+
+def test_what_a_plugin_prints_is_no_result(promptlab: Promptlab, folder: str) -> None:
+    Path(folder, "loud.py").write_text("print('hello')\n" + RULE.format("loud").replace("    return", "    print('hello')\n    return"))
+    said = promptlab("rules", "--plugins-dir", folder, "--json")
+    assert "loud" in {rule["name"] for rule in said.json}
+    assert said.err.count("hello") == 2
+
+
+def test_options_said_twice(promptlab: Promptlab, folder: str) -> None:
+    Path("more").mkdir()
+    Path("more/other.py").write_text(RULE.format("other"))
+    both = ("--strict-plugins", "--disable-plugin", "broken")
+    said = promptlab("--plugins-dir", folder, *both, "rules", "--plugins-dir", "more", *both)
+    assert (said.code, said.err) == (0, "")
+    assert {"own", "other"} <= {line.split()[0] for line in said.out.splitlines() if line.strip()}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from promptlab.errors import PluginError
+from promptlab import Lab
+from promptlab.errors import PluginError, UsageError
 
 from .conftest import Bench
 
@@ -123,3 +124,39 @@ def test_rows_that_are_not_unit_are_refused_and_not_kept(bench: Bench) -> None:
         "The plugin 'ours' gave rows with norms from 3 to 3 back from encode_texts of the model 'colours'; "
         "unit rows were expected: divide each by its norm."
     )
+
+
+ODD = """
+class Odd:
+    name, about, example = "odd", "odd", "promptlab run odd"
+    def claims(self, where):
+        return where == "odd"
+    def open(self, where, options):
+        import numpy as np
+        rng = np.random.default_rng(0)
+        labels = np.repeat(np.arange(3), 8)
+        keys = tuple(f"{i:02d}" for i in range(24))
+        return Dataset("odd", Classes.of(["a", "b", "c"]), {"all": Features(unit(rng.normal(size=(24, 384))), keys, labels, "all", "")})
+@hookimpl
+def promptlab_datasets():
+    return [Odd()]
+"""
+
+
+def test_a_run_whose_data_a_plugin_opened_goes_on_with_that_plugin_alone(bench: Bench) -> None:
+    bench.add("ours", ODD).lab(model="mini").score("odd", ["cmm"])
+    bench.lab().score("", ["cmm"])
+    with pytest.raises(UsageError, match="was opened by the plugin 'ours', which is not loaded") as caught:
+        Lab().score("", ["cmm"])
+    assert "--plugins-dir" in caught.value.hint
+
+
+def test_a_model_that_two_plugins_bring_cannot_be_had_and_that_is_a_plugin_fault(bench: Bench) -> None:
+    code = "@hookimpl\ndef promptlab_encoders():\n    return [ModelAlias('same', 'local-dir:x')]\n"
+    with pytest.raises(PluginError, match="The plugins 'one' and 'two' both bring a model named 'same'"):
+        bench.add("one", code).add("two", code).lab().encoder("same")
+
+
+def test_faults_within_a_run_are_among_its_events(bench: Bench, vectors: str) -> None:
+    made = bench.add("ours", "@hookimpl\ndef promptlab_analyses():\n    return [Analysis('odd', lambda judged: 1 / 0)]").lab().run(vectors)
+    assert "failed in the analysis 'odd'" in (made.run.path / "events.jsonl").read_text()

@@ -71,7 +71,14 @@ def test_a_disabled_plugin_is_not_even_imported(package: Install, by: str) -> No
 
 def test_load_plugins_names_those_that_are_wanted(package: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     package("promptlab-mine", "mine", RULE.format("own"))
-    for words, wanted in (("", set[str]()), ("mine", {"mine"}), ("all", {"mine", "demo", "hub", "local"}), ("mine,demo", {"mine", "demo"})):
+    every = {"mine", "demo", "hub", "local"}
+    for words, wanted in (
+        ("", set[str]()),
+        ("mine", {"mine"}),
+        ("all", every),
+        ("mine,demo", {"mine", "demo"}),
+        ("promptlab-demo", {"demo"}),
+    ):
         monkeypatch.setenv("PROMPTLAB_LOAD_PLUGINS", words)
         assert {one["name"] for one in Lab().plugin_list() if one["state"] == "works"} == wanted
 
@@ -85,7 +92,7 @@ def test_a_name_that_no_plugin_has_is_told_with_the_nearest(setting: str) -> Non
 
 def test_two_packages_with_a_plugin_of_one_name_are_told_and_neither_is_loaded(package: Install) -> None:
     package("promptlab-one", "mine", RULE.format("one"))
-    package("promptlab-two", "mine", RULE.format("two"))
+    package("promptlab-two", "mine", RULE.format("two"), "2.0")
     said: list[object] = []
     lab = Lab(listen=said.append)
     assert not {"one", "two"} & lab.rules.keys()
@@ -94,6 +101,8 @@ def test_two_packages_with_a_plugin_of_one_name_are_told_and_neither_is_loaded(p
     alone = Lab(Settings.load({"disable_plugins": "promptlab-two"}))
     assert "one" in alone.rules
     assert [one["state"] for one in alone.plugin("mine")] == ["works", "disabled"]
+    other = Lab(Settings.load({"disable_plugins": "promptlab-one"}))
+    assert other.rules["two"].by == "mine 2.0"
 
 
 def test_an_unknown_plugin_is_told() -> None:
@@ -123,3 +132,60 @@ def test_a_strict_lab_stays_strict(bench: Bench) -> None:
 def test_a_folder_that_was_named_is_loaded_whatever_installed_plugins_are_wanted(bench: Bench) -> None:
     lab = bench.add("one", RULE.format("flat")).lab(load_plugins="")
     assert {one["name"] for one in lab.plugin_list() if one["state"] == "works"} == {"one"}
+
+
+def test_a_plugin_is_not_promptlab_itself(package: Install, bench: Bench) -> None:
+    package("promptlab-thief", "promptlab", RULE.format("cmm"))
+    lab = bench.add("promptlab", RULE.format("cmm")).lab()
+    assert lab.rules["cmm"].by == f"promptlab {lab.rules['f1'].by.split()[1]}"
+    assert [one["state"] for one in lab.plugin("promptlab")] == ["failed", "failed"]
+
+
+@pytest.mark.parametrize("damage", ["", "Name: x\n", "\xff\xfe"])
+def test_a_package_without_whole_metadata_stops_nothing(package: Install, tmp_path: Path, damage: str) -> None:
+    package("promptlab-mine", "mine", RULE.format("own"))
+    about = next((tmp_path / "installed").glob("*.dist-info"))
+    (about / "METADATA").write_bytes(damage.encode("latin-1")) if damage else (about / "METADATA").unlink()
+    lab = Lab()
+    assert "own" in lab.rules
+    assert "None" not in lab.rules["own"].by
+    assert lab.plugin_list()
+
+
+def test_a_package_with_broken_entry_points_is_told(package: Install, tmp_path: Path) -> None:
+    package("promptlab-mine", "mine", RULE.format("own"))
+    (next((tmp_path / "installed").glob("*.dist-info")) / "entry_points.txt").write_text("[promptlab]\nstray\nmine = promptlab_mine\n")
+    said: list[object] = []
+    assert "cmm" in Lab(listen=said.append).rules
+    assert "promptlab_mine-1.2.dist-info" in str(said)
+
+
+def test_an_installed_plugin_whose_module_is_being_edited_is_taken_from_its_folder(package: Install, tmp_path: Path, bench: Bench) -> None:
+    package("promptlab-mine", "mine", RULE.format("own"))
+    lab = bench.add("promptlab_mine", RULE.format("own")).lab()
+    assert lab.rules["own"].by.startswith("promptlab_mine ")
+    assert not bench.said
+
+
+def test_several_folders_are_loaded(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "other.py").write_text("from promptlab import *\n" + RULE.format("deep"))
+    bench.add("one", RULE.format("flat"))
+    assert {"flat", "deep"} <= Lab(Settings.load({"plugins_dir": (str(bench.folder), str(tmp_path / "more"))})).rules.keys()
+
+
+def test_a_folder_without_a_plugin_and_a_file_are_told(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        Lab(Settings.load({"plugins_dir": str(tmp_path / "one.py")}))
+    with pytest.raises(UsageError, match="holds no plugin"):
+        Lab(Settings.load({"plugins_dir": str(tmp_path / "work")}))
+
+
+def test_each_hook_is_asked_once(bench: Bench) -> None:
+    bench.add("one", "asked = []\n@hookimpl\ndef promptlab_rules():\n    asked.append(1)\n    print(len(asked))\n    return []")
+    bench.add("two", RULE.format("flat"))
+    lab = bench.lab()
+    assert lab.plugin_list() == lab.plugin_list()
+    assert "flat" in lab.rules
+    assert lab._plugins.manager.get_plugin("one").asked == [1]

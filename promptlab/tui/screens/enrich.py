@@ -175,7 +175,7 @@ class EnrichPage(Page):
         picks: Mapping[str, Callable[[], list[tuple[str, str]]]] = {
             "llm": lambda: [
                 ("", "nobody: only better names are tried"),
-                *((n, c.about) for n, (c, _, _) in self.lab.chats.items()),
+                *((n, c.about) for n, (c, *_) in self.lab.chats.items()),
                 (OTHER, ""),
             ],
             "pack": lambda: [*((pack.name, pack.about) for pack in self.lab.questions()), (OTHER, "a .toml file")],
