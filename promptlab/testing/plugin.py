@@ -6,19 +6,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+from promptlab.errors import PluginError
 from promptlab.events import Answered, Event, Finished, Noted, Progressed, Saved, Started, ignore
 from promptlab.plugins import Plugins, Source
-from promptlab.protocols import Analysis, ChatAlias, DatasetSource, ModelAlias, Rule
 from promptlab.testing.found import Found, check_given
 
 T = TypeVar("T")
-# Of each hook what it lists, and where promptlab's own things of that kind are, whose names are taken.
-LISTS: dict[str, tuple[type, tuple[str, ...]]] = {
-    "promptlab_datasets": (DatasetSource, ("promptlab.data",)),
-    "promptlab_rules": (Rule, ("promptlab.score.rules",)),
-    "promptlab_analyses": (Analysis, ("promptlab.analysis",)),
-    "promptlab_encoders": (ModelAlias, ()),
-    "promptlab_chats": (ChatAlias, ()),
+LISTENER = "promptlab_event"
+# Where promptlab's own things are, whose names are taken.
+OURS = {
+    "promptlab_datasets": ("promptlab.data",),
+    "promptlab_rules": ("promptlab.score.rules",),
+    "promptlab_analyses": ("promptlab.analysis",),
 }
 EVENTS: tuple[Event, ...] = (
     Started("encode pictures", None, "pictures"),
@@ -42,22 +41,13 @@ def check_plugin(module: ModuleType) -> dict[str, list[str]]:
     found = Found("check_plugin", f"the plugin {module.__name__!r}")
     plugins = _Alone(module, found)
     hooks = {caller.name for caller in plugins.manager.get_hookcallers(module) or ()}
-    adds: dict[str, list[str]] = {}
-    for hook in sorted(hooks & set(LISTS)):
-        ours = [one for one in plugins.collect(hook, LISTS[hook][1]).values() if not one.built_in]
-        for one in ours:
-            if isinstance(one.thing, type):
-                found.add(f"{hook}() gave the class {one.thing.__name__}; an instance was expected: {one.thing.__name__}().")
-        adds[hook] = [one.thing.name for one in ours]
-    if "promptlab_event" in hooks:
-        with tempfile.TemporaryDirectory() as folder:
-            run = Path(folder, "runs", "run")
-            run.mkdir(parents=True)
-            for event in EVENTS:
-                plugins.announce(event, str(run))
-        adds["promptlab_event"] = []
+    things = {hook: plugins.collect(hook, OURS.get(hook, ())) for hook in sorted(hooks - {LISTENER})}
+    adds = {hook: [name for name, one in those.items() if not one.built_in] for hook, those in things.items()}
+    if LISTENER in hooks:
+        adds[LISTENER] = []
+        plugins.tell_events()
     for fault in plugins.faults[module.__name__]:
-        found.add(f"{fault.rstrip('.')}.")
+        found.add(f"{fault}.")
     found.tell()
     return adds
 
@@ -70,14 +60,26 @@ class _Alone(Plugins):
         self._found = found
         source = Source(module.__name__, "", "", module.__name__, "", lambda: module)
         self.sources, self.wanted = [source], [source]
-        self._load(source, loud=False)
+        self._load(source)
 
     def attempt(self, plugin: str, doing: str, work: Callable[[], T]) -> T | None:
-        """As ever, but what is raised is kept whole, with the line where it was."""
-        made: list[T] = []
-        wanted = "it is told every event, so it asks first which one it is: isinstance(event, promptlab.Saved)."
-        if doing in LISTS:
-            wanted = f"a list of things of type {LISTS[doing][0].__name__} was expected."
-        with self._found.during(f"{doing}()", wanted, doing):
-            made.append(work())
-        return made[0] if made else None
+        """As ever, but the first exception is kept, so that the check is raised from it."""
+
+        def kept() -> T:
+            try:
+                return work()
+            except Exception as error:  # a plugin can raise anything
+                if not isinstance(error, PluginError):  # that one is a check's own
+                    self._found.cause = self._found.cause or error
+                raise
+
+        return super().attempt(plugin, doing, kept)
+
+    def tell_events(self) -> None:
+        """Tell a listener one event of each kind, until it fails."""
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder, "runs", "run")
+            run.mkdir(parents=True)
+            for event in EVENTS:
+                if not self.told:
+                    self.announce(event, str(run))

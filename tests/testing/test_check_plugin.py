@@ -35,24 +35,24 @@ FAULTS = {
     "not marked": ("def promptlab_rules():\n return []", "loading: promptlab_rules is not marked; write @hookimpl above it"),
     "not known": (MARKED + "promptlab_rule():\n return []", "loading: There is no hook named 'promptlab_rule'"),
     "no hook": ("", "loading: it implements no hook; there are: promptlab_datasets"),
-    "arguments": (MARKED + "promptlab_rules(lab):\n return []", "loading: PluginValidationError.*lab"),
+    "arguments": (MARKED + "promptlab_rules(lab):\n return []", "loading: promptlab_rules takes lab; it may take nothing"),
     "another API": ("promptlab_api = 2\n" + MARKED + "promptlab_rules():\n return []", "it was written for version 2"),
     "no list": (
         MARKED + "promptlab_rules():\n return Rule('x', margin)",
-        "promptlab_rules.. raised TypeError: .* a list of things of type Rule was expected",
+        "promptlab_rules: it gave back an object of type Rule; a list was expected",
     ),
-    "raises": (MARKED + "promptlab_rules():\n return [Rule('x')]", "promptlab_rules.. raised UsageError: The rule 'x' needs either"),
+    "raises": (MARKED + "promptlab_rules():\n return [Rule('x')]", "promptlab_rules: The rule 'x' needs one of `per_image` and `start`"),
     "a function": (
         MARKED + "promptlab_rules():\n return [margin]",
         "promptlab_rules: it gave an object of type function; one of type Rule",
     ),
     "a class": (MARKED + "promptlab_datasets():\n return [Source]", r"the class Source; .*Source\(\)"),
-    "a name": (MARKED + "promptlab_rules():\n return [Rule('', margin)]", "promptlab_rules: its Rule is named ''; a word was expected"),
+    "a name": (MARKED + "promptlab_rules():\n return [Rule('', margin)]", "promptlab_rules: its Rule is named ''; a word without spaces"),
     "ours": (MARKED + "promptlab_rules():\n return [Rule('cmm', margin)]", "it brings 'cmm', .*; promptlab's own 'cmm' stays"),
-    "twice": (MARKED + "promptlab_rules():\n return [Rule('x', margin)] * 2", "it brings 'x', and so does .*; neither 'x' can be used"),
+    "twice": (MARKED + "promptlab_rules():\n return [Rule('x', margin)] * 2", "it brings 'x' twice; neither 'x' can be used"),
     "listens badly": (
         MARKED + "promptlab_event(event):\n event.path",
-        "promptlab_event.. raised AttributeError: 'Started' object .*mine.py, line 13",
+        r"promptlab_event: AttributeError: 'Started' .*\(mine.py, line 13\)",
     ),
 }
 
@@ -72,6 +72,12 @@ def test_a_planted_fault_is_named(fault: str) -> None:
 
 def test_what_a_sound_one_adds_is_given_back() -> None:
     assert check_plugin(module(SOUND)) == {"promptlab_datasets": ["mine"], "promptlab_rules": ["mine", "mine-too"], "promptlab_event": []}
+
+
+def test_what_was_raised_is_chained() -> None:
+    with pytest.raises(AssertionError, match=r"promptlab_rules: KeyError: 'x' \(mine.py, line 13\)") as told:
+        check_plugin(module(MARKED + "promptlab_rules():\n return [{}['x']]"))
+    assert isinstance(told.value.__cause__, KeyError)
 
 
 def test_what_is_no_module_is_told() -> None:

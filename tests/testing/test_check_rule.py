@@ -81,7 +81,7 @@ FAULTS = {
     "no unit": (Rule("x", lambda c: c.true, unit="percent"), "The unit is 'percent'; one of Unit.MARGIN"),  # type: ignore[arg-type]
     "no reducer": (Rule("x", lambda c: c.true, reducer="median"), "The reducer 'median' cannot be used: There is no reducer named"),
     "other's reducer": (Rule("x", lambda c: c.true, reducer="zeros"), "The reducer 'zeros' cannot be used: .* needs a share"),
-    "name": (Rule("x/mean", lambda c: c.true), "The name is 'x/mean'; a word without `/`"),
+    "name": (Rule("x/mean", lambda c: c.true), "The name is 'x/mean'; a word without spaces and / , :"),
     "merge": (Rule("x", start=Forgets), "Two states that are merged are not what one pass gives"),
     "shapes": (Rule("x", start=Flat), r"per_class.. gave \[\(3,\), \(3,\)\]; values and counts, both \(3, 7\)"),
     "slices": (Rule("x", start=Overwrites), "It depends on which families are judged together"),
