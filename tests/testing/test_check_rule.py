@@ -116,3 +116,11 @@ def test_a_fault_below_is_told_where_the_author_called() -> None:
 def test_what_is_no_rule_is_told(given: Any, said: str) -> None:
     with pytest.raises(AssertionError, match=rf"check_rule was given {said}; a promptlab.Rule was expected: Rule\('mine', function\)"):
         check_rule(given)
+
+
+def test_a_fault_of_an_installed_plugin_is_told_where_it_was_called() -> None:
+    scope: dict[str, Any] = {"torch": torch}
+    code = "\ndef margin(contest):\n    return torch.cat([contest.true, contest.x])"
+    exec(compile(code, "/venv/lib/site-packages/mine/margins.py", "exec"), scope)
+    with pytest.raises(AssertionError, match=r"raised RuntimeError: .* \(margins.py, line 3\); a value"):
+        check_rule(Rule("x", scope["margin"]))
