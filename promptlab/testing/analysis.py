@@ -1,11 +1,11 @@
 """Whether an analysis keeps its promises, on small runs with and without labels."""
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from promptlab.plugins.guards import read_only
 from promptlab.protocols import Analysis, Judged
 from promptlab.testing.found import Found, check_given
 from promptlab.testing.tiny import tiny_features
@@ -70,11 +70,11 @@ def _judged(part: Features, x: Array, labels: Array | None, z: Array) -> Judged:
 
 
 def _check_case(analysis: Analysis, case: Case, found: Found) -> None:
-    before = {name: array.copy() for name, array in _arrays(case.judged, "judged")}
     answers: list[Finding | None] = []
+    wanted = "a Finding was expected, or None where there is nothing to say; what it is given is for reading."
     for _ in range(2):
-        with found.during(f"find() of {case.called}", "a Finding was expected, or None where there is nothing to say."):
-            made: object = analysis.find(case.judged)
+        with found.during(f"find() of {case.called}", wanted):
+            made: object = analysis.find(read_only(case.judged))
             if not isinstance(made, Finding | None):
                 found.add(f"find() gave an object of type {type(made).__name__}; a promptlab.Finding or None was expected.")
                 return
@@ -83,15 +83,3 @@ def _check_case(analysis: Analysis, case: Case, found: Found) -> None:
                 found.add(f"find() of {case.called} gave a Finding without a headline; the answer in a sentence was expected, else None.")
     if len(answers) == 2 and answers[0] != answers[1]:
         found.add(f"find() of {case.called} gave something else the second time; it may depend on nothing but the run.")
-    for name, array in _arrays(case.judged, "judged"):
-        if name in before and not np.array_equal(array, before[name], equal_nan=array.dtype.kind == "f"):
-            found.add(f"It changes `{name}`, which the report and other analyses read after it; change a copy.", name)
-
-
-def _arrays(value: Any, name: str) -> Iterator[tuple[str, Array]]:
-    """(where it is, array) of every array in a value."""
-    if isinstance(value, np.ndarray):
-        yield name, value
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _arrays(getattr(value, field.name), f"{name}.{field.name}")

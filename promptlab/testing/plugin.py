@@ -50,6 +50,6 @@ def check_plugin(module: ModuleType) -> dict[str, list[str]]:
                 plugins.announce(event, str(run))
         adds["promptlab_event"] = []
     for fault in plugins.faults[module.__name__]:
-        found.add(f"{fault.rstrip('.')}.")
+        found.add(f"{fault}.")
     found.tell()
     return adds

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from promptlab.errors import PromptlabError
+from promptlab.plugins.checks import WORD
 from promptlab.protocols import Rule, State, Unit
 from promptlab.testing.found import Found, check_given
 from promptlab.types import Array, unit
@@ -64,8 +65,8 @@ def _others(material: Material) -> Array:
 def _check_words(rule: Rule, found: Found) -> None:
     from promptlab.score.reducers import parse_reducer
 
-    if not isinstance(rule.name, str) or not rule.name or "/" in rule.name or rule.name != rule.name.strip():
-        found.add(f"The name is {rule.name!r}; a word without `/` was expected: what follows a `/` is the reducer.")
+    if not isinstance(rule.name, str) or not WORD.fullmatch(rule.name):
+        found.add(f"The name is {rule.name!r}; a word without spaces and / , : was expected: what follows a `/` is the reducer.")
     if rule.unit not in list(Unit):
         found.add(f"The unit is {rule.unit!r}; one of {', '.join(f'Unit.{one.name}' for one in Unit)} was expected.")
     try:

@@ -81,7 +81,7 @@ FAULTS = {
     "no unit": (Rule("x", lambda c: c.true, unit="percent"), "The unit is 'percent'; one of Unit.MARGIN"),  # type: ignore[arg-type]
     "no reducer": (Rule("x", lambda c: c.true, reducer="median"), "The reducer 'median' cannot be used: There is no reducer named"),
     "other's reducer": (Rule("x", lambda c: c.true, reducer="zeros"), "The reducer 'zeros' cannot be used: .* needs a share"),
-    "name": (Rule("x/mean", lambda c: c.true), "The name is 'x/mean'; a word without `/`"),
+    "name": (Rule("x/mean", lambda c: c.true), "The name is 'x/mean'; a word without spaces and / , :"),
     "merge": (Rule("x", start=Forgets), "Two states that are merged are not what one pass gives"),
     "shapes": (Rule("x", start=Flat), r"per_class.. gave \[\(3,\), \(3,\)\]; values and counts, both \(3, 7\)"),
     "slices": (Rule("x", start=Overwrites), "It depends on which families are judged together"),
@@ -116,3 +116,11 @@ def test_a_fault_below_is_told_where_the_author_called() -> None:
 def test_what_is_no_rule_is_told(given: Any, said: str) -> None:
     with pytest.raises(AssertionError, match=rf"check_rule was given {said}; a promptlab.Rule was expected: Rule\('mine', function\)"):
         check_rule(given)
+
+
+def test_a_fault_of_an_installed_plugin_is_told_where_it_was_called() -> None:
+    scope: dict[str, Any] = {"torch": torch}
+    code = "\ndef margin(contest):\n    return torch.cat([contest.true, contest.x])"
+    exec(compile(code, "/venv/lib/site-packages/mine/margins.py", "exec"), scope)
+    with pytest.raises(AssertionError, match=r"raised RuntimeError: .* \(margins.py, line 3\); a value"):
+        check_rule(Rule("x", scope["margin"]))
