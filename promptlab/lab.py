@@ -332,8 +332,9 @@ class Lab(Describer):
         """A package for a new plugin (a `dataset`, `rule` or `encoder`), in a new folder below `folder`: an example that works, tested."""
         from promptlab.plugins import scaffold
 
-        taken = {"dataset": "sources", "encoder": "models", "rule": "rules"}.get(kind)
-        return scaffold.write(name, kind, Path(folder), list(getattr(self, taken)) if taken else ())
+        hook = {"dataset": "promptlab_datasets", "encoder": "promptlab_encoders", "rule": "promptlab_rules"}.get(kind)
+        ours = ["promptlab.data"] if kind == "dataset" else []  # our rules would import torch; its test looks at their names
+        return scaffold.write(name, kind, Path(folder), list(self._plugins.collect(hook, ours)) if hook else ())
 
     def workbench(self, run: str = "") -> "Workbench":
         """A run opened for edits that are scored at once."""

@@ -1,5 +1,6 @@
 """Calls into plugins: whatever they raise is told in a line, and what they print leaves results alone."""
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from promptlab.events import Cancelled
 
 T = TypeVar("T")
 HINT = "Tell its author, or go on without it: --disable-plugin {}."
-NOT_THEIRS = (str(Path(__file__).parents[1]), sys.base_prefix, "<")  # places of code that is no plugin's
+OURS, STANDARD = str(Path(__file__).parents[1]) + os.sep, os.path.dirname(os.__file__) + os.sep
+PACKAGES = ("site-packages", "dist-packages")
 MOST_SAID = 300  # characters of what an exception says
 
 
@@ -46,14 +48,17 @@ def told(error: BaseException) -> str:
     except Exception:  # a plugin's exception can be broken itself
         said = "it cannot say what is wrong"
     short = said if len(said) <= MOST_SAID else said[:MOST_SAID] + "..."
-    return short if isinstance(error, PromptlabError) else f"{type(error).__name__}: {short}{_place(error)}"
+    return short if isinstance(error, PromptlabError) else f"{type(error).__name__}: {short}{place(error)}"
 
 
-def _place(error: BaseException) -> str:
-    """` (file.py, line 3)`: the deepest line of the plugin's own; empty where none is."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not (f.filename.startswith(NOT_THEIRS) or "site-packages" in f.filename)]
-    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+def place(error: BaseException) -> str:
+    """` (file.py, line 3)`: the line of the plugin's code that raised it, or called what did; empty where there is none."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(("<", OURS))]
+    packaged = [any(name in Path(f.filename).parts for name in PACKAGES) for f in frames]
+    own = [f for f, apart in zip(frames, packaged, strict=True) if not apart and not f.filename.startswith(STANDARD)]
+    # A plugin that is installed lies among the packages itself: it is what was called first.
+    frame = own[-1] if own else next((f for f, apart in zip(frames, packaged, strict=True) if apart), None)
+    return "" if frame is None else f" ({Path(frame.filename).name}, line {frame.lineno})"
 
 
 def failed(plugin: str, doing: str, what: str) -> PluginError:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from promptlab.data.imagefolder import ImageFolder
 from promptlab.encode.pictures import read_rgb
 from promptlab.errors import DataError, MismatchError, PromptlabError, UsageError
 from promptlab.protocols import DataOptions, DatasetSource
@@ -71,6 +72,10 @@ def _check_claims(source: DatasetSource, place: str, found: Found) -> None:
             if source.claims(word):
                 advice = "other sources would never be asked. Look at what is on disk."
                 found.add(f"claims({shown}) said yes, though nothing is there: {advice}", "claims all")
+    with tempfile.TemporaryDirectory() as folder, found.during("claims() of a folder", "it says yes or no to any word."):
+        Path(folder, "notes.txt").write_text("nothing of anybody's")
+        if source.claims(folder) and not isinstance(source, ImageFolder):  # which is asked when nobody else wanted the folder
+            found.add("claims() said yes to a folder with a text file alone; look for what makes a folder yours, e.g. a file in it.")
     pictures = sorted(file for file in seen.files() if _is_picture(file))
     if pictures:
         found.add(f"claims() opened the picture {pictures[0]!r}; it is asked for every word, so it may look at names alone.")

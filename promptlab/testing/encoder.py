@@ -100,7 +100,7 @@ def _check_words(encoder: Encoder, found: Found) -> None:
         counts = [encoder.tokens(text) for text in TEXTS]
         if not all(isinstance(n, int) and n >= 0 for n in (*counts, encoder.context_length)) or not encoder.context_length:
             found.add(f"tokens() gave {counts} and context_length is {encoder.context_length!r}; whole numbers were expected.")
-        elif any(counts) and counts[-1] <= max(counts[:-1]):
+        elif any(counts) and (counts[-1] <= max(counts[:-1]) or counts[-1] == encoder.context_length):
             found.add(f"tokens() gave {counts[-1]} for 300 words; tokens before any cut were expected, so that long texts can be told.")
 
 
@@ -191,6 +191,9 @@ def _check_pictures(encoder: Encoder, found: Found) -> None:
         z = _rows("encode_images()", vectors, len(good), found)
         if z is None:
             return
+        texts = np.asarray(encoder.encode_texts(TEXTS[:1], ignore))
+        if texts.ndim == 2 and texts.shape[1] != z.shape[1]:
+            found.add(f"Texts have {texts.shape[1]} numbers and pictures {z.shape[1]}; vectors of one space have the same width.")
         _check_heard("encode_images()", heard, "encode pictures", len(ROWS), found)
         alone = np.concatenate([encoder.encode_images(images, [i], ignore)[0] for i in good])
         advice = "rows are in the order in which they were asked for, and each depends on its picture alone."

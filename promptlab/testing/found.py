@@ -1,18 +1,14 @@
 """The faults that a check finds, told together."""
 
-import os
 import re
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from promptlab.display import many
+from promptlab.plugins.calls import place
 
 LONGEST = 300  # letters of an error that are shown
 LONG_WORD = re.compile(r"(\S{20})\S{180,}")  # e.g. a file's name in an error of the disk
-OURS, STANDARD = str(Path(__file__).parents[1]) + os.sep, os.path.dirname(os.__file__) + os.sep
-PACKAGES = ("site-packages", "dist-packages")
 
 
 class Found:
@@ -21,23 +17,23 @@ class Found:
     def __init__(self, check: str, thing: str) -> None:
         self.check, self.thing = check, thing
         self.faults: dict[str, str] = {}
-        self.cause: Exception | None = None  # the first that was raised
+        self.cause: BaseException | None = None  # the first that was raised
 
     def add(self, fault: str, kind: str = "") -> None:
         """One more; of a kind, the first alone is told."""
         self.faults.setdefault(kind or fault, fault)
 
-    def raised(self, doing: str, error: Exception, wanted: str, kind: str = "") -> None:
+    def raised(self, doing: str, error: BaseException, wanted: str, kind: str = "") -> None:
         """One more: that something was raised, where, and what was expected instead."""
         self.cause = self.cause or error
-        self.add(f"{doing} raised {type(error).__name__}: {_said(error)}{_where(error)}; {wanted}", kind)
+        self.add(f"{doing} raised {type(error).__name__}: {_said(error)}{place(error)}; {wanted}", kind)
 
     @contextmanager
     def during(self, doing: str, wanted: str, kind: str = "") -> Iterator[None]:
         """What is raised inside is a fault: `wanted` says what was expected instead."""
         try:
             yield
-        except Exception as error:  # a plugin can raise anything
+        except (Exception, SystemExit, GeneratorExit) as error:  # a plugin can raise anything
             self.raised(doing, error, wanted, kind)
 
     def tell(self) -> None:
@@ -48,19 +44,9 @@ class Found:
             raise AssertionError(f"{self.check} found {many(len(self.faults), 'fault')} in {self.thing}:\n{told}") from self.cause
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     said = LONG_WORD.sub(r"\1...", str(error))
     return said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
-
-
-def _where(error: Exception) -> str:
-    """The line of the author's code in which it was raised, or which called what raised it; empty where none of it is the author's."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(("<", OURS))]
-    packaged = [any(name in Path(f.filename).parts for name in PACKAGES) for f in frames]
-    own = [f for f, apart in zip(frames, packaged, strict=True) if not apart and not f.filename.startswith(STANDARD)]
-    # A plugin that is installed lies among the packages itself: it is what was called first.
-    frame = own[-1] if own else next((f for f, apart in zip(frames, packaged, strict=True) if apart), None)
-    return "" if frame is None else f" ({Path(frame.filename).name}, line {frame.lineno})"
 
 
 def check_given(check: str, thing: object, kind: type, wanted: str) -> None:

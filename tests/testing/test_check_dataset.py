@@ -1,6 +1,7 @@
 """check_dataset: sound sources pass, and each planted fault is named."""
 
 import io
+import os
 import shutil
 import socket
 from collections.abc import Callable
@@ -247,3 +248,13 @@ def test_what_is_no_source_is_told(folder: Path) -> None:
         check_dataset(ImageFolder, folder)  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match="an object of type str without `claims`, `open`"):
         check_dataset(str(folder), folder)  # type: ignore[arg-type]
+
+
+def test_a_source_that_takes_every_folder_is_told(tmp_path: Path) -> None:
+    class Greedy:
+        name, about, example = "greedy", "", ""
+        claims = staticmethod(os.path.isdir)
+        open = ImageFolder().open
+
+    with pytest.raises(AssertionError, match="claims.. said yes to a folder with a text file alone; look for what makes a folder yours"):
+        check_dataset(Greedy(), tiny_pictures(tmp_path / "photos"))

@@ -95,6 +95,14 @@ FAULTS = {
         changed(encode_texts=lambda s, t, li=ignore: FakeEncoder.encode_texts(s, t, li).astype("f2")),
         "gave float16; float32 was",
     ),
+    "other width": (
+        changed(encode_texts=lambda s, t, li=ignore: unit(FakeEncoder.encode_texts(s, t, li)[:, :8])),
+        "Texts have 8 numbers and pictures 16",
+    ),
+    "tokens at the length": (
+        changed(tokens=lambda s, t: min(FakeEncoder.tokens(s, t), s.context_length)),
+        "tokens before any cut were expected",
+    ),
     "too few": (changed(encode_texts=lambda s, t, li=ignore: FakeEncoder.encode_texts(s, t, li)[1:]), r"gave float32 of shape \(5, 16\)"),
     "centred": (changed(encode_texts=centred), "encode_texts.. gives a text another vector when it comes alone .off by"),
     "order": (changed(encode_texts=sorted_texts), "encode_texts.. depends on the order of the texts"),
