@@ -21,6 +21,7 @@ from promptlab.types import Dataset, Images
 
 PATHS = ("path", "image", "image_path", "file", "filename", "filepath", "file_name")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+TEXT = (".csv", ".tsv")  # numbers are words in them
 
 
 class Row(NamedTuple):
@@ -51,7 +52,7 @@ class Table:
         twice = next((a.key for a, b in itertools.pairwise(rows) if a.key == b.key), None)
         if twice is not None:
             raise DataError(f"{where!r} lists the picture {twice!r} more than once.", "Each picture may have one row.")
-        classes, labels = labelled(where, [row.label for row in rows], options)
+        classes, labels = labelled(where, [row.label for row in rows], options, is_text=Path(here.name).suffix.lower() in TEXT)
         splits, notes = parted(f"The column `split` of {where!r}", [row.split for row in rows])
         return Dataset(
             Path(here.name).stem, classes, {name: _images(here, name, rows, labels, which) for name, which in splits.items()}, notes=notes

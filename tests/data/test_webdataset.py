@@ -282,3 +282,9 @@ def test_a_template_of_the_data_that_cannot_be_used_is_loud(lab: Lab) -> None:
     (root / "zeroshot_classification_templates.txt").write_text("a {c}\n{% for i in x %}{c}{% endfor %}\n")
     with pytest.raises(PromptlabError, match="A template that came with 'wds'"):
         lab.run(str(root))
+
+
+def test_words_of_json_that_look_like_numbers_are_names(lab: Lab) -> None:
+    Path("names.txt").write_text("1\n2\n3\n4\n")
+    Path("t.tar").write_bytes(tar([("a.jpg", b"1"), ("a.json", b'{"label": "1"}'), ("b.jpg", b"2"), ("b.json", b'"2"')]))
+    assert images(lab.but(classes="names.txt").open("t.tar")).labels.tolist() == [0, 1]  # type: ignore[union-attr]
