@@ -92,8 +92,8 @@ def _classed(where: str, found: Sequence[str | int], given: Classes | None, is_t
     shifted = next((name for name, i in at.items() if i != int(name)), None)
     if shifted is not None:
         raise DataError(
-            f"The label {shifted!r} in {where!r} may be the class that is called so, the {at[shifted] + 1}. of the names, or the one that has "
-            f"this number, the {int(shifted) + 1}.",
+            f"The label {shifted!r} in {where!r} may be the class that is called so, the {at[shifted] + 1}. of the names, "
+            f"or the one that has this number, the {int(shifted) + 1}.",
             "Say which by `label<TAB>name` lines in --classes.",
         )
     return given, np.array([int(label) for label in found], np.int64)
