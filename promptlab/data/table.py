@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from promptlab.data.listing import fetched, read, stamp
-from promptlab.data.places import Place, Remote, is_url, place
+from promptlab.data.places import Place, Remote, bare, is_url, place
 from promptlab.data.rows import LABELS, labelled, parted
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
@@ -41,7 +41,7 @@ class Table:
 
     def claims(self, where: str) -> bool:
         """A file of one of the known endings, or a URL."""
-        return where.lower().endswith(SUFFIXES) and (is_url(where) or os.path.isfile(where))
+        return bare(where).lower().endswith(SUFFIXES) and (is_url(where) or os.path.isfile(where))
 
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset. Labels are class names, or indices into --classes. Raises DataError that names file, line and column."""

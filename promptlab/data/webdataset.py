@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from promptlab.data.listing import LARGEST
-from promptlab.data.places import Place, is_url, place
+from promptlab.data.places import Place, bare, is_url, place
 from promptlab.data.rows import SPLITS, Label, labelled, parted
 from promptlab.data.shards import Index, Member, index
 from promptlab.display import many
@@ -26,6 +26,8 @@ LABELS = ("cls", "json")
 PICKLED = ("pkl", "pickle", "pyd", "pth", "pt", "npy", "npz")  # what others would unpickle
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MOST_SHARDS = 100_000
+MOST_BRACES = 16  # in a pattern
+LONGEST_TEXT = 1 << 24  # bytes of a file of class names
 BRACES = re.compile(r"\{(?:(\d{1,9})\.\.(\d{1,9})|([^{}]*,[^{}]*))\}")
 COUNT, NAMES, TEMPLATES, KIND = "nshards.txt", "classnames.txt", "zeroshot_classification_templates.txt", "dataset_type.txt"
 CLASSIFICATION = ("", "classification", "zeroshot_classification")
@@ -68,7 +70,8 @@ class WebDataset:
     def claims(self, where: str) -> bool:
         """A name that ends in .tar, or a folder that holds shards."""
         try:
-            return where.startswith("pipe:") or (where.lower().endswith((".tar", *PACKED)) and _may_be_shard(where)) or _holds_shards(where)
+            named = bare(where).lower().endswith((".tar", *PACKED))
+            return where.startswith("pipe:") or (named and _may_be_shard(where)) or _holds_shards(where)
         except (OSError, PromptlabError):
             return False  # a place that cannot be looked at: ImageFolder says so
 
@@ -93,7 +96,7 @@ def _may_be_shard(where: str) -> bool:
 
 
 def _is_pattern(where: str) -> bool:
-    return where.lower().endswith(".tar") and BRACES.search(where) is not None and (is_url(where) or not os.path.exists(where))
+    return bare(where).lower().endswith(".tar") and BRACES.search(where) is not None and (is_url(where) or not os.path.exists(where))
 
 
 def _holds_shards(where: str) -> bool:
@@ -119,6 +122,8 @@ def _split_folders(folder: Place) -> list[Place]:
 
 def expanded(pattern: str) -> Iterator[str]:
     """The names that a pattern stands for: {000..012} counts, {a,b} lists. Raises DataError for too many."""
+    if pattern.count("{") > MOST_BRACES:
+        raise DataError(f"{pattern[:60]!r}... has more than {MOST_BRACES} braces.", "One or two count all shards: {000..012}.")
     found = BRACES.search(pattern)
     if found is None:
         yield pattern
@@ -133,7 +138,7 @@ def expanded(pattern: str) -> Iterator[str]:
 
 def _layout(where: str) -> Layout:
     """The shards that `where` stands for."""
-    if where.lower().endswith(PACKED):
+    if bare(where).lower().endswith(PACKED):
         raise DataError(f"{where!r} is a packed tar, which cannot be read in parts.", "Unpack it to a .tar: pictures are packed already.")
     if _is_pattern(where):
         return _pattern(where)
@@ -205,11 +210,14 @@ def _lines(file: Place, keep_empty: bool = False) -> list[str]:
     """The lines of a text file that are not empty, or all; none where there is no file. Raises DataError for what is no UTF-8."""
     if not file.is_file():
         return []
+    said = file.read(length=LONGEST_TEXT + 1)
+    if len(said) > LONGEST_TEXT:
+        raise DataError(f"{file.text!r} has more than {LONGEST_TEXT:,} bytes.", "It must be a text file with a line for each name.")
     try:
-        text = file.read(length=1 << 24).decode("utf-8-sig")
+        text = said.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{file.text!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
-    return [line.strip() for line in text.splitlines() if keep_empty or line.strip()]
+    return [line.strip() for line in re.split(r"\r?\n", text) if keep_empty or line.strip()]
 
 
 def _names(file: Place) -> list[str]:
@@ -308,6 +316,7 @@ def _images(split: str, layout: Layout, some: Sequence[Sample], labels: np.ndarr
         data = layout.shards[one.shard].place.read(one.offset, one.size)
         if len(data) < one.size:
             raise DataError("its shard was cut off after it was opened")
+        layout.shards[one.shard].place.check(stamps[one.shard])
         return data
 
     marks = tuple(f"{stamps[one.shard]}-{one.offset}" for one in some)

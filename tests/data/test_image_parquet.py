@@ -1,6 +1,7 @@
 """Parquet files that hold the pictures themselves."""
 
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -145,3 +146,10 @@ def test_labels_without_names_take_those_of_a_file() -> None:
     Path("names.txt").write_text("one\ntwo\nthree")
     lab = Lab(Settings.load({"classes": "names.txt"}))
     assert lab.open(str(written("t.parquet", [0, 1, 2, 0, 1], names=()))).classes.titles == ("one", "two", "three")
+
+
+def test_a_pipe_is_not_waited_for(lab: Lab) -> None:
+    Path("x").mkdir()
+    os.mkfifo("x/t.parquet")
+    with pytest.raises(DataError, match=r"'x/t\.parquet' is no file"):
+        lab.open("x")

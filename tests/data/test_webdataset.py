@@ -187,6 +187,7 @@ def test_a_shard_that_is_not_whole_is_loud(case: str) -> None:
         ("x.tar.gz", "is a packed tar"),
         ("{000..9999999}.tar", "does not count"),
         ("a{9..1}.tar", "does not"),
+        ("{a,b}" * 1200 + ".tar", "more than 16 braces"),
     ],
 )
 def test_what_is_refused_by_its_name(lab: Lab, where: str, said: str) -> None:
@@ -239,6 +240,24 @@ def test_a_shard_that_was_cut_since_is_told() -> None:
     os.truncate("t.tar", 700)
     with pytest.raises(DataError, match="cut off after"):
         part.read(6)
+
+
+def test_a_shard_that_was_written_anew_is_told() -> None:
+    Path("t.tar").write_bytes(tar([*sample(0, b"one", 0), *sample(1, b"two", 1)]))
+    part = images(named().open("t.tar"))
+    Path("t.tar").write_bytes(tar([*sample(1, b"two", 1), *sample(0, b"one", 0)]))
+    os.utime("t.tar", (1, 1))
+    with pytest.raises(DataError, match="changed after it was opened"):
+        part.read(0)
+
+
+def test_a_line_ends_at_a_line_feed_alone(lab: Lab) -> None:
+    root = benchmark()
+    (root / "classnames.txt").write_bytes("big\u2028cat\r\nd\x0bog\r\nowl\r\n".encode())
+    assert lab.open(str(root)).classes.ids == ("big\u2028cat", "d\x0bog", "owl")
+    (root / "classnames.txt").write_bytes(b"x" * (1 << 24) + b"\ny\n")
+    with pytest.raises(DataError, match="more than 16,777,216 bytes"):
+        lab.open(str(root))
 
 
 def test_names_of_the_data_may_be_renamed_and_not_replaced() -> None:
