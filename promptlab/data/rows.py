@@ -16,6 +16,17 @@ LABELS = ("label", "class", "category", "name", "target", "y")
 # In this order; eval and test are judged, and where neither or nothing else is there, the last of them is.
 SPLITS = ("train", "tune", "val", "valid", "validation", "eval", "test")
 JUDGED = {"eval", "test"}
+SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLITS)})(?![a-z])")
+VALIDATION = {"val", "valid", "validation"}
+
+
+def split_in(*said: str) -> str:
+    """The split that names of a file and of its folder hold as a word of its own, `train` in `cifar-train.0`; empty without one.
+
+    Several that differ are joined by a plus: `parted` knows none of that name.
+    """
+    words = list(dict.fromkeys(word for name in said for word in SPLIT.findall(name.lower())))
+    return words[0] if words and VALIDATION.issuperset(words) else "+".join(words)
 
 
 def parted(what: str, found: Sequence[str]) -> tuple[dict[str, list[int]], tuple[str, ...]]:

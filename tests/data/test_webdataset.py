@@ -84,6 +84,24 @@ def test_a_shard_that_a_pattern_counts_must_be_there() -> None:
         named().open("part-{0..1}.tar")
 
 
+@pytest.mark.parametrize("where", ["x", "x/cc-{train,test}-0.tar", "y/{train,test}/0.tar"])
+def test_the_split_is_a_word_in_the_name_of_a_shard(where: str) -> None:
+    for i, name in enumerate(("x/cc-train-0.tar", "x/cc-test-0.tar", "y/train/0.tar", "y/test/0.tar")):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(tar(sample(i, *PAIRS[i % 2])))
+    dataset = named().open(where)
+    assert [images(dataset, split).read(0) for split in ("tune", "eval")] == [b"picture 0", b"picture 1"]
+
+
+def test_shards_beside_folders_of_shards_are_told(lab: Lab) -> None:
+    root = benchmark()
+    (root / "test").rename(root / "dev")
+    assert "The folders dev hold shards, but no split is called so" in " ".join(lab.open(str(root)).notes)
+    (root / "0.tar").write_bytes(WHOLE)
+    with pytest.raises(DataError, match="holds shards, and so do its folders dev, train"):
+        lab.open(str(root))
+
+
 def test_any_folder_of_shards_will_do() -> None:
     Path("x").mkdir()
     Path("x/b.tar").write_bytes(tar(sample(0, *PAIRS[0])))
@@ -168,6 +186,8 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "a label that is none": (tar([("a.jpg", b"1"), ("a.cls", b"-1")]), "numbers such as -1"),
     "broken JSON": (tar([("a.jpg", b"1"), ("a.json", b"[" * 60_000)]), "'a.json' in 't.tar' is no JSON"),
     "a long label": (tar([("a.jpg", b"1"), ("a.cls", b"1" * 70_000)]), "70,000 bytes in 'a.cls'"),
+    "two labels": (tar([("a.jpg", b"1"), ("a.cls", b"0"), ("a.json", b'{"label": 1}')]), "'a.cls' '0' and 'a.json' '1' are labels of one"),
+    "a label twice": (tar([("a.jpg", b"1"), ("a.json", b'{"label": 1, "label": 2}')]), "has a key twice"),
     "no picture": (tar([("a.txt", b"1")]), "no picture in the shards"),
 }
 
