@@ -87,7 +87,8 @@ class Stages(Catalogue):
             made = tuple(dict.fromkeys(map(template_sets.template, dataset.templates)))
         except UsageError as error:
             raise DataError(f"A template that came with {dataset.name!r}: {error.message}", "Choose others with --templates.") from error
-        self._tell(Noted(f"{many(len(made), 'template')} came with the data and are used; --templates takes others.", "info"))
+        used = f"{many(len(made), 'template')} came with the data and {'is' if len(made) == 1 else 'are'} used"
+        self._tell(Noted(f"{used}; --templates takes others.", "info"))
         return Prompts(made)
 
     def grid(self, classes: Classes, prompts: Prompts) -> PromptGrid:

@@ -13,6 +13,8 @@ from promptlab.errors import DataError
 
 URL = re.compile(r"pipe:|[A-Za-z][A-Za-z0-9+.-]*:(?::|//)")
 FILE = "file://"
+# Names of datasets with a folder in them: (what is before it, the folder, what is after it).
+NAMED = re.compile(r"(hf:|torchvision:\w+@)(.+?)((?:@[^:@/\[]+)?(?::[^/]+)?)")
 # What may be read, and the packages that fsspec needs for it. Chains of protocols, archives and caches of fsspec's are no places.
 PACKAGES = {
     **dict.fromkeys(("http", "https"), "aiohttp requests"),
@@ -94,16 +96,21 @@ class Place:
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """The file, to be read from front to back."""
-        with open(self.text, "rb") as file:
+        """The file, to be read from front to back. Raises DataError for what is no file."""
+        with open(self.text, "rb", opener=_regular) as file:
             yield file
 
     def read(self, start: int = 0, length: int | None = None) -> bytes:
-        """Bytes of the file from `start` on; fewer than `length` where it ends before."""
-        with open(self.text, "rb", buffering=0) as file:
+        """Bytes of the file from `start` on; fewer than `length` where it ends before. Raises DataError for what is no file."""
+        with open(self.text, "rb", buffering=0, opener=_regular) as file:
             if length is None:
                 return file.read()[start:]
             return os.pread(file.fileno(), length, start)
+
+    def check(self, stamp: str) -> None:
+        """Raises DataError where the file is another one than it was; to be asked after reading. Of one behind a URL nothing is asked."""
+        if self.status().stamp != stamp:
+            raise DataError(f"{self.text!r} changed after it was opened")
 
 
 class Remote(Place):
@@ -117,7 +124,7 @@ class Remote(Place):
     @property
     def name(self) -> str:
         """The last part of the path, without what follows a question mark."""
-        return self.text.split("?")[0].rstrip("/").rpartition("/")[2]
+        return bare(self.text).rstrip("/").rpartition("/")[2]
 
     @property
     def root(self) -> str:
@@ -127,10 +134,13 @@ class Remote(Place):
     @property
     def parent(self) -> "Remote":
         """The folder that it lies in."""
-        return Remote(self.text.rstrip("/").rpartition("/")[0], self._system, self._path.rstrip("/").rpartition("/")[0])
+        return Remote(_parent(self.text), self._system, _parent(self._path))
 
     def __truediv__(self, name: str) -> "Remote":
         return Remote(f"{self.text.rstrip('/')}/{name}", self._system, f"{self._path.rstrip('/')}/{name}")
+
+    def check(self, stamp: str) -> None:
+        """Nothing: it would take a request for each picture."""
 
     def _about(self) -> dict[str, Any] | None:
         with _told(self.text):
@@ -188,6 +198,19 @@ class Remote(Place):
         return found
 
 
+def _regular(path: str, flags: int) -> int:
+    """Opens a file. Raises DataError for what is none: a pipe would be waited for."""
+    number = os.open(path, flags | os.O_NONBLOCK)
+    if not S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise DataError(f"{path!r} is no file.")
+    return number
+
+
+def _parent(path: str) -> str:
+    return bare(path).rstrip("/").rpartition("/")[0]
+
+
 def _status(about: dict[str, Any]) -> Status:
     said = [about[key] for key in STAMPS if about.get(key) is not None]
     return Status(about.get("size") or 0, "-".join(map(str, [about.get("size"), *said])))
@@ -210,9 +233,14 @@ def is_url(where: str) -> bool:
     return URL.match(where) is not None
 
 
+def bare(where: str) -> str:
+    """A URL without what follows a question mark; a path as it is."""
+    return where.partition("?")[0] if is_url(where) else where
+
+
 def is_far(where: str) -> bool:
     """Whether reading it would take a network."""
-    return is_url(where) and not where.startswith((FILE, "memory://"))
+    return is_url(where) and not where.lower().startswith((FILE, "memory://"))
 
 
 def place(where: str) -> Place:
@@ -221,9 +249,10 @@ def place(where: str) -> Place:
         return Place(where)
     if where.startswith("pipe:"):
         raise DataError(f"{where!r} would run a program.", "promptlab runs none; save what it prints into a file.")
+    where = _lowered(where)
     if where.startswith(FILE):
         return Place(where.removeprefix(FILE))
-    scheme = where.partition(":")[0].lower()
+    scheme = where.partition(":")[0]
     if "::" in where or scheme not in PACKAGES:
         kind = "is a chain of protocols" if "::" in where else f"has the protocol {scheme!r}"
         raise DataError(f"{where!r} {kind}, which is not read.", f"One of these alone is: {', '.join(sorted([*PACKAGES, 'file']))}.")
@@ -240,10 +269,22 @@ def place(where: str) -> Place:
     return Remote(where, system, path)
 
 
+def _lowered(where: str) -> str:
+    """The URL with its protocol in small letters."""
+    scheme, colon, rest = where.partition(":")
+    return scheme.lower() + colon + rest
+
+
 def rooted(where: str) -> str:
-    """The same data whatever the current folder is: paths and patterns of shards in full; URLs and names of datasets as they are."""
+    """The same data whatever the current folder is: paths and patterns of shards in full, folders in names, too; URLs as they are."""
     if is_url(where):
-        return where
+        where = _lowered(where)
+        return FILE + os.path.abspath(where.removeprefix(FILE)) if where.startswith(FILE) else where
+    named = NAMED.fullmatch(where)
+    if named:
+        folder = os.path.expanduser(named[2])
+        is_name = named[1] == "hf:" and not os.path.isdir(folder)
+        return where if is_name else named[1] + os.path.abspath(folder) + named[3]
     if os.path.exists(where):
         return str(Path(where).resolve())
     return os.path.abspath(where) if where.endswith(".tar") else where

@@ -16,6 +16,17 @@ LABELS = ("label", "class", "category", "name", "target", "y")
 # In this order; eval and test are judged, and where neither or nothing else is there, the last of them is.
 SPLITS = ("train", "tune", "val", "valid", "validation", "eval", "test")
 JUDGED = {"eval", "test"}
+SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLITS)})(?![a-z])")
+VALIDATION = {"val", "valid", "validation"}
+
+
+def split_in(*said: str) -> str:
+    """The split that names of a file and of its folder hold as a word of its own, `train` in `cifar-train.0`; empty without one.
+
+    Several that differ are joined by a plus: `parted` knows none of that name.
+    """
+    words = list(dict.fromkeys(word for name in said for word in SPLIT.findall(name.lower())))
+    return words[0] if words and VALIDATION.issuperset(words) else "+".join(words)
 
 
 def parted(what: str, found: Sequence[str]) -> tuple[dict[str, list[int]], tuple[str, ...]]:
@@ -44,11 +55,14 @@ def parted(what: str, found: Sequence[str]) -> tuple[dict[str, list[int]], tuple
     return parts, (note,)
 
 
-def labelled(where: str, found: Sequence[Label], options: DataOptions, own: Classes | None = None) -> tuple[Classes, np.ndarray | None]:
+def labelled(
+    where: str, found: Sequence[Label], options: DataOptions, own: Classes | None = None, *, is_text: bool = False
+) -> tuple[Classes, np.ndarray | None]:
     """(classes, labels (N,), or None where no row has one). `own`: the classes that the data names itself, in label order.
 
-    Without them numbers are indices into a names file, and names are sorted. Raises DataError for labels that are neither, and for a bare
-    list of names beside `own`: matched by position it could shift labels unseen.
+    Without them numbers are indices into a names file, and names are sorted. `is_text`: whether the source cannot tell numbers from words.
+    Raises DataError for labels that are neither, or may be both, and for a bare list of names beside `own`: matched by position it could
+    shift labels unseen.
     """
     file = names.NamesFile(options.names) if options.names else None
     if own is not None and file is not None:
@@ -65,17 +79,35 @@ def labelled(where: str, found: Sequence[Label], options: DataOptions, own: Clas
         return own or file.bare(), None  # type: ignore[union-attr]
     if missing:
         raise DataError(f"{missing} of {len(found)} rows of {where!r} have no label.", "Give each row one, or none.")
+    said = [str(label) if isinstance(label, bool) or label is None else label for label in found]
     if own is None and file is not None and file.pairs:
-        return indexed(where, found, file.joined(sorted({str(label) for label in found}), "label"))
-    given = own or (file.bare() if file else None)
-    if all(INDEX.fullmatch(str(label)) for label in found):
-        if given is None:
-            raise DataError(f"The labels of {where!r} are numbers, and nothing names them.", "Add --classes names.txt, one name per line.")
-        return given, np.array([int(label) for label in found if label is not None], np.int64)
-    odd = next(str(label) for label in found if not INDEX.fullmatch(str(label)))
-    if all(re.fullmatch(r"-?\d+(\.\d+)?", str(label)) for label in found):
-        raise DataError(f"The labels of {where!r} are numbers such as {odd[:40]}, and no indices.", "Write 0, 1, 2 or names.")
-    return indexed(where, found, given or names.for_folders(sorted({str(label) for label in found}), ""))
+        return indexed(where, said, file.joined(sorted({str(label) for label in said}), "label"))
+    return _classed(where, said, own or (file.bare() if file else None), is_text)
+
+
+def _classed(where: str, found: Sequence[str | int], given: Classes | None, is_text: bool) -> tuple[Classes, np.ndarray]:
+    """(classes, labels (N,)) of rows that all have one."""
+    words = {str(label) for label in found}
+    if len({isinstance(label, str) for label in found}) > 1:
+        raise DataError(f"The labels of {where!r} are numbers in some rows and words in others.", "Write all of them as one or the other.")
+    odd = next((word for word in sorted(words) if not INDEX.fullmatch(word)), None)
+    if odd is not None:
+        if all(re.fullmatch(r"-?\d+(\.\d+)?", word) for word in words):
+            raise DataError(f"The labels of {where!r} are numbers such as {odd[:40]}, and no indices.", "Write 0, 1, 2 or names.")
+        return indexed(where, found, given or names.for_folders(sorted(words), ""))
+    if given is None:
+        raise DataError(f"The labels of {where!r} are numbers, and nothing names them.", "Add --classes names.txt, one name per line.")
+    at = {name: i for i, name in enumerate(given.ids) if name in words and isinstance(found[0], str)}
+    if at and not is_text:
+        return indexed(where, found, given)  # words that look like numbers are names, if there are such names
+    shifted = next((name for name, i in at.items() if i != int(name)), None)
+    if shifted is not None:
+        raise DataError(
+            f"The label {shifted!r} in {where!r} may be the class that is called so, the {at[shifted] + 1}. of the names, "
+            f"or the one that has this number, the {int(shifted) + 1}.",
+            "Say which by `label<TAB>name` lines in --classes.",
+        )
+    return given, np.array([int(label) for label in found], np.int64)
 
 
 def indexed(where: str, found: Sequence[Label], classes: Classes) -> tuple[Classes, np.ndarray]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from promptlab.data.listing import fetched, read, stamp
-from promptlab.data.places import Place, Remote, is_url, place
+from promptlab.data.places import Place, Remote, bare, is_url, place
 from promptlab.data.rows import LABELS, labelled, parted
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
@@ -21,6 +21,7 @@ from promptlab.types import Dataset, Images
 
 PATHS = ("path", "image", "image_path", "file", "filename", "filepath", "file_name")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+TEXT = (".csv", ".tsv")  # numbers are words in them
 
 
 class Row(NamedTuple):
@@ -40,7 +41,7 @@ class Table:
 
     def claims(self, where: str) -> bool:
         """A file of one of the known endings, or a URL."""
-        return where.lower().endswith(SUFFIXES) and (is_url(where) or os.path.isfile(where))
+        return bare(where).lower().endswith(SUFFIXES) and (is_url(where) or os.path.isfile(where))
 
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset. Labels are class names, or indices into --classes. Raises DataError that names file, line and column."""
@@ -51,7 +52,7 @@ class Table:
         twice = next((a.key for a, b in itertools.pairwise(rows) if a.key == b.key), None)
         if twice is not None:
             raise DataError(f"{where!r} lists the picture {twice!r} more than once.", "Each picture may have one row.")
-        classes, labels = labelled(where, [row.label for row in rows], options)
+        classes, labels = labelled(where, [row.label for row in rows], options, is_text=Path(here.name).suffix.lower() in TEXT)
         splits, notes = parted(f"The column `split` of {where!r}", [row.split for row in rows])
         return Dataset(
             Path(here.name).stem, classes, {name: _images(here, name, rows, labels, which) for name, which in splits.items()}, notes=notes

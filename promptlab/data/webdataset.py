@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from promptlab.data.listing import LARGEST
-from promptlab.data.places import Place, is_url, place
-from promptlab.data.rows import SPLITS, Label, labelled, parted
+from promptlab.data.places import Place, bare, is_url, place
+from promptlab.data.rows import SPLITS, Label, labelled, parted, split_in
 from promptlab.data.shards import Index, Member, index
 from promptlab.display import many
 from promptlab.errors import DataError, PromptlabError
@@ -26,6 +26,8 @@ LABELS = ("cls", "json")
 PICKLED = ("pkl", "pickle", "pyd", "pth", "pt", "npy", "npz")  # what others would unpickle
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MOST_SHARDS = 100_000
+MOST_BRACES = 16  # in a pattern
+LONGEST_TEXT = 1 << 24  # bytes of a file of class names
 BRACES = re.compile(r"\{(?:(\d{1,9})\.\.(\d{1,9})|([^{}]*,[^{}]*))\}")
 COUNT, NAMES, TEMPLATES, KIND = "nshards.txt", "classnames.txt", "zeroshot_classification_templates.txt", "dataset_type.txt"
 CLASSIFICATION = ("", "classification", "zeroshot_classification")
@@ -36,7 +38,7 @@ class Shard(NamedTuple):
 
     key: str  # what its pictures' keys begin with
     place: Place
-    split: str  # empty where no folder names one
+    split: str  # empty where neither folder nor name holds one
 
 
 class Layout(NamedTuple):
@@ -46,6 +48,7 @@ class Layout(NamedTuple):
     root: str
     shards: list[Shard]
     about: Place  # the folder of class names and templates
+    left: tuple[str, ...] = ()  # folders of further shards, which are not read
 
 
 class Sample(NamedTuple):
@@ -68,7 +71,8 @@ class WebDataset:
     def claims(self, where: str) -> bool:
         """A name that ends in .tar, or a folder that holds shards."""
         try:
-            return where.startswith("pipe:") or (where.lower().endswith((".tar", *PACKED)) and _may_be_shard(where)) or _holds_shards(where)
+            named = bare(where).lower().endswith((".tar", *PACKED))
+            return where.startswith("pipe:") or (named and _may_be_shard(where)) or _holds_shards(where)
         except (OSError, PromptlabError):
             return False  # a place that cannot be looked at: ImageFolder says so
 
@@ -80,7 +84,7 @@ class WebDataset:
         found, notes = _samples(layout)
         own = _names(layout.about / NAMES)
         classes, labels = labelled(where, [one.label for one in found], options, Classes.of(own) if own else None)
-        splits, more = parted(f"The folder of each shard of {where!r}", [layout.shards[one.shard].split for one in found])
+        splits, more = parted(f"The name of each shard of {where!r}, or its folder's,", [layout.shards[one.shard].split for one in found])
         parts = {
             name: _images(name, layout, [found[row] for row in rows], None if labels is None else labels[rows], stamps)
             for name, rows in splits.items()
@@ -93,7 +97,7 @@ def _may_be_shard(where: str) -> bool:
 
 
 def _is_pattern(where: str) -> bool:
-    return where.lower().endswith(".tar") and BRACES.search(where) is not None and (is_url(where) or not os.path.exists(where))
+    return bare(where).lower().endswith(".tar") and BRACES.search(where) is not None and (is_url(where) or not os.path.exists(where))
 
 
 def _holds_shards(where: str) -> bool:
@@ -114,11 +118,19 @@ def _tars(folder: Place) -> list[str]:
 
 
 def _split_folders(folder: Place) -> list[Place]:
-    return [folder / one.name for one in folder.entries() if one.is_folder and one.name.lower() in SPLITS]
+    return [folder / name for name in _folders_of_shards(folder) if name.lower() in SPLITS]
+
+
+def _folders_of_shards(folder: Place) -> list[str]:
+    """The names of those below a folder; none where it cannot be listed."""
+    entries = folder.entries() if folder.lists and folder.is_folder() else []
+    return [one.name for one in entries if one.is_folder and not one.name.startswith(".") and _counts(folder / one.name)]
 
 
 def expanded(pattern: str) -> Iterator[str]:
     """The names that a pattern stands for: {000..012} counts, {a,b} lists. Raises DataError for too many."""
+    if pattern.count("{") > MOST_BRACES:
+        raise DataError(f"{pattern[:60]!r}... has more than {MOST_BRACES} braces.", "One or two count all shards: {000..012}.")
     found = BRACES.search(pattern)
     if found is None:
         yield pattern
@@ -133,7 +145,7 @@ def expanded(pattern: str) -> Iterator[str]:
 
 def _layout(where: str) -> Layout:
     """The shards that `where` stands for."""
-    if where.lower().endswith(PACKED):
+    if bare(where).lower().endswith(PACKED):
         raise DataError(f"{where!r} is a packed tar, which cannot be read in parts.", "Unpack it to a .tar: pictures are packed already.")
     if _is_pattern(where):
         return _pattern(where)
@@ -141,13 +153,16 @@ def _layout(where: str) -> Layout:
     if here.name.lower().endswith(".tar") and not here.is_folder():
         return Layout(here.name[: -len(".tar")], here.root, [Shard(here.name, here, "")], _about(here.parent))
     above = _above(here)
+    below = _folders_of_shards(here)
     if _counts(here):
+        if below:
+            raise DataError(f"{where!r} holds shards, and so do its folders {', '.join(below)}.", f"Name one: {(here / below[-1]).text}")
         prefix = f"{here.name}/" if above else ""
-        shards = [Shard(prefix + name, here / name, "") for name in _numbered(here)]
+        shards = [Shard(prefix + name, here / name, split_in(name)) for name in _numbered(here)]
         return Layout((above or here).name, (above or here).root, shards, above or here)
-    parts = _split_folders(here) if here.lists else [here / part for part in ("train", "test")]
-    shards = [Shard(f"{part.name}/{name}", part / name, part.name.lower()) for part in parts if _counts(part) for name in _numbered(part)]
-    return Layout(here.name, here.root, shards, here)
+    parts = _split_folders(here) if here.lists else [part for part in (here / "train", here / "test") if _counts(part)]
+    shards = [Shard(f"{part.name}/{name}", part / name, split_in(part.name, name)) for part in parts for name in _numbered(part)]
+    return Layout(here.name, here.root, shards, here, tuple(name for name in below if name.lower() not in SPLITS))
 
 
 def _pattern(where: str) -> Layout:
@@ -158,7 +173,8 @@ def _pattern(where: str) -> Layout:
             raise DataError(f"{where!r} stands for more than {MOST_SHARDS:,} shards.")
     fixed = where[: where.rfind("/", 0, where.index("{")) + 1]
     places = list(map(place, names))
-    shards = [Shard(name.removeprefix(fixed), one, "") for name, one in zip(names, places, strict=True)]
+    keys = [bare(name).removeprefix(fixed) for name in names]
+    shards = [Shard(key, one, split_in(key)) for key, one in zip(keys, places, strict=True)]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"{where!r} stands for {twice!r} more than once.")
@@ -205,11 +221,14 @@ def _lines(file: Place, keep_empty: bool = False) -> list[str]:
     """The lines of a text file that are not empty, or all; none where there is no file. Raises DataError for what is no UTF-8."""
     if not file.is_file():
         return []
+    said = file.read(length=LONGEST_TEXT + 1)
+    if len(said) > LONGEST_TEXT:
+        raise DataError(f"{file.text!r} has more than {LONGEST_TEXT:,} bytes.", "It must be a text file with a line for each name.")
     try:
-        text = file.read(length=1 << 24).decode("utf-8-sig")
+        text = said.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{file.text!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
-    return [line.strip() for line in text.splitlines() if keep_empty or line.strip()]
+    return [line.strip() for line in re.split(r"\r?\n", text) if keep_empty or line.strip()]
 
 
 def _names(file: Place) -> list[str]:
@@ -231,7 +250,7 @@ def _check_kind(about: Place) -> None:
 def _samples(layout: Layout) -> tuple[list[Sample], list[str]]:
     """(every picture, sorted by key; notes on what is not read)."""
     found: list[Sample] = []
-    left: Counter[str] = Counter()
+    left = Counter(left=len(layout.left))
     for number, shard in enumerate(layout.shards):
         held = index(shard.place, shard.place.status().size, lambda name: _parts(name)[1] in LABELS)
         left["others"] += held.others
@@ -241,6 +260,7 @@ def _samples(layout: Layout) -> tuple[list[Sample], list[str]]:
     said = {
         "bare": f"{many(left['bare'], 'sample')} of the shards hold no picture and are left out.",
         "pickled": f"{many(left['pickled'], 'member')} that may hold pickled objects (.npy, .pth, .pkl ...) are never decoded.",
+        "left": f"The folders {', '.join(layout.left)} hold shards, but no split is called so, and are left out.",
         "others": f"{many(left['others'], 'member')} of the shards are folders, links or devices and are left out.",
     }
     return sorted(found), [text for kind, text in said.items() if left[kind]]
@@ -270,8 +290,25 @@ def _grouped(shard: Shard, number: int, held: Index, left: "Counter[str]") -> It
         if picture is None:
             left["bare"] += 1
             continue
-        label = next((_label(shard, parts[ending]) for ending in LABELS if ending in parts), None)
+        label = _agreed(shard, [(parts[ending].name, _label(shard, parts[ending])) for ending in LABELS if ending in parts])
         yield Sample(f"{shard.key}/{picture.name}", number, picture.offset, picture.size, label)
+
+
+def _agreed(shard: Shard, said: list[tuple[str, Label]]) -> Label:
+    """The label that a sample's members, (name, label) each, give it. Raises DataError where they give two."""
+    labels = [(name, label) for name, label in said if label is not None]
+    if len(labels) == 2 and labels[0][1] != labels[1][1] and type(labels[0][1]) is type(labels[1][1]):
+        one, other = (f"{name!r} {str(label)[:40]!r}" for name, label in labels)
+        raise DataError(f"In the shard {shard.place.text!r} {one} and {other} are labels of one sample.", "Remove the one that is wrong.")
+    return labels[0][1] if labels else None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises ValueError where it says something twice."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("it has a key twice")
+    return made
 
 
 def _label(shard: Shard, member: Member) -> Label:
@@ -280,7 +317,7 @@ def _label(shard: Shard, member: Member) -> Label:
     value: Any = said
     if member.name.lower().endswith(".json"):
         try:
-            value = json.loads(said)
+            value = json.loads(said, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:  # ValueError: no JSON, or a number of 5,000 digits
             raise DataError(f"{member.name!r} in {shard.place.text!r} is no JSON: {getattr(error, 'msg', error)}.") from error
         if isinstance(value, dict):
@@ -308,6 +345,7 @@ def _images(split: str, layout: Layout, some: Sequence[Sample], labels: np.ndarr
         data = layout.shards[one.shard].place.read(one.offset, one.size)
         if len(data) < one.size:
             raise DataError("its shard was cut off after it was opened")
+        layout.shards[one.shard].place.check(stamps[one.shard])
         return data
 
     marks = tuple(f"{stamps[one.shard]}-{one.offset}" for one in some)

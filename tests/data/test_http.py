@@ -68,6 +68,14 @@ def test_shards_of_a_web_server(lab: Lab, serve: Callable[..., str]) -> None:
     assert [part.read(i) for i in range(len(part))] == [same.read(i) for i in range(len(same))]
 
 
+def test_what_follows_a_question_mark_says_nothing_of_the_kind(lab: Lab, serve: Callable[..., str]) -> None:
+    root = write_wds(Path("wds"), {"test": PAIRS}, ("cat", "dog"))
+    there = lab.open(f"{serve()}/{root}/test/0.tar?token=a/b")
+    assert (there.classes.ids, images(there).keys[0]) == (("cat", "dog"), "0.tar/s0000000.webp")
+    written("t.parquet", [0, 1, 2, 0, 1])
+    assert len(images(lab.open(f"{serve()}/t.parquet?token=a/b"))) == 5
+
+
 def test_a_parquet_file_of_a_web_server(lab: Lab, serve: Callable[..., str]) -> None:
     written("t.parquet", [0, 1, 2, 0, 1])
     part = images(lab.open(f"{serve()}/t.parquet"))

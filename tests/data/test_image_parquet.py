@@ -1,6 +1,7 @@
 """Parquet files that hold the pictures themselves."""
 
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,6 +52,42 @@ def test_a_folder_of_hugging_face_is_split_by_the_names_of_files(lab: Lab) -> No
     assert judged.labels.tolist() == [2, 2, 1, 1, 0, 0, 0, 1, 1, 2]
     assert len(images(dataset, "tune")) == 5
     assert "train to tune, test to judge" in dataset.notes[0]
+
+
+@pytest.mark.parametrize(("one", "other"), [("c-train.parquet", "c-test.parquet"), ("plain/train-0.parquet", "plain/test-0.parquet")])
+def test_the_split_is_a_word_in_the_name_and_one_configuration_is_read(lab: Lab, one: str, other: str) -> None:
+    written(f"set/{one}", [0, 1, 2, 0, 1])
+    written(f"set/{other}", [2, 2, 1, 1, 0], 5)
+    written("set/aside/more/0.parquet", [0] * 5)
+    Path("set/README.md").touch()
+    assert images(lab.open("set"), "eval").read(0) == b"picture 5"
+
+
+def test_a_folder_that_is_no_split_is_told(lab: Lab) -> None:
+    for split in ("train", "test", "dev"):
+        written(f"set/{split}/0.parquet", [0, 1, 2, 0, 1])
+    assert "The folders dev hold parquet files, but no split is called so" in " ".join(lab.open("set").notes)
+
+
+def test_a_file_that_was_written_anew_is_told(lab: Lab) -> None:
+    part = images(lab.open(str(written("t.parquet", [0, 1, 2, 0, 1]))))
+    written("t.parquet", [0, 1, 2, 0, 1], 100)
+    with pytest.raises(DataError, match="changed after it was opened"):
+        part.read(0)
+
+
+def test_a_small_file_cannot_ask_for_much_memory(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("AT_ONCE", "KEPT", "GROWN"):
+        monkeypatch.setattr(f"promptlab.data.parquetrows.{limit}", 1 << 20)
+    table = pa.table({"jpg": [bytes(1 << 19)] * 64, "label": ["dog"] * 64})
+    parquet.write_table(table, "t.parquet", compression="zstd")
+    part = images(lab.open("t.parquet"))
+    before = pa.total_allocated_bytes()
+    assert len(part.read(40)) == 1 << 19
+    assert pa.total_allocated_bytes() - before < 8 << 20
+    parquet.write_table(table, "t.parquet", compression="zstd", use_dictionary=False)
+    with pytest.raises(DataError, match="claims to hold 33"):
+        lab.open("t.parquet")
 
 
 def test_many_rows_are_read_in_any_order(lab: Lab) -> None:
@@ -113,6 +150,11 @@ def several(name: str) -> None:
     written(name, None, fine_label=[0] * 5, coarse_label=[1] * 5)
 
 
+def doubled(name: str) -> None:
+    for mark in "ab":
+        written(f"x/train-00000-of-00001-{mark}{name}", [0] * 5)
+
+
 def cut(name: str) -> None:
     path = written(name, [0] * 5)
     path.write_bytes(path.read_bytes()[:-40])
@@ -124,6 +166,21 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "labels of floats": (lambda: written("x/t.parquet", [0.5] * 5, names=()), "no labels, so the classes are unknown"),
     "cut off": (lambda: cut("x/t.parquet"), "is no parquet file that can be read"),
     "a missing file": (lambda: written("x/t-00001-of-00002.parquet", [0] * 5), "holds 1 of the 2 files"),
+    "two revisions": (lambda: doubled("a.parquet"), "holds number 0 of the files train-.*-of-00001 more than once"),
+    "two levels": (
+        lambda: (written("x/0.parquet", [0] * 5), written("x/test/0.parquet", [0] * 5)),
+        "holds parquet files at its top; in test/",
+    ),
+    "two folders": (
+        lambda: (written("x/data/train-0.parquet", [0] * 5), written("x/train/0.parquet", [0] * 5)),
+        "holds parquet files in train/; in data/",
+    ),
+    "two configurations": (
+        lambda: (written("x/a/0.parquet", [0] * 5), written("x/b/0.parquet", [0] * 5), Path("x/README.md").touch()),
+        "holds parquet files in a/; in b/",
+    ),
+    "two splits in a name": (lambda: written("x/train-test.parquet", [0] * 5), r"holds 'train\+test'"),
+    "a long label": (lambda: written("x/t.parquet", ["x" * 5000] * 5, names=()), "a label of more than 4,096 bytes"),
     "other names": (
         lambda: (written("x/a.parquet", [0] * 5), written("x/b.parquet", [0] * 5, names=["owl", "dog"])),
         "other columns or class",
@@ -145,3 +202,10 @@ def test_labels_without_names_take_those_of_a_file() -> None:
     Path("names.txt").write_text("one\ntwo\nthree")
     lab = Lab(Settings.load({"classes": "names.txt"}))
     assert lab.open(str(written("t.parquet", [0, 1, 2, 0, 1], names=()))).classes.titles == ("one", "two", "three")
+
+
+def test_a_pipe_is_not_waited_for(lab: Lab) -> None:
+    Path("x").mkdir()
+    os.mkfifo("x/t.parquet")
+    with pytest.raises(DataError, match=r"'x/t\.parquet' is no file"):
+        lab.open("x")

@@ -62,6 +62,12 @@ def test_stamps_of_a_url_change_with_its_bytes(memory: fsspec.AbstractFileSystem
     assert place("memory://a").status().stamp != before.stamp
 
 
+def test_the_case_of_a_protocol_says_nothing(lab: Lab, memory: fsspec.AbstractFileSystem) -> None:
+    path = written("set/test.parquet", [0, 1, 2, 0, 1]).absolute()
+    memory.put(str(path), "/set/test.parquet")
+    assert said(lab.open("MEMORY://set")) == said(lab.open(f"FILE://{path.parent}"))
+
+
 @pytest.mark.parametrize(
     ("where", "text"),
     [
@@ -127,4 +133,7 @@ def test_offline_fetches_nothing(where: str) -> None:
 def test_a_pattern_is_found_again_from_elsewhere() -> None:
     here = os.getcwd()
     assert rooted("a-{0..1}.tar") == f"{here}/a-{{0..1}}.tar"
+    for there in ("hf:{}", "hf:{}@a:test", "torchvision:DTD@{}:test", "file://{}"):
+        Path("saved").mkdir(exist_ok=True)
+        assert rooted(there.format("saved")) == there.format(f"{here}/saved")
     assert [rooted(where) for where in ("everyday", "hf:a/b", "s3://b/x.tar")] == ["everyday", "hf:a/b", "s3://b/x.tar"]

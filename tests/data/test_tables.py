@@ -199,3 +199,26 @@ def test_a_pipe_in_a_table_is_not_waited_for(lab: Lab) -> None:
     assert isinstance(images, Images)
     with pytest.raises(DataError, match="no file"):
         images.read(0)
+
+
+DIGITS = ["10", "3", "4", "5", "6"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_words_that_look_like_numbers_are_names_where_the_table_has_types(lab: Lab, kind: str) -> None:
+    Path("names.txt").write_text("\n".join(DIGITS))
+    rows = [{"path": f"{i}.png", "label": label} for i, label in enumerate(("3", "4", "10"))]
+    Path("t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    parquet.write_table(pa.Table.from_pylist(rows), "t.parquet")
+    part = with_names(lab).open(f"t.{kind}").splits["all"]
+    assert [DIGITS[i] for i in part.labels] == ["3", "4", "10"]  # type: ignore[union-attr]
+    Path("t.jsonl").write_text('{"path": "a", "label": 3}\n{"path": "b", "label": "3"}')
+    with pytest.raises(DataError, match="numbers in some rows and words in others"):
+        with_names(lab).open("t.jsonl")
+
+
+def test_a_number_in_text_that_is_also_a_name_is_refused(lab: Lab) -> None:
+    Path("names.txt").write_text("\n".join(DIGITS))
+    Path("t.csv").write_text("path,label\na.png,3\nb.png,4\n")
+    with pytest.raises(DataError, match=r"'3' in 't\.csv' may be the class that is called so, the 2\. .* this number, the 4\."):
+        with_names(lab).open("t.csv")

@@ -84,6 +84,24 @@ def test_a_shard_that_a_pattern_counts_must_be_there() -> None:
         named().open("part-{0..1}.tar")
 
 
+@pytest.mark.parametrize("where", ["x", "x/cc-{train,test}-0.tar", "y/{train,test}/0.tar"])
+def test_the_split_is_a_word_in_the_name_of_a_shard(where: str) -> None:
+    for i, name in enumerate(("x/cc-train-0.tar", "x/cc-test-0.tar", "y/train/0.tar", "y/test/0.tar")):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(tar(sample(i, *PAIRS[i % 2])))
+    dataset = named().open(where)
+    assert [images(dataset, split).read(0) for split in ("tune", "eval")] == [b"picture 0", b"picture 1"]
+
+
+def test_shards_beside_folders_of_shards_are_told(lab: Lab) -> None:
+    root = benchmark()
+    (root / "test").rename(root / "dev")
+    assert "The folders dev hold shards, but no split is called so" in " ".join(lab.open(str(root)).notes)
+    (root / "0.tar").write_bytes(WHOLE)
+    with pytest.raises(DataError, match="holds shards, and so do its folders dev, train"):
+        lab.open(str(root))
+
+
 def test_any_folder_of_shards_will_do() -> None:
     Path("x").mkdir()
     Path("x/b.tar").write_bytes(tar(sample(0, *PAIRS[0])))
@@ -168,6 +186,8 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "a label that is none": (tar([("a.jpg", b"1"), ("a.cls", b"-1")]), "numbers such as -1"),
     "broken JSON": (tar([("a.jpg", b"1"), ("a.json", b"[" * 60_000)]), "'a.json' in 't.tar' is no JSON"),
     "a long label": (tar([("a.jpg", b"1"), ("a.cls", b"1" * 70_000)]), "70,000 bytes in 'a.cls'"),
+    "two labels": (tar([("a.jpg", b"1"), ("a.cls", b"0"), ("a.json", b'{"label": 1}')]), "'a.cls' '0' and 'a.json' '1' are labels of one"),
+    "a label twice": (tar([("a.jpg", b"1"), ("a.json", b'{"label": 1, "label": 2}')]), "has a key twice"),
     "no picture": (tar([("a.txt", b"1")]), "no picture in the shards"),
 }
 
@@ -187,6 +207,7 @@ def test_a_shard_that_is_not_whole_is_loud(case: str) -> None:
         ("x.tar.gz", "is a packed tar"),
         ("{000..9999999}.tar", "does not count"),
         ("a{9..1}.tar", "does not"),
+        ("{a,b}" * 1200 + ".tar", "more than 16 braces"),
     ],
 )
 def test_what_is_refused_by_its_name(lab: Lab, where: str, said: str) -> None:
@@ -241,6 +262,24 @@ def test_a_shard_that_was_cut_since_is_told() -> None:
         part.read(6)
 
 
+def test_a_shard_that_was_written_anew_is_told() -> None:
+    Path("t.tar").write_bytes(tar([*sample(0, b"one", 0), *sample(1, b"two", 1)]))
+    part = images(named().open("t.tar"))
+    Path("t.tar").write_bytes(tar([*sample(1, b"two", 1), *sample(0, b"one", 0)]))
+    os.utime("t.tar", (1, 1))
+    with pytest.raises(DataError, match="changed after it was opened"):
+        part.read(0)
+
+
+def test_a_line_ends_at_a_line_feed_alone(lab: Lab) -> None:
+    root = benchmark()
+    (root / "classnames.txt").write_bytes("big\u2028cat\r\nd\x0bog\r\nowl\r\n".encode())
+    assert lab.open(str(root)).classes.ids == ("big\u2028cat", "d\x0bog", "owl")
+    (root / "classnames.txt").write_bytes(b"x" * (1 << 24) + b"\ny\n")
+    with pytest.raises(DataError, match="more than 16,777,216 bytes"):
+        lab.open(str(root))
+
+
 def test_names_of_the_data_may_be_renamed_and_not_replaced() -> None:
     root = benchmark()
     with pytest.raises(DataError, match="has class names of its own"):
@@ -282,3 +321,9 @@ def test_a_template_of_the_data_that_cannot_be_used_is_loud(lab: Lab) -> None:
     (root / "zeroshot_classification_templates.txt").write_text("a {c}\n{% for i in x %}{c}{% endfor %}\n")
     with pytest.raises(PromptlabError, match="A template that came with 'wds'"):
         lab.run(str(root))
+
+
+def test_words_of_json_that_look_like_numbers_are_names(lab: Lab) -> None:
+    Path("names.txt").write_text("1\n2\n3\n4\n")
+    Path("t.tar").write_bytes(tar([("a.jpg", b"1"), ("a.json", b'{"label": "1"}'), ("b.jpg", b"2"), ("b.json", b'"2"')]))
+    assert images(lab.but(classes="names.txt").open("t.tar")).labels.tolist() == [0, 1]  # type: ignore[union-attr]

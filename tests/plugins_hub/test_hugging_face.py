@@ -1,12 +1,15 @@
 """Hugging Face's datasets, of folders written here. They need the package `datasets`."""
 
 import io
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from promptlab import DataError, DataOptions, Dataset, Images
 from promptlab_hub.hf import HuggingFace
@@ -75,6 +78,45 @@ def test_numbers_take_a_list_of_names(hub: Any) -> None:
     assert opened("hf:saved", "names.txt").classes.titles == ("one", "two")
     with pytest.raises(DataError, match="does not name its classes"):
         opened("hf:saved")
+
+
+def test_words_that_look_like_numbers_are_names(hub: Any) -> None:
+    rows(hub, ["3", "1", "2"], hub.Value("string")).save_to_disk("saved")
+    Path("names.txt").write_text("1\n2\n3\n4\n")
+    assert images(opened("hf:saved", "names.txt")).labels.tolist() == [2, 0, 1]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("labels", "kind"), [(["dog", None], "string"), ([0, -1], None)])
+def test_labels_missing_in_part_are_told(hub: Any, labels: list[Any], kind: str | None) -> None:
+    rows(hub, labels, kind and hub.Value(kind)).save_to_disk("saved")
+    with pytest.raises(DataError, match="1 of 2 rows of all of 'hf:saved' have no label"):
+        opened("hf:saved")
+
+
+def test_splits_with_other_names_are_refused(hub: Any) -> None:
+    other = rows(hub, [0, 1], hub.ClassLabel(names=NAMES[::-1]))
+    hub.DatasetDict({"train": rows(hub, [0, 1]), "test": other}).save_to_disk("saved")
+    with pytest.raises(DataError, match="The column 'label' of 'hf:saved' is another one in test"):
+        opened("hf:saved")
+
+
+@pytest.mark.parametrize("split", ["train[:50%]", "train+test", "tset"])
+def test_splits_of_a_folder_are_whole(hub: Any, split: str) -> None:
+    hub.DatasetDict({"train": rows(hub, [0, 1]), "test": rows(hub, [1, 0])}).save_to_disk("saved")
+    with pytest.raises(DataError, match="'saved' has the splits train, test, not"):
+        opened(f"hf:saved:{split}")
+
+
+def test_a_row_names_no_file_elsewhere(hub: Any) -> None:
+    Path("secret.png").write_bytes(png("red"))
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table({"image": pa.array([{"bytes": None, "path": str(Path("secret.png").absolute())}], kind)})
+    note = json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})
+    Path("saved").mkdir()
+    parquet.write_table(table.replace_schema_metadata({"huggingface": note}), "saved/test.parquet")
+    Path("names.txt").write_text("cat\n")
+    with pytest.raises(DataError, match="lies outside the data"):
+        images(opened("hf:saved", "names.txt")).read(0)
 
 
 def test_a_folder_of_pictures_keeps_its_files(hub: Any) -> None:

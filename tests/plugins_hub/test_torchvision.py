@@ -111,6 +111,7 @@ def test_nothing_is_downloaded_offline(monkeypatch: pytest.MonkeyPatch, name: st
     [
         ("torchvision:eurosat", "no classification data named 'eurosat'"),
         ("torchvision:CocoDetection", "no classification"),
+        ("torchvision:QMNIST", "no classification"),
         ("torchvision:", "no"),
     ],
 )
@@ -125,3 +126,18 @@ def test_an_unknown_split_is_refused(eurosat: Path) -> None:
         opened(f"torchvision:EuroSAT@{eurosat}:test")
     with pytest.raises(DataError, match="DTD cannot be had"):
         opened(f"torchvision:DTD@{eurosat}:tset")
+
+
+def test_a_split_called_valid_is_known() -> None:
+    for split in ("train", "valid", "test"):
+        for colour in COLOURS:
+            picture(Path(f"there/country211/{split}/{colour}/1.jpg"), colour)
+    assert "train to tune, test to judge; valid not used" in opened("torchvision:Country211@there").notes[0]
+
+
+def test_a_split_without_labels_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torchvision.datasets.fer2013.check_integrity", lambda path, md5: Path(path).is_file())
+    Path("there/fer2013").mkdir(parents=True)
+    Path("there/fer2013/test.csv").write_text("pixels\n" + " ".join(["7"] * 48 * 48) + "\n")
+    Path("names.txt").write_text("\n".join(COLOURS))
+    assert images(opened("torchvision:FER2013@there:test", "names.txt")).labels is None

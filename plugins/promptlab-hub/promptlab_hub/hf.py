@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from promptlab import DataError, DataOptions, Dataset
+from promptlab import Classes, DataError, DataOptions, Dataset
 from promptlab_hub.parts import Part, classes, dataset
 
-WORD = re.compile(r"hf:(?!//)(.+?)(?:@([^:@/]+))?(?::([\w.\[\]%+-]+))?")
+WORD = re.compile(r"hf:(?!//)(.+?)(?:@([^:@/\[]+))?(?::([\w.+-]+(?:\[[^\]/]*\])?(?:\+[^/]+)?))?")
 SAVED = ("dataset_dict.json", "state.json")  # what save_to_disk leaves
 OLDEST = 4  # the first version that runs no code of a dataset
 USUAL = ("label", "labels", "class", "target")
+NONE = (None, "", -1)  # what pictures without a label have; -1 where the hub keeps labels back
+LARGEST = 1 << 30  # bytes of a picture that is a file
+
+Said = list[int] | list[str] | None
 
 
 class HuggingFace:
@@ -33,15 +37,10 @@ class HuggingFace:
         assert found is not None  # it was claimed
         name, config, split = found.groups()
         loaded = _loaded(name, config, split, options.offline)
-        first = next(iter(loaded.values()))
-        picture, label = _columns(where, first.features)
-        names = getattr(first.features.get(label), "names", None) or []
-        own = classes(where, names, options) if names or not label else None
-        texts = None if own is not None else sorted({str(one) for data in loaded.values() for one in data[label]})
-        if texts is not None and all(re.fullmatch(r"-?\d+", one) for one in texts):
-            own, texts = classes(where, [], options), None
-        known = own or classes(where, texts or [], options)
-        parts = {one: _part(data, picture, label, known.ids if texts else ()) for one, data in loaded.items()}
+        picture, label = _columns(where, loaded)
+        names = getattr(next(iter(loaded.values())).features.get(label), "names", None) or []
+        known, labels = _classed(where, {one: _said(where, one, data, label) for one, data in loaded.items()}, names, options)
+        parts = {one: _part(data, picture, labels[one], _folders(name)) for one, data in loaded.items()}
         return dataset(where, Path(name).name or name, parts, known)
 
 
@@ -80,9 +79,12 @@ def _loaded(name: str, config: str | None, split: str | None, is_offline: bool) 
         try:
             if os.path.isdir(folder) and any(os.path.isfile(os.path.join(folder, one)) for one in SAVED):
                 found = datasets.load_from_disk(folder)
-                found = found[split] if split and isinstance(found, dict) else found
+                if split:
+                    found = _named(name, found, split)
             else:
                 found = datasets.load_dataset(folder if os.path.isdir(folder) else name, config, split=split)
+        except DataError:
+            raise
         except Exception as error:  # `datasets` and what it stands on raise many kinds
             said = " ".join(str(error).split())[:300].rstrip(".")
             hint = "It must be in the cache while offline." if is_offline else "Is the name right: hf:NAME[@CONFIG][:SPLIT]?"
@@ -90,8 +92,20 @@ def _loaded(name: str, config: str | None, split: str | None, is_offline: bool) 
     return dict(found) if isinstance(found, dict) else {split or str(found.split or "all"): found}
 
 
-def _columns(where: str, features: Any) -> tuple[str, str]:
-    """(column of pictures, column of labels or nothing). Raises DataError where there is no picture, or it is not clear which is meant."""
+def _named(name: str, found: Any, split: str) -> Any:
+    """The split of data on this machine. Raises DataError where there is none of that name: these cannot be cut or joined."""
+    there = dict(found) if isinstance(found, dict) else {str(found.split or "all"): found}
+    if split not in there:
+        raise DataError(f"{name!r} has the splits {', '.join(there)}, not {split!r}.", "Name one of them, whole.")
+    return there[split]
+
+
+def _columns(where: str, loaded: dict[str, Any]) -> tuple[str, str]:
+    """(column of pictures, column of labels or nothing), the same in all splits.
+
+    Raises DataError where there is no picture, it is not clear which is meant, or labels are other ones in another split.
+    """
+    features = next(iter(loaded.values())).features
     kinds = {name: type(feature).__name__ for name, feature in features.items()}
     pictures = [name for name, kind in kinds.items() if kind == "Image"]
     labels = [name for name, kind in kinds.items() if kind == "ClassLabel"] or [name for name in kinds if name.lower() in USUAL]
@@ -103,26 +117,72 @@ def _columns(where: str, features: Any) -> tuple[str, str]:
         if found and not first:
             raise DataError(f"{where!r} has several columns of {what}: {', '.join(found)}.", f"One called {usual[0]!r} would be taken.")
         chosen.append("".join(first))
+    for split, data in loaded.items():
+        other = next((name for name in chosen if name and data.features.get(name) != features[name]), None)
+        if other is not None:
+            raise DataError(f"The column {other!r} of {where!r} is another one in {split}, or has other names.", f"Name one: {where}:SPLIT")
     return chosen[0], chosen[1]
 
 
-def _part(data: Any, picture: str, label: str, ids: tuple[str, ...]) -> Part:
+def _said(where: str, split: str, data: Any, label: str) -> Said:
+    """The labels of a split; None where it has none. Raises DataError where some rows have none, and for what is no label."""
+    rows = [None if one in NONE else str(one) if isinstance(one, bool) else one for one in (data[label] if label else ())]
+    missing = rows.count(None)
+    if missing == len(rows):
+        return None
+    if missing:
+        raise DataError(f"{missing} of {len(rows)} rows of {split} of {where!r} have no label.", "Give each row one, or none.")
+    odd = next((one for one in rows if not isinstance(one, int | str)), None)
+    if odd is not None:
+        raise DataError(f"The column {label!r} of {where!r} holds {str(odd)[:40]!r}; numbers or names were expected.")
+    return rows
+
+
+def _classed(where: str, said: dict[str, Said], names: list[str], options: DataOptions) -> tuple[Classes, dict[str, list[int] | None]]:
+    """(classes, {split: labels}). Words are names, even those that look like numbers; where they are none, they are indices as numbers are.
+
+    Raises DataError for a word that is no name.
+    """
+    words = sorted({one for rows in said.values() for one in rows or () if isinstance(one, str)})
+    digits = all(re.fullmatch("[0-9]{1,9}", one) for one in words)
+    known = classes(where, names or ([] if digits else words), options)
+    index = {name: i for i, name in enumerate(known.ids)}
+    if digits and not index.keys() & set(words):
+        return known, {split: rows and [int(one) for one in rows] for split, rows in said.items()}
+    strange = next((one for one in words if one not in index), None)
+    if strange is not None:
+        raise DataError(f"The label {strange!r} in {where!r} is no class that is named.", "Name every class in --classes.")
+    return known, {split: rows and [index[str(one)] for one in rows] for split, rows in said.items()}
+
+
+def _folders(name: str) -> list[Path]:
+    """Where rows may name files: the folder of the data, and what `datasets` fetched."""
+    from datasets import config
+    from huggingface_hub import constants
+
+    own = os.path.expanduser(name)
+    found = [config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, constants.HF_HUB_CACHE, *([own] if os.path.isdir(own) else ())]
+    return [Path(one).resolve() for one in found]
+
+
+def _part(data: Any, picture: str, labels: list[int] | None, folders: list[Path]) -> Part:
     from datasets import Image
 
-    index = {name: i for i, name in enumerate(ids)}
-    labels = [index[str(one)] if index else one for one in data[label]] if label else []
-    labels = [-1 if one is None else one for one in labels]
-    bare = all(one == -1 for one in labels)  # as the hub's data has it where labels are kept back
     rows = data.select_columns([picture]).cast_column(picture, Image(decode=False))
     stamps = [f"{data._fingerprint}-{i}" for i in range(len(data))]
-    return Part(None if bare else labels, stamps, lambda i: _bytes(rows[i][picture]))
+    return Part(labels, stamps, lambda i: _bytes(rows[i][picture], folders))
 
 
-def _bytes(held: Any) -> bytes:
-    """The bytes of a picture in the table, or of the file that it names."""
+def _bytes(held: Any, folders: list[Path]) -> bytes:
+    """The bytes of a picture in the table, or of the file in one of these folders that it names. Raises DataError where there are none."""
     if held and held.get("bytes") is not None:
         return bytes(held["bytes"])
     path = (held or {}).get("path")
     if not path or not os.path.isfile(path):
         raise DataError("its row holds no bytes")
-    return Path(path).read_bytes()
+    file = Path(path).resolve()
+    if not any(file.is_relative_to(folder) for folder in folders):
+        raise DataError("its row names a file that lies outside the data")
+    if file.stat().st_size > LARGEST:
+        raise DataError(f"it has more than {LARGEST:,} bytes")
+    return file.read_bytes()

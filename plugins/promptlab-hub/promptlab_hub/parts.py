@@ -60,6 +60,6 @@ def classes(where: str, found: Sequence[str], options: DataOptions) -> Classes:
 
 def _lines(path: str) -> list[str]:
     try:
-        return [line for line in Path(path).read_text("utf-8-sig").splitlines() if line.strip() and not line.startswith("#")]
+        return [line for line in Path(path).read_text("utf-8-sig").split("\n") if line.strip() and not line.startswith("#")]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The names file {path!r} cannot be read: {error}.", "It must be a UTF-8 text file.") from error
