@@ -23,6 +23,7 @@ PLACES = ("beside", "inside", "replace")
 @click.option("--place", type=click.Choice(PLACES), help="Where descriptions go (default: sentences beside, phrases inside).")
 @click.option("--replace/--add", "replacing", default=False, help="Drop what is there of that kind, or add to it (default: add).")
 @click.option("--allow-missing", is_flag=True, help="Leave out classes that the data does not have, and lines that are no templates.")
+@click.option("--by-id", is_flag=True, help="The file calls classes by their ids, whatever names there are.")
 @click.option("--dry-run", "dry", is_flag=True, help="Show what would come of it; change nothing.")
 @options.output
 @click.pass_obj

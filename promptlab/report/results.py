@@ -52,8 +52,14 @@ def for_benchmark(found: Evaluation, *, dataset: str, model: str, language: str)
 
 
 def save(path: Path, found: Evaluation, data: str, model: str, language: str) -> None:
-    """Write an evaluation as CLIP_benchmark does. data: as it was typed; of a path its last part. Raises UsageError without labels."""
-    write_json(path, for_benchmark(found, dataset=Path(data).stem if Path(data).exists() else data, model=model, language=language))
+    """Write an evaluation as CLIP_benchmark does. data: as it was typed. Raises UsageError without labels."""
+    write_json(path, for_benchmark(found, dataset=named(data), model=model, language=language))
+
+
+def named(data: str) -> str:
+    """What data is called in the files of others, given as it was typed: a folder's name, a file's without its suffix, else the same."""
+    path = Path(data)
+    return (path.resolve().name if path.is_dir() else path.stem if path.exists() else data) or data
 
 
 def read(path: str) -> list[Result]:

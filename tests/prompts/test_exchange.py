@@ -198,14 +198,17 @@ def test_a_class_that_the_data_does_not_have_is_an_error_with_the_nearest() -> N
 
 def test_a_name_of_two_classes_is_an_error_with_both_ids() -> None:
     twins = Classes(("n1", "n2"), (("crane",), ("crane",)))
-    with pytest.raises(UsageError, match="'crane' may mean 2 classes of the data: 'n1', 'n2'"):
+    with pytest.raises(UsageError, match="'crane' may mean 2 classes of the data, as id or as name: 'n1', 'n2'"):
         took({"crane": ["grey."]}, classes=twins, format_="cupl")
     assert [i for i, *_ in texts(took({"n2": ["grey."]}, classes=twins))] == ["n2"]
     numbered = Classes.of(["crane", "crane"])
     with pytest.raises(UsageError, match="'crane', 'crane#2'"):
         took({"crane": ["grey."]}, classes=numbered)
     assert [i for i, *_ in texts(took({"crane": ["grey."], "crane#2": ["steel."]}, classes=numbered))] == ["crane", "crane#2"]
-    assert [i for i, *_ in texts(took({"crane": ["a lift."]}, classes=TWINS))] == ["crane"], "an id that no class of that name has"
+    with pytest.raises(UsageError, match="'n1', 'n2', 'crane'") as error:
+        took({"crane": ["a lift."]}, classes=TWINS)
+    assert "--by-id" in error.value.hint
+    assert [i for i, *_ in texts(took({"crane": ["a lift."]}, classes=TWINS, by_id=True))] == ["crane"]
 
 
 def test_a_key_that_occurs_twice_is_an_error() -> None:
@@ -260,6 +263,9 @@ def test_pairs_describe_both_classes_once() -> None:
         ("n1", "a large crane", Form.SENTENCE, Place.BESIDE),
         ("n3", "a tiny fly", Form.SENTENCE, Place.BESIDE),
     ]
+    Path("names.json").write_text('["crane", "barn owl", "crane"]')
+    with pytest.raises(UsageError, match="has 'crane' more than once"):
+        reading.parsed(json.dumps(PAIRS), "pairs.json", Asked(class_names="names.json"), BIRDS)
     Path("names.json").write_text('["crane", "barn owl"]')
     with pytest.raises(UsageError, match="speaks of class 2 in '0_2'"):
         reading.parsed(json.dumps(PAIRS), "pairs.json", Asked(class_names="names.json"), BIRDS)

@@ -74,3 +74,14 @@ def test_what_is_no_result_is_told(text: str, said: str) -> None:
     with pytest.raises(UsageError) as error:
         read(wrote(text))
     assert said in error.value.message + error.value.hint
+
+
+def test_data_is_called_what_its_folder_is_called() -> None:
+    Path("photos.v2").mkdir()
+    Path("vectors.npz").touch()
+    assert [results.named(one) for one in ("photos.v2", "vectors.npz", "hub:a/b.c", ".")] == [
+        "photos.v2",
+        "vectors",
+        "hub:a/b.c",
+        Path.cwd().name,
+    ]

@@ -196,7 +196,7 @@ def brought(path: str, classes: Classes, asked: Asked) -> tuple[dict[int, list[A
     Classes are named by id or name. Raises UsageError for what cannot be read, or when no class is known.
     """
     found = read(path, asked, classes, Kind.TEXTS)
-    known = Known(classes).matched(dict.fromkeys(one.class_id for one in found.said))
+    known = Known(classes).matched((one.class_id for one in found.said), found.by_id)
     known.clear()
     texts_: dict[int, list[Any]] = {}
     for one in found.said:

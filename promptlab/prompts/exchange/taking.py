@@ -31,6 +31,8 @@ class How:
     """Whether what is there already of that kind goes: templates, new names or descriptions."""
     allow_missing: bool = False
     """Whether classes that the data does not have, and templates that cannot be used, are left out; else they are errors."""
+    by_id: bool = False
+    """Whether the file calls classes by their ids; else by ids or names, whichever fits all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,12 @@ def _names(imported: Imported, prompts: Prompts, classes: Classes, known: Known,
         counts = _in_order(imported, classes, known)
         places = dict(imported.at)
     else:
-        found = known.matched(one for one, _ in imported.names)
+        found = known.matched((one for one, _ in imported.names), how.by_id)
         counts = _matched(found, found.place.values(), classes, how)
         places = {}
         for one, names in imported.names:
             if one in found.place:
-                places[found.place[one]] = (*places.get(found.place[one], ()), *names)
+                places[found.place[one]] = names
     given = {c: tuple(" ".join(textual(name).split()) for name in names) for c, names in places.items()}
     empty = next((classes.ids[c] for c, names in given.items() if not all(map(clean, names))), None)
     if empty is not None:
@@ -183,7 +185,7 @@ def _in_order(imported: Imported, classes: Classes, known: Known) -> list[Counte
 def _descriptions(
     imported: Imported, prompts: Prompts, classes: Classes, known: Known, how: How, source: str
 ) -> tuple[Prompts, list[Counted]]:
-    found = known.matched(dict.fromkeys([*(one.class_id for one in imported.said), *imported.empty]))
+    found = known.matched([*(one.class_id for one in imported.said), *imported.empty], how.by_id or imported.by_id)
     made, dropped, twice = dict[tuple[str, str], Description](), list[str](), list[str]()
     for one in imported.said:
         if one.class_id not in found.place:
@@ -254,6 +256,7 @@ def _matched(found: Matches, spoken: Iterable[int], classes: Classes, how: How) 
         ),
         _counted("folded", (f"{name} = {i}" for name, i in found.folded), "of them fit without case and underscores only"),
         _counted("ambiguous", (f"{one}: {', '.join(ids)}" for one, ids in found.ambiguous), "may mean several classes, and are left out"),
+        _counted("shared", (f"{i}: {', '.join(those)}" for i, those in found.shared), "stand several times in the file, and are left out"),
         Counted("unknown-classes", len(found.unknown), "of the file are not in the data, and left out", tuple(near)),
         _counted("classes-without", (classes.ids[c] for c in missing), f"of the data's {len(classes)} classes are not in the file"),
     ]

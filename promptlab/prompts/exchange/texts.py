@@ -1,7 +1,9 @@
 """Files with texts by class: CuPL, DCLIP, WaffleCLIP, MPVR, FuDD, and our own."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,8 @@ def for_all(phrases: Any, classes: Sequence[str], name: str) -> Imported:
     """The same phrases for every class, as WaffleCLIP says them: a JSON list. Raises UsageError for anything else."""
     if not isinstance(phrases, list) or not names_of(phrases):
         raise UsageError(f"{name!r} holds no list of phrases.", 'Expected: ["which has foot loud"], or {"crane": ["which has foot loud"]}')
-    return by_class(dict.fromkeys(classes, phrases), name, "waffle", Place.INSIDE, ("Every class gets all of its phrases.",))
+    found = by_class(dict.fromkeys(classes, phrases), name, "waffle", Place.INSIDE, ("Every class gets all of its phrases.",))
+    return replace(found, by_id=True)
 
 
 def pairs(table: Any, names: Sequence[str], name: str) -> Imported:
@@ -69,6 +72,11 @@ def pairs(table: Any, names: Sequence[str], name: str) -> Imported:
     that i and j count, from 0. Raises UsageError for anything else, and for a number that the list has not."""
     if not names:
         raise UsageError(f"{name!r} calls its classes by numbers.", "Give the list of names that they count: --class-names FILE")
+    if twice := [one for one, n in Counter(names).items() if n > 1]:
+        raise UsageError(
+            f"The list of names has {twice[0]!r} more than once: texts of two classes would be merged.",
+            "Give each class a name of its own.",
+        )
     found: dict[tuple[int, str], None] = {}
     for key, entry in table.items() if isinstance(table, Mapping) else ():
         both, those = _pair(key, entry, name)
@@ -117,5 +125,5 @@ def rows(content: str, name: str) -> Imported:
 
 
 def kept(content: str, name: str) -> Imported:
-    """The descriptions in use of a run's own descriptions.jsonl."""
-    return Imported("texts", Kind.TEXTS, said=tuple(one for one in descriptions.read(content, Path(name)) if one.use))
+    """The descriptions in use of a run's own descriptions.jsonl, which calls classes by their ids."""
+    return Imported("texts", Kind.TEXTS, said=tuple(one for one in descriptions.read(content, Path(name)) if one.use), by_id=True)
