@@ -6,10 +6,15 @@ readings fit, or neither does, what is the id of one class and a name of another
 
 from collections import defaultdict
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from promptlab.errors import UsageError
 from promptlab.types import Classes
+
+SAFE_WAY = "Lines CLASS<TAB>NAME say which name is whose: --as tsv."
+NEAR = 0.8  # how alike, of 1, two spellings of a name are: `goldfishes` and `goldfish`
+START = 3  # letters that both have in common at the start of a word
 
 
 def fold(name: str) -> str:
@@ -56,10 +61,23 @@ class Known:
             for name in names:
                 self._names[name].add(c)
                 self._like_names[fold(name)].add(c)
+        self._starts = defaultdict[str, set[str]](set)
+        for like in (*self._like_ids, *self._like_names):
+            for word in like.split():
+                self._starts[word[:START]].add(like)
 
     def any_like(self, name: str) -> set[int]:
         """Every class that has this name or id, or one that differs by case and underscores alone."""
         return self._like_ids.get(fold(name), set()) | self._like_names.get(fold(name), set())
+
+    def nearer(self, name: str, c: int) -> int | None:
+        """The class whose name or id is spelt nearly like this, and more so than those of class c; None when there is none."""
+        like = fold(name)
+        own = {fold(one) for one in (self._classes.ids[c], *self._classes.names[c])}
+        others = {one for word in like.split() for one in self._starts.get(word[:START], ())}
+        near = get_close_matches(like, sorted(own | others), n=1, cutoff=NEAR)
+        those = self.any_like(near[0]) if near else {c}
+        return None if c in those else min(those)
 
     def _readings(self, names: Iterable[str], by_id: bool) -> dict[str, set[int]]:
         """{name: classes that it may mean}, exact before folded, in the one way in which the whole file can be read; else in both."""

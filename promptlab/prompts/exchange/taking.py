@@ -10,7 +10,7 @@ from promptlab.errors import UsageError
 from promptlab.prompts.compose import clean
 from promptlab.prompts.edits import Prompts, textual
 from promptlab.prompts.exchange.imported import Imported, Kind
-from promptlab.prompts.exchange.matching import Known, Matches
+from promptlab.prompts.exchange.matching import SAFE_WAY, Known, Matches
 from promptlab.prompts.exchange.texts import which
 from promptlab.prompts.templates import LONGEST_TEXT, SLOT, template
 from promptlab.types import Classes, Description, Form, Place, Template
@@ -18,7 +18,7 @@ from promptlab.types import Classes, Description, Form, Place, Template
 LONG = 320  # characters: about the 77 tokens that CLIP reads
 SHOWN = 24  # examples of each count
 IN_ERROR = 6  # in a message
-SAFE_WAY = "Lines CLASS<TAB>NAME say which name is whose: --as tsv."
+CHANCE = 0.05  # the share of names in label order that may be spelt like another class's without the order being another; one may always
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,9 @@ def _names(imported: Imported, prompts: Prompts, classes: Classes, known: Known,
     given = {c: tuple(" ".join(textual(name).split()) for name in names) for c, names in places.items()}
     empty = next((classes.ids[c] for c, names in given.items() if not all(map(clean, names))), None)
     if empty is not None:
-        raise UsageError(f"The name of {empty!r} in the file is empty.", "Give at least one word.")
+        raise UsageError(
+            f"The name of {empty!r} in the file is empty.", "Give it a word, or leave it out: lines CLASS<TAB>NAME of the others, --as tsv."
+        )
     other = {classes.ids[c]: names for c, names in sorted(given.items()) if names != classes.names[c]}
     same = {classes.ids[c] for c in given} - set(other)
     kept = {i: those for i, those in prompts.names.items() if i not in same and not how.replacing} | other
@@ -176,7 +178,22 @@ def _in_order(imported: Imported, classes: Classes, known: Known) -> list[Counte
             f"{many(len(moved), 'name')} of the file belong elsewhere: {'; '.join(moved[:3])}. Its order is another.",
             SAFE_WAY,
         )
-    return [_counted("names-elsewhere", moved, "name another class of the data, too")]
+    near = [
+        f"{name!r} at {i}, near {classes.ids[other]!r} at {other}"
+        for i, names in imported.at.items()
+        if not any(map(known.any_like, names))
+        for name in names[:1]
+        if (other := known.nearer(name, i)) is not None
+    ]
+    if imported.whole and len(near) > max(1, CHANCE * len(imported.at)):
+        raise UsageError(
+            f"{many(len(near), 'name')} of the file look like those of other classes: {'; '.join(near[:3])}. Its order is another.",
+            SAFE_WAY,
+        )
+    return [
+        _counted("names-elsewhere", moved, "name another class of the data, too"),
+        _counted("names-near-elsewhere", near, "are spelt more like another class of the data"),
+    ]
 
 
 # -- descriptions -----------------------------------------------------------------------------------------------------------------------

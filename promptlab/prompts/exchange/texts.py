@@ -19,6 +19,13 @@ PHRASES = ("dclip", "waffle")
 FEW = 0.1  # the share of phrases in a file of sentences, or the other way round, that is still chance
 # DCLIP tells by the first letters, not the first word: `antennae` becomes `which is antennae`. Whoever imports its files wants its texts.
 IS, BARE = ("a", "used"), ("has", "often", "typically", "may", "can")
+# What begins a phrase or stands in one, and seldom in a name.
+FIRST = re.compile(
+    r"(?:an?|the|which|has|have|often|typically|usually|may|can|used|with|its?|is|are|made|no|one|two|three|four|six|eight)\b"
+)
+AMONG = re.compile(r"\b(?:of|with|or|and|in|on|for|to|that|from|by|at|is|are|has)\b")
+MANY_WORDS = 5
+SAYING = 0.25  # the share of such texts from which a list says something rather than names it
 PAIR = re.compile(r"(\d{1,9})_(\d{1,9})")
 
 
@@ -33,6 +40,15 @@ def bare(joined: str) -> str:
     """The phrase that `which` makes this of; what no phrase makes stays as it is."""
     shorter = (joined.removeprefix(head) for head in ("which is ", "which has ", "which ") if joined.startswith(head))
     return next((one for one in shorter if one and which(one) == joined), joined)
+
+
+def saying(texts: Sequence[str]) -> bool:
+    """Whether texts by their looks say something: several are sentences or phrases such as `a red comb`; not, when they could be names."""
+    plain = [text.casefold().strip() for text in texts]
+    found = sum(
+        bool(FIRST.match(text) or AMONG.search(text)) or len(text.split()) >= MANY_WORDS or form_of(text) is Form.SENTENCE for text in plain
+    )
+    return found > SAYING * len(texts)
 
 
 def guessed(table: Mapping[str, Any]) -> str:
