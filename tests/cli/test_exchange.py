@@ -1,5 +1,6 @@
 """Prompts, classifiers and results of others, in and out of a run by the command line."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,13 +96,16 @@ def test_what_is_exported_can_be_imported(promptlab: Call, run: Path) -> None:
     assert promptlab("prompts", "import", "out.clip-benchmark", "--json").json["saved"] is None
 
 
-def test_an_export_is_the_same_on_stdout_and_in_a_file_and_overwrites_when_told(promptlab: Call, run: Path) -> None:
+def test_an_export_is_the_same_on_stdout_and_in_a_file_and_overwrites_when_told(
+    promptlab: Call, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("t.txt").write_text("a \x1b[31m {}\nb \u2028 \x0b {}\n")
     promptlab("prompts", "import", "t.txt", "--replace")
     assert promptlab("prompts", "export", "--as", "list", "-o", "out.txt").code == 0
     written = Path("out.txt").read_text()
     assert promptlab("prompts", "export", "--as", "list").out == written
     Path("out.txt").write_text("mine")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert promptlab("prompts", "export", "--as", "list", "-o", "out.txt").code != 0
     assert Path("out.txt").read_text() == "mine"
     assert promptlab("prompts", "export", "--as", "list", "-o", "out.txt", "--yes").code == 0
