@@ -164,6 +164,15 @@ def test_a_name_that_another_class_has_needs_ids() -> None:
     assert "--by-id" in error.value.hint
 
 
+def test_classes_renamed_to_the_ids_of_others_are_told_by_all_of_the_file() -> None:
+    data = Classes.of(["0", "1", "2"])
+    prompts = replace(START, names={i: (str(int(i) + 1),) for i in data.ids})
+    for keys, at in (("123", "012"), ("012", "012")):
+        found = reading.parsed(json.dumps({key: [f"a {key}"] for key in keys}), "it.json", Asked("dclip"), prompts.apply(data))
+        made = taken(found, prompts, data, How(), "it").prompts.descriptions
+        assert [(one.class_id, one.text) for one in made] == [(i, f"which is a {key}") for i, key in zip(at, keys, strict=True)]
+
+
 def test_a_name_that_no_line_can_hold_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot stand in a line"):
         out(START, "tsv", classes=Classes(("n1",), (("a\tb",),)))

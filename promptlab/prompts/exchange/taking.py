@@ -10,7 +10,7 @@ from promptlab.errors import UsageError
 from promptlab.prompts.compose import clean
 from promptlab.prompts.edits import Prompts, textual
 from promptlab.prompts.exchange.imported import Imported, Kind
-from promptlab.prompts.exchange.matching import SAFE_WAY, Known, Matches
+from promptlab.prompts.exchange.matching import SAFE_WAY, Known, Matches, fold
 from promptlab.prompts.exchange.texts import which
 from promptlab.prompts.templates import LONGEST_TEXT, SLOT, template
 from promptlab.types import Classes, Description, Form, Place, Template
@@ -71,7 +71,9 @@ def taken(imported: Imported, prompts: Prompts, classes: Classes, how: How, sour
     Raises UsageError for classes that the data does not have or that are ambiguous, for names in another order, for what cannot be used.
     """
     now = prompts.apply(classes)
-    both = replace(classes, names=tuple(tuple(dict.fromkeys([*a, *b])) for a, b in zip(now.names, classes.names, strict=True)))
+    # The data's names count beside the run's; one that is no more than the id is found as that.
+    more = [[name for name in those if fold(name) != fold(i)] for i, those in zip(classes.ids, classes.names, strict=True)]
+    both = replace(classes, names=tuple(tuple(dict.fromkeys([*a, *b])) for a, b in zip(now.names, more, strict=True)))
     if imported.kind is Kind.TEMPLATES:
         made, counts = _templates(imported.templates, prompts, how)
     elif imported.kind is Kind.NAMES:
