@@ -13,6 +13,7 @@ from promptlab.prompts.exchange import reading, writing
 from promptlab.prompts.exchange.imported import Asked
 from promptlab.prompts.exchange.taking import How, Taken, taken
 from promptlab.prompts.lint import lint, lint_templates
+from promptlab.report import results
 from promptlab.sessions import Sessions, reworded
 from promptlab.store import written
 from promptlab.types import Check, Classes, Edit, PromptGrid
@@ -23,12 +24,17 @@ class Wording(Sessions):
 
     def prompts(self, run: str = "") -> tuple[runs.Run, Prompts, PromptGrid]:
         """A run, its prompts, and the grid that they make with its classes."""
+        kept, prompts, grid, _ = self._worded(run)
+        return kept, prompts, grid
+
+    def _worded(self, run: str) -> tuple[runs.Run, Prompts, PromptGrid, Classes]:
+        """What `prompts` gives, and the classes under the data's own names."""
         plan = self._planned("", run)
         assert plan.kept is not None
         if plan.prompts is None:
             raise _no_prompts(plan.kept)
-        classes = plan.prompts.apply(plan.lab.open(plan.where).classes)
-        return plan.kept, plan.prompts, plan.lab.grid(classes, plan.prompts)
+        classes = plan.lab.open(plan.where).classes
+        return plan.kept, plan.prompts, plan.lab.grid(plan.prompts.apply(classes), plan.prompts), classes
 
     def history(self, run: str = "") -> tuple[runs.Run, Classes, history.History]:
         """A run, its classes under the names that its prompts give them, and what was done to its prompts: to do, undo and redo edits."""
@@ -92,9 +98,9 @@ class Wording(Sessions):
     ) -> tuple[str, list[str]]:
         """(the text of a file, what it does not say) of a run's prompts in the format of others, written to `output` if given. Raises
         UsageError for what that format cannot say."""
-        kept, prompts, grid = self.prompts(run)
-        named = key or Path(str(kept.manifest["data"])).stem
-        made = writing.written(format_, writing.Written(prompts, grid, named, by_id, self.settings.seed))
+        kept, prompts, grid, classes = self._worded(run)
+        named = key or results.named(str(kept.manifest["data"]))
+        made = writing.written(format_, writing.Written(prompts, grid, named, by_id, self.settings.seed, classes))
         if output is not None:
             with written(output, "w") as file:
                 file.write(made[0])

@@ -23,6 +23,7 @@ PLACES = ("beside", "inside", "replace")
 @click.option("--place", type=click.Choice(PLACES), help="Where descriptions go (default: sentences beside, phrases inside).")
 @click.option("--replace/--add", "replacing", default=False, help="Drop what is there of that kind, or add to it (default: add).")
 @click.option("--allow-missing", is_flag=True, help="Leave out classes that the data does not have, and lines that are no templates.")
+@click.option("--by-id", is_flag=True, help="The file calls classes by their ids, whatever names there are.")
 @click.option("--dry-run", "dry", is_flag=True, help="Show what would come of it; change nothing.")
 @options.output
 @click.pass_obj
@@ -58,12 +59,13 @@ def _show(made: "Taken", path: Path | None, dry_run: bool, as_json: bool) -> Non
 
 @click.command("export")
 @click.option("--as", "format_", type=click.Choice(options.WRITTEN), required=True, help="The format.")
-@click.option("--output", "-o", "target", type=click.Path(path_type=Path), default="-", help="The file (default: stdout).")
+@click.option("--output", "-o", "target", type=click.Path(path_type=Path, dir_okay=False), default="-", help="The file (default: stdout).")
 @click.option("--key", metavar="NAME", default="", help="What the data set is called in the file (default: as the run calls it).")
 @click.option("--by-id", is_flag=True, help="Call classes by their ids, not by their names.")
+@click.option("--yes", is_flag=True, help="Do not ask before a file is overwritten.")
 @options.output
 @click.pass_obj
-def export(given: Given, format_: str, target: Path, key: str, by_id: bool, as_json: bool, quiet: bool) -> None:
+def export(given: Given, format_: str, target: Path, key: str, by_id: bool, yes: bool, as_json: bool, quiet: bool) -> None:
     """Write the prompts of the run in the format of others; what that cannot say is told, or refused."""
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
@@ -71,6 +73,8 @@ def export(given: Given, format_: str, target: Path, key: str, by_id: bool, as_j
     from promptlab.events import Noted
 
     file = None if str(target) == "-" else target
+    if file is not None and file.is_file() and not yes:
+        click.confirm(f"Overwrite {safe(str(file))}?", abort=True, err=True)
     text, lost = given.lab().export_prompts(format_, given.run, key=key, by_id=by_id, output=file)
     if as_json:
         output.show_json({"format": format_, "saved": None if file is None else str(file), "lost": lost, "text": text})
@@ -78,7 +82,10 @@ def export(given: Given, format_: str, target: Path, key: str, by_id: bool, as_j
     with listening(quiet) as listen:
         for note in lost:
             listen(Noted(note, "info"))
-    output.say(*(text.splitlines() if file is None else [f"Saved {safe(str(file))}."]))
+    if file is None:
+        output.hand_on(text)
+    else:
+        output.say(f"Saved {safe(str(file))}.")
 
 
 COMMANDS: tuple[click.Command, ...] = (import_, export)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptlab.display import safe_json
+from promptlab.display import safe, safe_json
 from promptlab.report.tables import Table
 
 GAP = 2  # between two columns
@@ -23,6 +23,14 @@ def show_json(value: Any) -> None:
 def say(*lines: str) -> None:
     """Sentences, each on a line of its own; what comes from outside must have passed `display.safe`."""
     sys.stdout.write("".join(line + "\n" for line in lines))
+
+
+def hand_on(text: str) -> None:
+    """A file's text: unchanged where a program reads it, on a terminal each line made safe."""
+    if sys.stdout.isatty():
+        say(*(safe(line, ENDLESS) for line in text.removesuffix("\n").split("\n")))
+    else:
+        sys.stdout.write(text)
 
 
 def show(tables: Iterable[Table], lead: Sequence[str] = ()) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from promptlab.types import Evaluation
 
 MAIN = ("acc1", "mean_average_precision", "main_metric", "text_retrieval_recall@5", "image_retrieval_recall@5", "lp_acc1")
 SHOWN = ("acc1", "acc5", "mean_per_class_recall")
+KNOWN = (*MAIN, *SHOWN)  # metrics that are shares whatever program wrote them
 WORDS = ("dataset", "model", "pretrained", "task", "language", "model_fullname", "classnames", "templates", "key")
 WAFFLE = ("acc1", "acc1_std", "acc1_max", "acc1_min", "acc5", "acc5_std", "acc5_max", "acc5_min")
 
@@ -52,8 +54,14 @@ def for_benchmark(found: Evaluation, *, dataset: str, model: str, language: str)
 
 
 def save(path: Path, found: Evaluation, data: str, model: str, language: str) -> None:
-    """Write an evaluation as CLIP_benchmark does. data: as it was typed; of a path its last part. Raises UsageError without labels."""
-    write_json(path, for_benchmark(found, dataset=Path(data).stem if Path(data).exists() else data, model=model, language=language))
+    """Write an evaluation as CLIP_benchmark does. data: as it was typed. Raises UsageError without labels."""
+    write_json(path, for_benchmark(found, dataset=named(data), model=model, language=language))
+
+
+def named(data: str) -> str:
+    """What data is called in the files of others, given as it was typed: a folder's name, a file's without its suffix, else the same."""
+    path = Path(data)
+    return (path.resolve().name if path.is_dir() else path.stem if path.exists() else data) or data
 
 
 def read(path: str) -> list[Result]:
@@ -93,8 +101,12 @@ def _result(found: Any, where: str) -> Result:
     if not isinstance(metrics, Mapping):
         raise UsageError(f"{where!r} holds no `metrics`.", HINT)
     named = found.get("model_fullname") or " ".join(filter(None, (_word(found.get(name)) for name in ("model", "pretrained"))))
-    shares = {name: _share(value, name, where) for name, value in metrics.items() if isinstance(value, int | float | None)}
+    shares = {name: _share(value, name, where) for name, value in metrics.items() if name in KNOWN or _number(value)}
     return Result(_word(found.get("dataset")) or _word(found.get("key")), _word(named), shares, where)
+
+
+def _number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _word(found: Any) -> str:
@@ -104,9 +116,9 @@ def _word(found: Any) -> str:
 def _share(value: Any, name: str, where: str) -> float | None:
     """A share from 0 to 1; None for NaN and nothing, and for words in other columns than those of shares. Raises UsageError for anything
     else."""
-    known = name in (*MAIN, *SHOWN)
+    known = name in KNOWN
     try:
-        number = float("nan" if value in (None, "") else value)
+        number = float("nan" if value in (None, "") else str(value))  # as words: true is no share
     except (ValueError, TypeError, OverflowError) as error:
         if not known:
             return None
@@ -126,6 +138,10 @@ def _table(text: str, path: str) -> list[Result]:
         raise UsageError(f"{path!r} is no CSV: {error}.", HINT) from error
     if not rows or ("model" not in rows[0] and "acc1" not in rows[0]):
         return [_waffle(row, f"{path}:{n}") for n, row in enumerate(rows, 1)]
+    if twice := [head for head, n in Counter(rows[0]).items() if n > 1]:
+        raise UsageError(f"{path!r} has several columns {twice[0]!r}; nobody knows which is meant.", "Leave one of them.")
+    if len(rows) == 1:
+        raise UsageError(f"{path!r} has a head and no row of results.", HINT)
     ragged = next((n for n, row in enumerate(rows, 1) if len(row) != len(rows[0])), None)
     if ragged is not None:
         raise UsageError(f"{path!r}, row {ragged}, has {len(rows[ragged - 1])} cells; {len(rows[0])} were expected.", HINT)

@@ -1,5 +1,6 @@
 """Prompts, classifiers and results of others, in and out of a run by the command line."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from promptlab import runs
+from promptlab.cli import output
 from promptlab.config import Settings
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.templates import template
@@ -92,6 +94,29 @@ def test_what_is_exported_can_be_imported(promptlab: Call, run: Path) -> None:
     said = promptlab("prompts", "import", "out.cupl", "--as", "cupl", "--place", "replace", "--json")
     assert {one["name"]: one["count"] for one in said.json["counts"]} == {"matched": 3, "texts": 3}
     assert promptlab("prompts", "import", "out.clip-benchmark", "--json").json["saved"] is None
+
+
+def test_an_export_is_the_same_on_stdout_and_in_a_file_and_overwrites_when_told(
+    promptlab: Call, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("t.txt").write_text("a \x1b[31m {}\nb \u2028 \x0b {}\n")
+    promptlab("prompts", "import", "t.txt", "--replace")
+    assert promptlab("prompts", "export", "--as", "list", "-o", "out.txt").code == 0
+    written = Path("out.txt").read_text()
+    assert promptlab("prompts", "export", "--as", "list").out == written
+    Path("out.txt").write_text("mine")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert promptlab("prompts", "export", "--as", "list", "-o", "out.txt").code != 0
+    assert Path("out.txt").read_text() == "mine"
+    assert promptlab("prompts", "export", "--as", "list", "-o", "out.txt", "--yes").code == 0
+    assert Path("out.txt").read_text() == written
+    assert "is a directory" in promptlab("prompts", "export", "--as", "list", "-o", ".").err
+
+
+def test_what_goes_to_a_terminal_is_made_safe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    output.hand_on("a \x1b[31m\u2028\x0b\nb\n")
+    assert capsys.readouterr().out == "a \\x1b[31m\\u2028\\x0b\nb\n"
 
 
 def test_a_classifier_for_other_programs(promptlab: Call, npz: Npz) -> None:

@@ -155,7 +155,7 @@ def test_a_sentence_is_long_or_ends_with_a_stop() -> None:
 
 # -- brought by somebody ------------------------------------------------------------------------------------------------------------
 
-BIRDS = Classes(("n1", "n2", "Owl"), (("crane",), ("construction crane", "lift"), ("n1",)))
+BIRDS = Classes(("n1", "n2", "Owl"), (("crane",), ("construction crane", "lift"), ("barn owl",)))
 EXPECTED = {0: [("a tall bird", PHRASE), ("It wades.", SENTENCE)], 1: [("a machine", PHRASE)]}
 
 
@@ -163,12 +163,12 @@ EXPECTED = {0: [("a tall bird", PHRASE), ("It wades.", SENTENCE)], 1: [("a machi
     ("name", "content"),
     [
         ("said.json", '{"n1": ["a tall bird", "It wades."], "n2": "a machine"}'),
-        ("said.JSON", '\ufeff{"crane": ["a tall bird"], "n1": "It wades.", "CONSTRUCTION Crane": ["a machine"]}'),
-        ("said.tsv", "n1\ta tall bird\n# a comment\n\nCrane\tIt wades.\r\nN2\ta machine"),
+        ("said.JSON", '\ufeff{"crane": ["a tall bird", "It wades."], "CONSTRUCTION Crane": ["a machine"]}'),
+        ("said.tsv", "Crane\ta tall bird\n# a comment\n\nCrane\tIt wades.\r\nN2\ta machine"),
         ("said.txt", "n1 \ta tall bird\nn1\tIt wades.\nconstruction crane\ta machine\n"),
         (
             "said.jsonl",
-            text([replace(ONE, class_id=c, text=t, form=form_of(t)) for c, t in (("n1", "a tall bird"), ("crane", "It wades."))])
+            text([replace(ONE, class_id=c, text=t, form=form_of(t)) for c, t in (("n1", "a tall bird"), ("n1", "It wades."))])
             + '{"class": "n2", "text": "a machine"}\n{"class": "n2", "text": "a lift", "use": false}',
         ),
     ],
@@ -177,11 +177,22 @@ def test_classes_are_known_by_id_or_name_case_aside(name: str, content: str, tmp
     assert brought(wrote(tmp_path, content, name), BIRDS) == (EXPECTED, [])
 
 
-def test_an_id_goes_before_a_name_and_case_before_none(tmp_path: Path) -> None:
-    found, _ = brought(wrote(tmp_path, '{"n1": "by id", "owl": "small", "Owl": "as it is"}', "said.json"), BIRDS)
-    assert found == {0: [("by id", PHRASE)], 2: [("small", PHRASE), ("as it is", PHRASE)]}
+def test_a_file_is_read_by_id_or_by_name_as_a_whole_and_case_goes_before_none(tmp_path: Path) -> None:
+    shifted = Classes(("1", "2", "3"), (("2",), ("3",), ("4",)))
+    for content, at in (('{"1": "x", "2": "y", "3": "z"}', "xyz"), ('{"4": "z", "3": "y", "2": "x"}', "xyz")):
+        assert brought(wrote(tmp_path, content, "said.json"), shifted)[0] == {c: [(text, PHRASE)] for c, text in enumerate(at)}
+    for content in ('{"2": "x", "3": "y"}', '{"1": "x", "4": "y", "3": "z"}'):
+        with pytest.raises(UsageError, match=r"may mean 2 classes of the data, as id or as name: '\d', '\d'"):
+            brought(wrote(tmp_path, content, "said.json"), shifted)
+    by_id = wrote(tmp_path, '{"class": "2", "text": "x"}\n{"class": "4", "text": "y"}', "said.jsonl")
+    assert brought(by_id, shifted) == ({1: [("x", PHRASE)]}, ["4"]), "our own lines hold ids and nothing else"
     cases = Classes(("a", "A"), (("x",), ("y",)))
     assert brought(wrote(tmp_path, '{"a": "small", "A": "big"}', "said.json"), cases)[0] == {0: [("small", PHRASE)], 1: [("big", PHRASE)]}
+
+
+def test_two_entries_of_one_class_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'crane' and 'Crane' of the file are one class of the data, 'n1'"):
+        brought(wrote(tmp_path, '{"crane": "a bird", "Crane": "a machine"}', "said.json"), BIRDS)
 
 
 def test_a_form_that_is_said_holds(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ PAIRS = {"0_2": {"classes": [0, 2], "prompt_pairs": [{"attr_type": "size", "prom
     [
         ("a photo of a {c}.\n\n# none\n{}\n", "t.txt", "list", Kind.TEMPLATES),
         ("{} in the wild\n{c}%", "t.txt", "list", Kind.TEMPLATES),
-        ("heron\nowl\nfly\n", "n.txt", "list", Kind.NAMES),
+        ("heron\nbarn owl\nfly\n", "n.txt", "list", Kind.NAMES),
         (["a photo of a {}."], "t.json", "list", Kind.TEMPLATES),
         (["heron", ["owl", "barn owl"], "fly"], "n.json", "list", Kind.NAMES),
         ("gender:a photo of a {c}\nrace:my {c}", "t.txt", "datacomp", Kind.TEMPLATES),
@@ -60,7 +60,7 @@ PAIRS = {"0_2": {"classes": [0, 2], "prompt_pairs": [{"attr_type": "size", "prom
         ({"cifar10": ["a {c}."], "imagenet1k": ["the {c}"]}, "t.json", "clip-benchmark", Kind.TEMPLATES),
         ({"JA": ["{} x"], "DE": [" {} y"]}, "t.json", "clip-benchmark", Kind.TEMPLATES),
         ({"birds": {"crane": ["a crane."]}}, "p.json", "clip-benchmark-prompts", Kind.TEXTS),
-        ({"birds": ["heron", "owl", "fly"]}, "n.json", "classnames", Kind.NAMES),
+        ({"birds": ["heron", "barn_owl", "fly"]}, "n.json", "classnames", Kind.NAMES),
         ({"DE": [[0, 2], ["Kranich", "Schnake"]]}, "n.json", "babel", Kind.NAMES),
         (PHRASES, "d.json", "dclip", Kind.TEXTS),
         (SENTENCES, "d.json", "cupl", Kind.TEXTS),
@@ -103,6 +103,9 @@ def test_a_data_set_is_looked_up_as_clip_benchmark_does_and_a_fallback_is_told(k
 
 
 def test_class_names_fall_back_on_nothing() -> None:
+    for table in ({"imagenet1k": ["a", "b", "c"]}, {"FR": [[0], ["grue"]]}):
+        with pytest.raises(UsageError, match=r"no entry of 'n\.json' named 'DE'"):
+            parsed(table, "n.json", key="DE")
     with pytest.raises(UsageError, match=r"no entry of 'n\.json' named 'food101'"):
         parsed({"imagenet1k": ["a"], "cars": ["b"]}, "n.json", key="food101")
 
@@ -127,12 +130,51 @@ def test_what_a_python_file_would_have_to_run_is_no_list() -> None:
         parsed("templates = [lambda c: f'a {c}']\nnames = list('abc')\n", "t.py")
 
 
+@pytest.mark.parametrize(
+    ("later", "name"),
+    [
+        ("a += ['{} y']\n", "t.py"),
+        ("a = ['{} y']\n", "t.py"),
+        ("a.append('{} y')\n", "t.py"),
+        ("a[0] = f'{x}'\n", "t.py"),
+        ("```\n# B\n```\nb = ['x']\n```\n# A\n```\na = ['{}']\n", "t.md"),
+    ],
+)
+def test_a_list_that_is_changed_later_is_refused(later: str, name: str) -> None:
+    fenced = "# A\n```\na = ['a {}']\n" if name == "t.md" else "a = None\na = ['a {}']\n"
+    assert parsed(fenced, name, key="a").templates == ("a {}",)
+    with pytest.raises(UsageError, match="more than once, or changes it later"):
+        parsed(fenced + later, name, key="a")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "remedy", "format_"),
+    [
+        ({"grebe": ["a", "b", "c"]}, "n.json", "--as classnames", "dclip"),
+        ("grue\nchouette\ntipule\n", "n.txt", "--as list", "list"),
+        ("crane\ta grey bird\nbarn owl\twhite\n", "n.tsv", "--as texts", "tsv"),
+        ({"crane": ["heron", "stork"], "barn owl": ["screech owl"]}, "n.json", "--as tsv", "dclip"),
+    ],
+)
+def test_names_and_descriptions_are_not_guessed(content: object, name: str, remedy: str, format_: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parsed(content, name)
+    assert remedy in error.value.hint
+    assert parsed(content, name, format_).format == format_, "whoever says it is believed"
+
+
+def test_a_bare_slot_is_a_template() -> None:
+    assert parsed("{}\n", "t.txt").templates == ("{}",)
+    assert parsed("art:{}\n", "t.txt").templates == ("art:{}",)
+    assert parsed("art:{}\n", "t.txt", key="art").templates == parsed("art:{}\n", "t.txt", "datacomp").templates == ("{}",)
+
+
 def test_a_key_that_nothing_is_under_is_refused() -> None:
     with pytest.raises(UsageError, match="there is no 'birds' in it"):
         parsed("heron\nowl\nfly\n", "n.txt", key="birds")
     Path("names.txt").write_text("crane\n")
     with pytest.raises(UsageError, match="calls its classes by name"):
-        reading.parsed('{"crane": ["grey"]}', "d.json", Asked(class_names="names.txt"), BIRDS)
+        reading.parsed('{"crane": ["a grey bird"]}', "d.json", Asked(class_names="names.txt"), BIRDS)
 
 
 def test_tasks_are_chosen() -> None:
@@ -178,7 +220,7 @@ def test_sentences_go_beside_and_keep_their_braces() -> None:
 
 
 def test_empty_classes_and_duplicates_are_counted() -> None:
-    found = counts(took({"crane": ["grey", "grey"], "barn owl": []}))
+    found = counts(took({"crane": ["grey", "grey"], "barn owl": []}, format_="dclip"))
     assert (found["empty-classes"], found["duplicates"], found["texts"], found["classes-without"]) == (1, 1, 1, 2)
 
 
@@ -198,14 +240,17 @@ def test_a_class_that_the_data_does_not_have_is_an_error_with_the_nearest() -> N
 
 def test_a_name_of_two_classes_is_an_error_with_both_ids() -> None:
     twins = Classes(("n1", "n2"), (("crane",), ("crane",)))
-    with pytest.raises(UsageError, match="'crane' may mean 2 classes of the data: 'n1', 'n2'"):
+    with pytest.raises(UsageError, match="'crane' may mean 2 classes of the data, as id or as name: 'n1', 'n2'"):
         took({"crane": ["grey."]}, classes=twins, format_="cupl")
     assert [i for i, *_ in texts(took({"n2": ["grey."]}, classes=twins))] == ["n2"]
     numbered = Classes.of(["crane", "crane"])
     with pytest.raises(UsageError, match="'crane', 'crane#2'"):
         took({"crane": ["grey."]}, classes=numbered)
     assert [i for i, *_ in texts(took({"crane": ["grey."], "crane#2": ["steel."]}, classes=numbered))] == ["crane", "crane#2"]
-    assert [i for i, *_ in texts(took({"crane": ["a lift."]}, classes=TWINS))] == ["crane"], "an id that no class of that name has"
+    with pytest.raises(UsageError, match="'n1', 'n2', 'crane'") as error:
+        took({"crane": ["a lift."]}, classes=TWINS)
+    assert "--by-id" in error.value.hint
+    assert [i for i, *_ in texts(took({"crane": ["a lift."]}, classes=TWINS, by_id=True))] == ["crane"]
 
 
 def test_a_key_that_occurs_twice_is_an_error() -> None:
@@ -230,7 +275,7 @@ def test_names_in_label_order_rename() -> None:
     found = took({"birds": ["heron", "barn owl", "fly"]}, key="birds")
     assert found.prompts.names == {"n1": ("heron",), "n3": ("fly",)}
     assert counts(found) == {"renamed": 2, "same-names": 1}
-    assert took([["heron", "stork"], "owl", "fly"]).prompts.names["n1"] == ("heron", "stork")
+    assert took([["heron", "stork"], "owl", "fly"], format_="list").prompts.names["n1"] == ("heron", "stork")
 
 
 def test_names_that_are_too_few_or_in_another_order_are_refused() -> None:
@@ -239,6 +284,17 @@ def test_names_that_are_too_few_or_in_another_order_are_refused() -> None:
     assert "tsv" in error.value.hint
     with pytest.raises(UsageError, match="2 names of the file belong elsewhere: 'Barn Owl' at 0, which the data has at 1; 'n1' at 2"):
         took(["Barn Owl", "heron", "n1"])
+
+
+def test_names_that_are_spelt_like_those_of_others_are_counted_or_refused() -> None:
+    with pytest.raises(
+        UsageError, match="3 names of the file look like those of other classes: 'barn owls' at 0, near 'n2' at 1; 'crane f"
+    ):
+        took(["barn owls", "crane flies", "cranes"], format_="list")
+    assert counts(took(["barn owls", "owl", "Crane fly"]))["names-near-elsewhere"] == 1
+    with pytest.raises(UsageError, match="name of 'n2' in the file is empty") as error:
+        took(["crane", "", "Crane fly"])
+    assert "leave it out" in error.value.hint
 
 
 def test_names_by_id_and_by_number() -> None:
@@ -260,6 +316,9 @@ def test_pairs_describe_both_classes_once() -> None:
         ("n1", "a large crane", Form.SENTENCE, Place.BESIDE),
         ("n3", "a tiny fly", Form.SENTENCE, Place.BESIDE),
     ]
+    Path("names.json").write_text('["crane", "barn owl", "crane"]')
+    with pytest.raises(UsageError, match="has 'crane' more than once"):
+        reading.parsed(json.dumps(PAIRS), "pairs.json", Asked(class_names="names.json"), BIRDS)
     Path("names.json").write_text('["crane", "barn owl"]')
     with pytest.raises(UsageError, match="speaks of class 2 in '0_2'"):
         reading.parsed(json.dumps(PAIRS), "pairs.json", Asked(class_names="names.json"), BIRDS)

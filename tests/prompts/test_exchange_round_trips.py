@@ -131,3 +131,49 @@ def test_what_is_lost_is_told() -> None:
     assert written("dclip", replace(about, prompts=START))[1][0] == "No description is in use that is a phrase: every list is empty."
     assert all(words in lost["clip-benchmark"] for words in ("set aside", "2 descriptions", "1 text of single classes"))
     assert "1 further name" in lost["classnames"]
+
+
+pools = st.permutations(["a", "A", "b", "B", "a_b", "a b", "1", "2"])
+
+
+@settings(checked, max_examples=150)
+@given(pools, pools, st.lists(st.booleans(), min_size=3, max_size=3), st.booleans(), st.booleans())
+def test_whatever_classes_are_called_each_gets_its_own_texts_back_or_none_does(
+    ids: list[str], others: list[str], renamed: list[bool], by_id: bool, told: bool
+) -> None:
+    classes = Classes(tuple(ids[:3]), tuple((name,) for name in others[3:6]))
+    names = {i: (other,) for i, other, new in zip(ids, others, renamed, strict=False) if new}
+    said = tuple(Description(i, f"which has thing {n}", Form.PHRASE, Place.INSIDE, True, "it") for n, i in enumerate(classes.ids))
+    prompts = replace(START, names=names, descriptions=said)
+    grid = compose(prompts.apply(classes), prompts.templates, prompts.descriptions)
+    try:
+        text = written("dclip", Written(prompts, grid, "data", by_id, data=classes))[0]
+        found = reading.parsed(text, "it.json", Asked("dclip"), prompts.apply(classes))
+        made = taken(found, replace(prompts, descriptions=()), classes, How(by_id=by_id and told), "it").prompts
+    except UsageError:
+        assert not (by_id and told), "ids that are said to be ids always fit"
+    else:
+        assert made.descriptions == said
+
+
+def test_a_name_that_another_class_has_needs_ids() -> None:
+    data = Classes(("n1", "n2"), (("tench",), ("church",)))
+    prompts = replace(START, names={"n1": ("church",), "n2": ("tench",)})
+    about = Written(prompts, compose(prompts.apply(data), prompts.templates, ()), "data", data=data)
+    with pytest.raises(UsageError, match="'church', the name of 'n1', is what 'n2' is called, too") as error:
+        written("dclip", about)
+    assert "--by-id" in error.value.hint
+
+
+def test_classes_renamed_to_the_ids_of_others_are_told_by_all_of_the_file() -> None:
+    data = Classes.of(["0", "1", "2"])
+    prompts = replace(START, names={i: (str(int(i) + 1),) for i in data.ids})
+    for keys, at in (("123", "012"), ("012", "012")):
+        found = reading.parsed(json.dumps({key: [f"a {key}"] for key in keys}), "it.json", Asked("dclip"), prompts.apply(data))
+        made = taken(found, prompts, data, How(), "it").prompts.descriptions
+        assert [(one.class_id, one.text) for one in made] == [(i, f"which is a {key}") for i, key in zip(at, keys, strict=True)]
+
+
+def test_a_name_that_no_line_can_hold_is_refused() -> None:
+    with pytest.raises(UsageError, match="cannot stand in a line"):
+        out(START, "tsv", classes=Classes(("n1",), (("a\tb",),)))

@@ -18,7 +18,7 @@ def wrote(text: str, name: str = "r.json") -> str:
 
 
 def test_clip_benchmarks_json_is_read_with_its_bare_nan() -> None:
-    text = json.dumps({**BENCH, "metrics": {"acc1": 0.5, "acc5": float("nan"), "mean_per_class_recall": 0.25}})
+    text = json.dumps({**BENCH, "metrics": {"acc1": 0.5, "acc5": float("nan"), "mean_per_class_recall": "0.25", "note": "x", "ok": True}})
     assert "NaN" in text
     [found] = read(wrote(text))
     assert (found.dataset, found.model) == ("wds/cars", "ViT-B-32 openai")
@@ -62,6 +62,10 @@ def test_the_worst_comes_first() -> None:
         ("", "is empty"),
         ('{"a": 1}', "no `metrics`"),
         ('{"metrics": {"acc1": 63.3}}', "Is it percent"),
+        ('{"metrics": {"acc1": true}}', "has 'True' for 'acc1'"),
+        ('{"metrics": {"acc1": [0.5]}}', "has '[0.5]' for 'acc1'"),
+        ("acc1,dataset,acc1\n0.1,a,0.2\n", "several columns 'acc1'"),
+        ("acc1,dataset\n", "no row of results"),
         ('{"metrics": {"acc1": Infinity}}', "a share from 0 to 1"),
         ('{"metrics": {"acc1": 0.5}}\n{"metrics"', "line 2"),
         ("model,acc1\nx,y\n", "has 'y' for 'acc1'"),
@@ -74,3 +78,14 @@ def test_what_is_no_result_is_told(text: str, said: str) -> None:
     with pytest.raises(UsageError) as error:
         read(wrote(text))
     assert said in error.value.message + error.value.hint
+
+
+def test_data_is_called_what_its_folder_is_called() -> None:
+    Path("photos.v2").mkdir()
+    Path("vectors.npz").touch()
+    assert [results.named(one) for one in ("photos.v2", "vectors.npz", "hub:a/b.c", ".")] == [
+        "photos.v2",
+        "vectors",
+        "hub:a/b.c",
+        Path.cwd().name,
+    ]

@@ -256,5 +256,5 @@ def test_a_source_that_takes_every_folder_is_told(tmp_path: Path) -> None:
         claims = staticmethod(os.path.isdir)
         open = ImageFolder().open
 
-    with pytest.raises(AssertionError, match="claims.. said yes to a folder with a text file alone; look for what makes a folder yours"):
+    with pytest.raises(AssertionError, match=r"claims.. said yes to a folder with a text file alone; look for what makes a folder yours"):
         check_dataset(Greedy(), tiny_pictures(tmp_path / "photos"))

@@ -45,6 +45,8 @@ class Imported:
     """(class as the file calls it, its names)."""
     said: tuple[Description, ...] = ()
     """What is said of classes, whose ids are what the file calls them."""
+    by_id: bool = False
+    """Whether what the file calls classes are the data's ids and nothing else."""
     empty: tuple[str, ...] = ()
     """Classes of which the file says nothing, though it has them."""
     which: bool = False

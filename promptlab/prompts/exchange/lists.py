@@ -66,27 +66,33 @@ def by_task(content: str, key: str, name: str) -> Imported:
     return Imported("datacomp", Kind.TEMPLATES, templates=tuple(found[task_]), notes=(f"Of the task {task_!r}.",))
 
 
-def looks_by_task(content: str) -> bool:
-    """Whether every line is a template after a task."""
-    found = [TASK.fullmatch(line) for _, line in lines(content)]
-    return bool(found) and all(one is not None and slotted(one[2]) for one in found)
+def looks_by_task(content: str, key: str) -> bool:
+    """Whether every line is a template after a task, and there are several tasks, or the one that `key` names: `art:{}` is a template."""
+    found = [task for _, line in lines(content) if (task := TASK.fullmatch(line)) is not None and slotted(task[2])]
+    tasks = {task[1] for task in found}
+    return len(found) == len(lines(content)) and (len(tasks) > 1 or tasks == {key})
 
 
 # -- Python -----------------------------------------------------------------------------------------------------------------------------
 
 
-def in_python(content: str, name: str) -> dict[str, Any]:
-    """{variable, after the heading over it: list} of the lists in a .py, .md or .ipynb file; nothing of it is run. Raises UsageError when
-    there is none."""
-    found: dict[str, Any] = {}
+def in_python(content: str, name: str) -> tuple[dict[str, Any], set[str]]:
+    """({variable, after the heading over it: list} of the lists in a .py, .md or .ipynb file, those of which the file says more later, so
+    that nobody knows what they hold); nothing of it is run. Raises UsageError when there is none."""
+    found, whose, changed = dict[str, Any](), dict[str, str](), set[str]()
     for heading, code in _code(content, name):
-        for variable, value in _assigned(code):
-            found[f"{heading}.{variable}" if heading else variable] = value
+        for variable, those in _assigned(code):
+            whole = f"{heading}.{variable}" if heading else variable
+            if whole in whose.values():
+                changed.add(whole)
+            for key, value in those.items():
+                full = f"{whole}.{key}" if key else whole
+                found[full], whose[full] = value, whole
     if not found:
         raise UsageError(
             f"{name!r} holds no list that can be read without running it.", 'Expected: templates = ["a photo of a {}."], words alone.'
         )
-    return found
+    return found, {one for one, whole in whose.items() if whole in changed}
 
 
 def _code(content: str, name: str) -> Iterator[tuple[str, str]]:
@@ -123,25 +129,46 @@ def _fenced(content: str) -> Iterator[tuple[str, str]]:
             block.append(line)
         elif title := HEADING.fullmatch(line.strip()):
             heading = title[1]
+    if inside:
+        yield heading, "\n".join(block)
 
 
-def _assigned(code: str) -> Iterator[tuple[str, Any]]:
-    """(variable, list) of each list of texts, or of lists of texts, that Python code writes out; in a dict (variable.key, list)."""
+def _assigned(code: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(variable, {key: list}) of whatever Python code does to a variable: a list of texts, or of lists of texts, that it writes out has the
+    empty key, those in a dict have theirs; anything else has none."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of a stranger's back-slashes
             body = ast.parse(code.lstrip("\ufeff")).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
-        if not isinstance(target, ast.Name) or not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-            continue
-        try:
-            value = ast.literal_eval(node.value)
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-            continue
-        named = value if isinstance(value, dict) else {"": value}
-        for key, found in named.items():
-            those = [found] if isinstance(found, str) and key else found
-            if isinstance(those, list | tuple) and those and all(map(names_of, those)):
-                yield f"{target.id}.{key}" if key else target.id, list(those)
+        for variable in _touched(node):
+            yield variable, _written_out(node.value) if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None else {}
+
+
+def _touched(node: ast.stmt) -> Iterator[str]:
+    """The variables that a statement sets or changes: `x = ...`, `x += ...`, `x[0] = ...`, `x.append(...)`."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+        targets = [node.target]
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        targets = [node.value.func.value]
+    for target in targets:
+        named = target.value if isinstance(target, ast.Subscript) else target
+        if isinstance(named, ast.Name):
+            yield named.id
+
+
+def _written_out(value: ast.expr) -> dict[str, Any]:
+    try:
+        found = ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return {}
+    lists = {}
+    for key, one in (found if isinstance(found, dict) else {"": found}).items():
+        those = [one] if isinstance(one, str) and key else one
+        if isinstance(those, list | tuple) and those and all(map(names_of, those)):
+            lists[str(key)] = list(those)
+    return lists

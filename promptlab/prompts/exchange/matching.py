@@ -1,11 +1,20 @@
-"""Which classes of the data a file means: by id, by name, or by name without case, underscores and spaces."""
+"""Which classes of the data a file means: by id, by name, or by either without case, underscores and spaces.
+
+A file is read one way: by ids where all it has are ids and not all are names, by names where it is the other way round. Where both
+readings fit, or neither does, what is the id of one class and a name of another is ambiguous.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from promptlab.errors import UsageError
 from promptlab.types import Classes
+
+SAFE_WAY = "Lines CLASS<TAB>NAME say which name is whose: --as tsv."
+NEAR = 0.8  # how alike, of 1, two spellings of a name are: `goldfishes` and `goldfish`
+START = 3  # letters that both have in common at the start of a word
 
 
 def fold(name: str) -> str:
@@ -22,13 +31,20 @@ class Matches(NamedTuple):
     folded: list[tuple[str, str]]  # (the file's name, the class's id)
     unknown: list[str]
     ambiguous: list[tuple[str, list[str]]]  # (the file's name, ids of all classes that it may mean)
+    shared: list[tuple[str, list[str]]]  # (a class's id, what the file calls it: several things, each with an entry of its own)
 
     def clear(self) -> None:
-        """Raises UsageError for a name that several classes have."""
+        """Raises UsageError for a name that several classes have, and for a class that the file has under several names."""
         for name, ids in self.ambiguous:
             raise UsageError(
-                f"{name!r} may mean {len(ids)} classes of the data: {', '.join(map(repr, ids[:4]))}.",
-                "Call each by its id in the file, or leave them out where you may: --allow-missing",
+                f"{name!r} may mean {len(ids)} classes of the data, as id or as name: {', '.join(map(repr, ids[:4]))}.",
+                "Call all classes by their ids and say so: --by-id (or lines of a .jsonl file), or leave those out where you may: "
+                "--allow-missing",
+            )
+        for class_id, names in self.shared:
+            raise UsageError(
+                f"{' and '.join(map(repr, names[:4]))} of the file are one class of the data, {class_id!r}: they would be merged.",
+                "Keep one of them in the file, or leave them out where you may: --allow-missing",
             )
 
 
@@ -37,45 +53,66 @@ class Known:
 
     def __init__(self, classes: Classes) -> None:
         self._classes = classes
-        self._ids = {class_id: c for c, class_id in enumerate(classes.ids)}
-        self._names, self._folded = defaultdict[str, set[int]](set), defaultdict[str, set[int]](set)
+        self._ids = {class_id: {c} for c, class_id in enumerate(classes.ids)}
+        self._names = defaultdict[str, set[int]](set)
+        self._like_ids, self._like_names = defaultdict[str, set[int]](set), defaultdict[str, set[int]](set)
         for c, (class_id, names) in enumerate(zip(classes.ids, classes.names, strict=True)):
+            self._like_ids[fold(class_id)].add(c)
             for name in names:
                 self._names[name].add(c)
-            for name in (class_id, *names):
-                self._folded[fold(name)].add(c)
+                self._like_names[fold(name)].add(c)
+        self._starts = defaultdict[str, set[str]](set)
+        for like in (*self._like_ids, *self._like_names):
+            for word in like.split():
+                self._starts[word[:START]].add(like)
 
     def any_like(self, name: str) -> set[int]:
         """Every class that has this name or id, or one that differs by case and underscores alone."""
-        return self._folded.get(fold(name), set())
+        return self._like_ids.get(fold(name), set()) | self._like_names.get(fold(name), set())
 
-    def _meant(self, name: str, given: Set[str]) -> set[int]:
-        """The classes that a name may mean, ids before names before folded names.
+    def nearer(self, name: str, c: int) -> int | None:
+        """The class whose name or id is spelt nearly like this, and more so than those of class c; None when there is none."""
+        like = fold(name)
+        own = {fold(one) for one in (self._classes.ids[c], *self._classes.names[c])}
+        others = {one for word in like.split() for one in self._starts.get(word[:START], ())}
+        near = get_close_matches(like, sorted(own | others), n=1, cutoff=NEAR)
+        those = self.any_like(near[0]) if near else {c}
+        return None if c in those else min(those)
 
-        An id that is its own class's name and another's, too, may be meant as either, unless the file calls those others by their ids.
-        """
-        if name in self._ids:
-            mine, named = self._ids[name], self._names.get(name, set())
-            others = {c for c in named if mine in named and self._classes.ids[c] not in given}
-            return {mine, *others}
-        return self._names.get(name) or self.any_like(name)
+    def _readings(self, names: Iterable[str], by_id: bool) -> dict[str, set[int]]:
+        """{name: classes that it may mean}, exact before folded, in the one way in which the whole file can be read; else in both."""
+        names = list(dict.fromkeys(names))
+        if by_id:
+            return {name: self._ids.get(name, set()) for name in names}
+        ids = {name: self._ids.get(name) or self._like_ids.get(fold(name), set()) for name in names}
+        named = {name: self._names.get(name) or self._like_names.get(fold(name), set()) for name in names}
+        if all(ids.values()) != all(named.values()):
+            return ids if all(ids.values()) else named
+        return {name: ids[name] | named[name] for name in names}
 
-    def matched(self, names: Iterable[str]) -> Matches:
-        """The classes that names mean."""
-        found, given = Matches({}, [], [], [], [], []), dict.fromkeys(names)
-        for name in given:
-            those = self._meant(name, given.keys())
+    def matched(self, names: Iterable[str], by_id: bool = False) -> Matches:
+        """The classes that names mean. by_id: they are ids, and nothing else."""
+        found = Matches({}, [], [], [], [], [], [])
+        callers = defaultdict[int, list[str]](list)
+        for name, those in self._readings(names, by_id).items():
             if len(those) > 1:
                 found.ambiguous.append((name, [self._classes.ids[c] for c in sorted(those)]))
-                continue
-            if not those:
-                found.unknown.append(name)
-                continue
-            found.place[name] = min(those)
-            if name in self._ids:
-                found.by_id.append(name)
-            elif name in self._names:
-                found.by_name.append(name)
+            elif those:
+                callers[min(those)].append(name)
             else:
-                found.folded.append((name, self._classes.ids[min(those)]))
+                found.unknown.append(name)
+        for c, called in callers.items():
+            if len(called) > 1:
+                found.shared.append((self._classes.ids[c], called))
+            else:
+                self._place(found, called[0], c)
         return found
+
+    def _place(self, found: Matches, name: str, c: int) -> None:
+        found.place[name] = c
+        if name == self._classes.ids[c]:
+            found.by_id.append(name)
+        elif c in self._names.get(name, set()):
+            found.by_name.append(name)
+        else:
+            found.folded.append((name, self._classes.ids[c]))

@@ -8,7 +8,7 @@ from typing import Any
 from promptlab.errors import UsageError, unknown_name
 from promptlab.prompts.exchange import lists, tables, texts
 from promptlab.prompts.exchange.imported import Asked, Imported, Kind
-from promptlab.prompts.exchange.matching import Known, fold
+from promptlab.prompts.exchange.matching import SAFE_WAY, Known, fold
 from promptlab.types import Classes, Place
 
 Reader = Callable[[Any, Asked, str], Imported]
@@ -62,11 +62,37 @@ def parsed(text: str, name: str, asked: Asked, classes: Classes, kind: Kind | No
             made = lists.plain(found, name, "python", made.notes)
     if kind is not None and made.kind is not kind:
         raise UsageError(f"{name!r} holds {made.kind}; {kind} were expected.", "Say what it is: --as FORMAT")
+    if kind is None and not asked.format and not asked.key:
+        _sure(made, name, classes)
     if asked.key and made.format not in KEYED:
         raise UsageError(f"{name!r} holds one list or table, read as {made.format}: there is no {asked.key!r} in it.", "Leave --key out.")
     if asked.class_names and made.format != "fudd":
         raise UsageError(f"{name!r} was read as {made.format}, which calls its classes by name.", "Leave --class-names out.")
     return made
+
+
+def _sure(made: Imported, name: str, classes: Classes) -> None:
+    """Raises UsageError where texts by their looks could be names as well as descriptions, or names of whatever."""
+    known = Known(classes)
+    if (
+        made.at
+        and made.whole
+        and len(made.at) == len(classes)
+        and not any(known.any_like(one) for names in made.at.values() for one in names)
+    ):
+        raise UsageError(
+            f"None of the {len(classes)} names in {name!r} is known to the data, so nothing shows whose they are.",
+            f"If they are class names in label order, say so: --as {made.format}. {SAFE_WAY}",
+        )
+    if texts.saying([one for _, names in made.names for one in names if not known.any_like(one)]):
+        raise UsageError(
+            f"The texts in {name!r} may be names or descriptions.", "Say which: --as tsv for names, --as texts for descriptions."
+        )
+    if made.format == "dclip" and made.said and not texts.saying([one.text for one in made.said]):
+        raise UsageError(
+            f"The texts in {name!r} may be phrases or names.",
+            f"Phrases that describe: --as dclip. Names: {SAFE_WAY[0].lower()}{SAFE_WAY[1:]}",
+        )
 
 
 def _is_code(suffix: str, asked: Asked) -> bool:
@@ -91,7 +117,7 @@ def _lined(text: str, name: str, suffix: str, asked: Asked, kind: Kind | None) -
 
 def _guessed_lines(text: str, name: str, asked: Asked) -> Imported:
     found = [line for _, line in lists.lines(text)]
-    if not asked.format and lists.looks_by_task(text):
+    if not asked.format and lists.looks_by_task(text, asked.key):
         return lists.by_task(text, asked.key, name)
     if not asked.format and any("\t" in line.strip() for line in found):
         return tables.by_id(text, name)
@@ -99,24 +125,30 @@ def _guessed_lines(text: str, name: str, asked: Asked) -> Imported:
 
 
 def _is_json(text: str) -> bool:
-    """Whether lines are JSON without saying so by their suffix; a template may begin with a brace, too."""
+    """Whether lines are JSON without saying so by their suffix; a template may begin with a brace, too, or be `{}`."""
     if text.lstrip("\ufeff \t\r\n")[:1] not in ("{", "["):
         return False
     try:
-        return isinstance(json.loads(text), dict | list)
+        found = json.loads(text)
+        return isinstance(found, list) or (isinstance(found, dict) and bool(found))
     except (ValueError, RecursionError):
         return False
 
 
 def _python(text: str, name: str, asked: Asked) -> Any:
     """The list that is meant in Python code: the only one, or the one called so, with or without the heading over it."""
-    found = lists.in_python(text, name)
+    found, changed = lists.in_python(text, name)
     fitting = [one for one in found if not asked.key or one == asked.key] or [
         one for one in found if asked.key in (one.rpartition(".")[2], one.rpartition(".")[0])
     ]
     if len(fitting) != 1:
         said = f"no list {asked.key!r}" if not fitting else f"{len(fitting)} lists: {', '.join(fitting[:12])}"
         raise UsageError(f"{name!r} holds {said}.", f"Name one with --key. There are: {', '.join(list(found)[:60])}.")
+    if fitting[0] in changed:
+        raise UsageError(
+            f"{name!r} writes {fitting[0]!r} more than once, or changes it later; nobody knows what it holds without running it.",
+            "Copy the list that is meant into a file of its own.",
+        )
     return found[fitting[0]]
 
 
@@ -196,7 +228,7 @@ def brought(path: str, classes: Classes, asked: Asked) -> tuple[dict[int, list[A
     Classes are named by id or name. Raises UsageError for what cannot be read, or when no class is known.
     """
     found = read(path, asked, classes, Kind.TEXTS)
-    known = Known(classes).matched(dict.fromkeys(one.class_id for one in found.said))
+    known = Known(classes).matched((one.class_id for one in found.said), found.by_id)
     known.clear()
     texts_: dict[int, list[Any]] = {}
     for one in found.said:

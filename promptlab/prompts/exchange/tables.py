@@ -24,9 +24,8 @@ def _looked_up(key: str) -> Iterator[str]:
 
 def chosen(table: Mapping[str, Any], key: str, name: str, fallback: bool) -> tuple[str, tuple[str, ...]]:
     """(the key that is meant, notes). Raises UsageError when none was named and there are several, and for one that is not there."""
-    if len(table) == 1:
-        only = next(iter(table))
-        return only, (f"{name!r} holds {only!r} alone, which is not {key!r}.",) if key and only not in _looked_up(key) else ()
+    if not key and len(table) == 1:
+        return next(iter(table)), ()
     if not key:
         known = ", ".join(list(table)[:40]) or "none"
         raise UsageError(f"{name!r} holds {len(table)} entries; which is meant?", f"Name one with --key. There are: {known}.")

@@ -10,7 +10,7 @@ from promptlab.errors import UsageError
 from promptlab.prompts.compose import clean
 from promptlab.prompts.edits import Prompts, textual
 from promptlab.prompts.exchange.imported import Imported, Kind
-from promptlab.prompts.exchange.matching import Known, Matches
+from promptlab.prompts.exchange.matching import SAFE_WAY, Known, Matches, fold
 from promptlab.prompts.exchange.texts import which
 from promptlab.prompts.templates import LONGEST_TEXT, SLOT, template
 from promptlab.types import Classes, Description, Form, Place, Template
@@ -18,7 +18,7 @@ from promptlab.types import Classes, Description, Form, Place, Template
 LONG = 320  # characters: about the 77 tokens that CLIP reads
 SHOWN = 24  # examples of each count
 IN_ERROR = 6  # in a message
-SAFE_WAY = "Lines CLASS<TAB>NAME say which name is whose: --as tsv."
+CHANCE = 0.05  # the share of names in label order that may be spelt like another class's without the order being another; one may always
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class How:
     """Whether what is there already of that kind goes: templates, new names or descriptions."""
     allow_missing: bool = False
     """Whether classes that the data does not have, and templates that cannot be used, are left out; else they are errors."""
+    by_id: bool = False
+    """Whether the file calls classes by their ids; else by ids or names, whichever fits all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ def taken(imported: Imported, prompts: Prompts, classes: Classes, how: How, sour
     Raises UsageError for classes that the data does not have or that are ambiguous, for names in another order, for what cannot be used.
     """
     now = prompts.apply(classes)
-    both = replace(classes, names=tuple(tuple(dict.fromkeys([*a, *b])) for a, b in zip(now.names, classes.names, strict=True)))
+    # The data's names count beside the run's; one that is no more than the id is found as that.
+    more = [[name for name in those if fold(name) != fold(i)] for i, those in zip(classes.ids, classes.names, strict=True)]
+    both = replace(classes, names=tuple(tuple(dict.fromkeys([*a, *b])) for a, b in zip(now.names, more, strict=True)))
     if imported.kind is Kind.TEMPLATES:
         made, counts = _templates(imported.templates, prompts, how)
     elif imported.kind is Kind.NAMES:
@@ -132,16 +136,18 @@ def _names(imported: Imported, prompts: Prompts, classes: Classes, known: Known,
         counts = _in_order(imported, classes, known)
         places = dict(imported.at)
     else:
-        found = known.matched(one for one, _ in imported.names)
+        found = known.matched((one for one, _ in imported.names), how.by_id)
         counts = _matched(found, found.place.values(), classes, how)
         places = {}
         for one, names in imported.names:
             if one in found.place:
-                places[found.place[one]] = (*places.get(found.place[one], ()), *names)
+                places[found.place[one]] = names
     given = {c: tuple(" ".join(textual(name).split()) for name in names) for c, names in places.items()}
     empty = next((classes.ids[c] for c, names in given.items() if not all(map(clean, names))), None)
     if empty is not None:
-        raise UsageError(f"The name of {empty!r} in the file is empty.", "Give at least one word.")
+        raise UsageError(
+            f"The name of {empty!r} in the file is empty.", "Give it a word, or leave it out: lines CLASS<TAB>NAME of the others, --as tsv."
+        )
     other = {classes.ids[c]: names for c, names in sorted(given.items()) if names != classes.names[c]}
     same = {classes.ids[c] for c in given} - set(other)
     kept = {i: those for i, those in prompts.names.items() if i not in same and not how.replacing} | other
@@ -174,7 +180,22 @@ def _in_order(imported: Imported, classes: Classes, known: Known) -> list[Counte
             f"{many(len(moved), 'name')} of the file belong elsewhere: {'; '.join(moved[:3])}. Its order is another.",
             SAFE_WAY,
         )
-    return [_counted("names-elsewhere", moved, "name another class of the data, too")]
+    near = [
+        f"{name!r} at {i}, near {classes.ids[other]!r} at {other}"
+        for i, names in imported.at.items()
+        if not any(map(known.any_like, names))
+        for name in names[:1]
+        if (other := known.nearer(name, i)) is not None
+    ]
+    if imported.whole and len(near) > max(1, CHANCE * len(imported.at)):
+        raise UsageError(
+            f"{many(len(near), 'name')} of the file look like those of other classes: {'; '.join(near[:3])}. Its order is another.",
+            SAFE_WAY,
+        )
+    return [
+        _counted("names-elsewhere", moved, "name another class of the data, too"),
+        _counted("names-near-elsewhere", near, "are spelt more like another class of the data"),
+    ]
 
 
 # -- descriptions -----------------------------------------------------------------------------------------------------------------------
@@ -183,7 +204,7 @@ def _in_order(imported: Imported, classes: Classes, known: Known) -> list[Counte
 def _descriptions(
     imported: Imported, prompts: Prompts, classes: Classes, known: Known, how: How, source: str
 ) -> tuple[Prompts, list[Counted]]:
-    found = known.matched(dict.fromkeys([*(one.class_id for one in imported.said), *imported.empty]))
+    found = known.matched([*(one.class_id for one in imported.said), *imported.empty], how.by_id or imported.by_id)
     made, dropped, twice = dict[tuple[str, str], Description](), list[str](), list[str]()
     for one in imported.said:
         if one.class_id not in found.place:
@@ -254,6 +275,7 @@ def _matched(found: Matches, spoken: Iterable[int], classes: Classes, how: How) 
         ),
         _counted("folded", (f"{name} = {i}" for name, i in found.folded), "of them fit without case and underscores only"),
         _counted("ambiguous", (f"{one}: {', '.join(ids)}" for one, ids in found.ambiguous), "may mean several classes, and are left out"),
+        _counted("shared", (f"{i}: {', '.join(those)}" for i, those in found.shared), "stand several times in the file, and are left out"),
         Counted("unknown-classes", len(found.unknown), "of the file are not in the data, and left out", tuple(near)),
         _counted("classes-without", (classes.ids[c] for c in missing), f"of the data's {len(classes)} classes are not in the file"),
     ]

@@ -1,7 +1,9 @@
 """Files with texts by class: CuPL, DCLIP, WaffleCLIP, MPVR, FuDD, and our own."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,13 @@ PHRASES = ("dclip", "waffle")
 FEW = 0.1  # the share of phrases in a file of sentences, or the other way round, that is still chance
 # DCLIP tells by the first letters, not the first word: `antennae` becomes `which is antennae`. Whoever imports its files wants its texts.
 IS, BARE = ("a", "used"), ("has", "often", "typically", "may", "can")
+# What begins a phrase or stands in one, and seldom in a name.
+FIRST = re.compile(
+    r"(?:an?|the|which|has|have|often|typically|usually|may|can|used|with|its?|is|are|made|no|one|two|three|four|six|eight)\b"
+)
+AMONG = re.compile(r"\b(?:of|with|or|and|in|on|for|to|that|from|by|at|is|are|has)\b")
+MANY_WORDS = 5
+SAYING = 0.25  # the share of such texts from which a list says something rather than names it
 PAIR = re.compile(r"(\d{1,9})_(\d{1,9})")
 
 
@@ -31,6 +40,15 @@ def bare(joined: str) -> str:
     """The phrase that `which` makes this of; what no phrase makes stays as it is."""
     shorter = (joined.removeprefix(head) for head in ("which is ", "which has ", "which ") if joined.startswith(head))
     return next((one for one in shorter if one and which(one) == joined), joined)
+
+
+def saying(texts: Sequence[str]) -> bool:
+    """Whether texts by their looks say something: several are sentences or phrases such as `a red comb`; not, when they could be names."""
+    plain = [text.casefold().strip() for text in texts]
+    found = sum(
+        bool(FIRST.match(text) or AMONG.search(text)) or len(text.split()) >= MANY_WORDS or form_of(text) is Form.SENTENCE for text in plain
+    )
+    return found > SAYING * len(texts)
 
 
 def guessed(table: Mapping[str, Any]) -> str:
@@ -61,7 +79,8 @@ def for_all(phrases: Any, classes: Sequence[str], name: str) -> Imported:
     """The same phrases for every class, as WaffleCLIP says them: a JSON list. Raises UsageError for anything else."""
     if not isinstance(phrases, list) or not names_of(phrases):
         raise UsageError(f"{name!r} holds no list of phrases.", 'Expected: ["which has foot loud"], or {"crane": ["which has foot loud"]}')
-    return by_class(dict.fromkeys(classes, phrases), name, "waffle", Place.INSIDE, ("Every class gets all of its phrases.",))
+    found = by_class(dict.fromkeys(classes, phrases), name, "waffle", Place.INSIDE, ("Every class gets all of its phrases.",))
+    return replace(found, by_id=True)
 
 
 def pairs(table: Any, names: Sequence[str], name: str) -> Imported:
@@ -69,6 +88,11 @@ def pairs(table: Any, names: Sequence[str], name: str) -> Imported:
     that i and j count, from 0. Raises UsageError for anything else, and for a number that the list has not."""
     if not names:
         raise UsageError(f"{name!r} calls its classes by numbers.", "Give the list of names that they count: --class-names FILE")
+    if twice := [one for one, n in Counter(names).items() if n > 1]:
+        raise UsageError(
+            f"The list of names has {twice[0]!r} more than once: texts of two classes would be merged.",
+            "Give each class a name of its own.",
+        )
     found: dict[tuple[int, str], None] = {}
     for key, entry in table.items() if isinstance(table, Mapping) else ():
         both, those = _pair(key, entry, name)
@@ -117,5 +141,5 @@ def rows(content: str, name: str) -> Imported:
 
 
 def kept(content: str, name: str) -> Imported:
-    """The descriptions in use of a run's own descriptions.jsonl."""
-    return Imported("texts", Kind.TEXTS, said=tuple(one for one in descriptions.read(content, Path(name)) if one.use))
+    """The descriptions in use of a run's own descriptions.jsonl, which calls classes by their ids."""
+    return Imported("texts", Kind.TEXTS, said=tuple(one for one in descriptions.read(content, Path(name)) if one.use), by_id=True)

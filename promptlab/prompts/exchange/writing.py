@@ -13,6 +13,7 @@ from promptlab.display import many
 from promptlab.errors import UsageError, unknown_name
 from promptlab.prompts.babble import Babble
 from promptlab.prompts.edits import Prompts
+from promptlab.prompts.exchange.matching import Known
 from promptlab.prompts.exchange.texts import bare, which
 from promptlab.types import Classes, Description, Form, PromptGrid, Template
 
@@ -35,6 +36,8 @@ class Written:
     """Whether classes are called by their ids, else by their names."""
     seed: int = 0
     """Of random words."""
+    data: Classes | None = None
+    """The classes under the data's own names; None: those that the prompts give them."""
 
     @property
     def classes(self) -> Classes:
@@ -42,7 +45,7 @@ class Written:
         return self.grid.classes
 
     def by_class(self, of: Callable[[int], Sequence[str]]) -> dict[str, list[str]]:
-        """{class: what `of` says of it}. Raises UsageError for two classes of one name."""
+        """{class: what `of` says of it}. Raises UsageError for two classes of one name, or a name that may mean another class, too."""
         keys = self.classes.ids if self.by_id else self.classes.titles
         twice = [name for name, n in Counter(keys).items() if n > 1]
         if twice:
@@ -50,7 +53,20 @@ class Written:
                 f"Several classes are called {twice[0]!r}{', and others share names, too' * (len(twice) > 1)}: one would hide the other.",
                 "Call classes by their ids: --by-id",
             )
+        if not self.by_id:
+            self._plain()
         return {name: list(of(c)) for c, name in enumerate(keys)}
+
+    def _plain(self) -> None:
+        """Raises UsageError for a name of one class that is the id or any name of another: whoever reads it could take either."""
+        known = [Known(self.classes), *([] if self.data is None else [Known(self.data)])]
+        for c, name in enumerate(self.classes.titles):
+            others = sorted({other for one in known for other in one.any_like(name)} - {c})
+            if others:
+                raise UsageError(
+                    f"{name!r}, the name of {self.classes.ids[c]!r}, is what {self.classes.ids[others[0]]!r} is called, too.",
+                    "Call classes by their ids: --by-id",
+                )
 
     def said(self, c: int) -> list[Description]:
         """The descriptions of class c that are in use."""
@@ -136,6 +152,9 @@ def _class_names(about: Written) -> tuple[str, list[str]]:
 
 def _by_id(about: Written) -> tuple[str, list[str]]:
     lines = ["\t".join([i, *names]) for i, names in zip(about.classes.ids, about.classes.names, strict=True)]
+    torn = next((name for names in about.classes.names for name in names if set("\t\r\n") & set(name) or not name.strip()), None)
+    if torn is not None:
+        raise UsageError(f"The name {torn!r} cannot stand in a line CLASS<TAB>NAME.", "Rename it: promptlab prompts rename")
     strange = next((i for i in about.classes.ids if i != i.strip() or i.startswith("#") or set("\t\r\n") & set(i)), None)
     if strange is not None:
         raise UsageError(f"The id {strange!r} cannot stand in a line CLASS<TAB>NAME.", "Export names in label order: --as classnames")
