@@ -137,7 +137,7 @@ class Remote(Place):
         return Remote(_parent(self.text), self._system, _parent(self._path))
 
     def __truediv__(self, name: str) -> "Remote":
-        return Remote(f"{self.text.rstrip('/')}/{name}", self._system, f"{self._path.rstrip('/')}/{name}")
+        return Remote(f"{bare(self.text).rstrip('/')}/{name}", self._system, f"{bare(self._path).rstrip('/')}/{name}")
 
     def check(self, stamp: str) -> None:
         """Nothing: it would take a request for each picture."""
