@@ -83,7 +83,7 @@ class Sessions(Stages):
 
     def _require_plugin(self, by: str, run: str) -> None:
         """Raises UsageError where the data of a run was opened by a plugin that is not there: another source would read something else."""
-        plugin = by.partition(" ")[0]
+        plugin = by.rpartition(" ")[0]
         if plugin not in ("", BUILT_IN, *self._plugins.versions):
             raise UsageError(
                 f"The data of the run {run!r} was opened by the plugin {plugin!r}, which is not loaded.",

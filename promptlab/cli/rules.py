@@ -20,6 +20,6 @@ def rules(as_json: bool, quiet: bool) -> None:
     if as_json:
         output.show_json([{"name": r.name, "unit": r.unit.value, "reducer": r.reducer, "about": r.about, "by": r.by} for r in found])
         return
-    rows = tuple((safe(r.name), r.unit.value, r.reducer, safe(r.about), safe(r.by.partition(" ")[0])) for r in found)
+    rows = tuple((safe(r.name), r.unit.value, r.reducer, safe(r.about), safe(r.by.rpartition(" ")[0])) for r in found)
     note = "Also hit@K. RULE/REDUCER joins classes: overall, mean, worst-K, min; of shares also hmean, zeros; of f1 macro, micro, weighted."
     output.show([Table("", ("rule", "values", "reducer", "what it is", "from"), rows, note)])
