@@ -353,9 +353,7 @@ def test_resizing_while_it_works_breaks_nothing(desk: Desk) -> None:
             await pilot.press(*keys)
             for size in ((80, 24), (140, 45), (20, 8), (100, 30)):
                 await pilot.resize_terminal(*size)
-                await pilot.pause()
-                lines = shown(app).splitlines()
-                assert len(lines) == size[1]
+                await until(lambda rows=size[1]: len(shown(app).splitlines()) == rows)  # else it is still being drawn
             assert "ctrl+x: cancel" in shown(app)
         gate.set()
         await settled(app, pilot)
