@@ -17,7 +17,7 @@ FILE = "file://"
 NAMED = re.compile(r"(hf:|torchvision:\w+@)(.+?)((?:@[^:@/\[]+)?(?::[^/]+)?)")
 # What may be read, and the packages that fsspec needs for it. Chains of protocols, archives and caches of fsspec's are no places.
 PACKAGES = {
-    **dict.fromkeys(("http", "https"), "aiohttp requests"),
+    **dict.fromkeys(("http", "https"), "aiohttp"),
     **dict.fromkeys(("s3", "s3a"), "s3fs"),
     **dict.fromkeys(("gs", "gcs"), "gcsfs"),
     **dict.fromkeys(("az", "abfs", "abfss"), "adlfs"),

@@ -15,7 +15,6 @@ from .test_image_parquet import images, written
 from .wds import write_wds
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed")
-pytest.importorskip("requests", reason="requests is not installed")
 PAIRS = [(f"picture {i}".encode() * 500, i % 2) for i in range(6)]
 
 
