@@ -64,7 +64,8 @@ class Sessions(Stages):
             return Plan(self, where, None, given)
         kept = runs.find(root, run)
         manifest = kept.manifest
-        self._require_plugin(str(manifest.get("by", "")), kept.name)
+        self._require_plugin(manifest.get("by"), f"The data of the run {kept.name!r} was opened by")
+        self._require_plugin(manifest.get("model_by"), f"The model of the run {kept.name!r} is one of")
         settings = self.settings.over(manifest["settings"])
         lab = type(self)(settings, self._listen, plugins=self._plugins)
         own = given or _prompts(kept)
@@ -81,14 +82,15 @@ class Sessions(Stages):
         due = new_when_changed and (changed or draft.is_file())  # what a finished run holds stays as it is
         return Plan(lab, str(manifest["data"]), None if due else kept, own, None if flagged or given is not None else draft, kept.name)
 
-    def _require_plugin(self, by: str, run: str) -> None:
-        """Raises UsageError where the data of a run was opened by a plugin that is not there: another source would read something else."""
-        plugin = by.rpartition(" ")[0]
+    def _require_plugin(self, by: object, what: str) -> None:
+        """Raises UsageError where something was a plugin's that is not there: another source would read something else."""
+        plugin = str(by or "").rpartition(" ")[0]
         if plugin not in ("", BUILT_IN, *self._plugins.versions):
-            raise UsageError(
-                f"The data of the run {run!r} was opened by the plugin {plugin!r}, which is not loaded.",
-                "Install it, or name its folder: --plugins-dir FOLDER.",
-            )
+            raise UsageError(f"{what} the plugin {plugin!r}, which is not loaded.", "Install it, or name its folder: --plugins-dir FOLDER.")
+
+    def _model_by(self, model: str) -> str:
+        """The plugin that brings a model, and its version; empty for a model that open_clip knows."""
+        return self.models[model].by if model in self.models else ""
 
     @contextmanager
     def _session(self, plan: Plan[Any], **about: Any) -> Iterator[Session]:
@@ -136,6 +138,7 @@ class Sessions(Stages):
             "settings": self.settings.plain(),
             "plugins": self._plugins.versions,
             "by": dataset.by,
+            "model_by": self._model_by(self.settings.model),
             **more,
         }
         made = runs.new(Path(self.settings.runs), dataset.name, about)
@@ -150,6 +153,8 @@ class Sessions(Stages):
         model = self.settings.model or str(classifier.lineage.get("model", ""))
         if not model:
             raise UsageError("The classifier does not say which model it belongs to.", "Name it with --model.")
+        if not self.settings.model:
+            self._require_plugin(classifier.lineage.get("model_by"), f"The classifier's model {model!r} is one of")
         encoder = self.encoder(model)
         if classifier.encoder and encoder.fingerprint != classifier.encoder:
             raise MismatchError(f"The classifier was not made with the model {model!r}.", f"It says: {classifier.lineage.get('model')!r}.")
@@ -167,6 +172,7 @@ class Sessions(Stages):
     def _lineage(self, material: Material, weights: Weights, choice: "loop.Choice") -> dict[str, Any]:
         return {
             "model": material.model,
+            "model_by": self._model_by(material.model),
             "dataset": material.dataset.name,
             "grid": _grid(material.bank.grid),
             "families": list(weights.families),

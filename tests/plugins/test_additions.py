@@ -112,6 +112,10 @@ def test_an_encoder_of_a_plugin_runs_the_whole_loop(bench: Bench) -> None:
     assert [one["picture"] for one in made.summary["data"]["skipped"]] == ["red/broken.png"]
     again = bench.lab(model="colours", templates="plain").run("photos")
     assert again.summary["encoded"] == {"texts": 0, "images": 0}
+    with pytest.raises(UsageError, match="The classifier's model 'colours' is one of the plugin 'ours', which is not loaded"):
+        Lab().classify("photos/blue/1.png", made.run.classifier)
+    with pytest.raises(UsageError, match=r"The model of the run .* is one of the plugin 'ours', which is not loaded"):
+        Lab().run()
     guess = bench.lab().classify("photos/blue/1.png", made.run.classifier)[0]
     assert guess.top[0][0] == "blue"
 
