@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Self
 
-from promptlab.config import Settings
+from promptlab.config import ADDED, Settings
 from promptlab.data.places import is_far
 from promptlab.errors import DataError, MismatchError, OfflineError, UsageError, unknown_name
 from promptlab.events import Listener, ignore
@@ -37,8 +37,10 @@ class Catalogue:
             self._plugins = Plugins(listen, only=())
 
     def but(self, listen: Listener | None = None, **given: Any) -> Self:
-        """The same with some settings given anew, or with somebody else who listens."""
-        return type(self)(self.settings.but(**given), listen or self._listen, plugins=self._plugins)
+        """The same with some settings given anew, or with somebody else who listens. Its plugins are the same ones, unless it is said anew
+        which take part."""
+        plugins = True if given.keys() & set(ADDED) else self._plugins
+        return type(self)(self.settings.but(**given), listen or self._listen, plugins=plugins)
 
     @cached_property
     def sources(self) -> dict[str, Brought]:

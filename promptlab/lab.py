@@ -106,7 +106,7 @@ class Lab(Describer):
         return RunResult(run, outcome, material, found, shown)
 
     def _findings(self, material: Material, outcome: "loop.Outcome") -> list[dict[str, Any]]:
-        """What every analysis says of the result; one that fails is told and left out."""
+        """What every analysis says of the result; of one that fails, that it failed."""
         judged = Judged(material.judged, outcome.result.classifier, outcome.baseline.evaluation, outcome.result.evaluation)
         found = []
         for name, one in self.analyses.items():

@@ -189,3 +189,11 @@ def test_each_hook_is_asked_once(bench: Bench) -> None:
     assert lab.plugin_list() == lab.plugin_list()
     assert "flat" in lab.rules
     assert lab._plugins.manager.get_plugin("one").asked == [1]
+
+
+def test_a_lab_made_with_other_wishes_for_plugins_has_other_plugins(bench: Bench) -> None:
+    lab = bench.add("one", RULE.format("flat")).lab()
+    assert "flat" in lab.rules
+    assert "flat" not in lab.but(disable_plugins="one").rules
+    with pytest.raises(PluginError, match="broken"):
+        bench.add("broken", "raise RuntimeError").lab().but(strict_plugins=True)
