@@ -4,8 +4,8 @@ The alphabet, used in every docstring: N images · C classes · K prompt familie
 Cosines lie in [-1, 1]; logits are cosine x scale (+ bias); rows called *unit* have L2 norm 1.
 """
 
-from promptlab.types.arrays import Array, Rows, Shards, unit
-from promptlab.types.data import Check, Combine, Dataset, Features, Images, LabelSource, Material, Scope
+from promptlab.types.arrays import Array, Picked, Rows, Shards, unit
+from promptlab.types.data import Check, Combine, Dataset, Features, Images, LabelSource, Material, Scope, Several
 from promptlab.types.prompts import Classes, Description, Edit, EditKind, Form, Place, PromptGrid, Template, TextBank
 from promptlab.types.results import (
     Agreement,
@@ -50,11 +50,13 @@ __all__ = [
     "LabelSource",
     "Material",
     "Outcomes",
+    "Picked",
     "Place",
     "PromptGrid",
     "Rows",
     "Scope",
     "Scoreboard",
+    "Several",
     "Shards",
     "Template",
     "TextBank",

@@ -57,3 +57,20 @@ class Shards:
             here = part == p
             out[here] = self._parts[p][wanted[here] - self._starts[p]]
         return out
+
+
+class Picked:
+    """Some rows of others, in any order and any number of times; nothing is copied until they are asked for."""
+
+    def __init__(self, rows: Rows, which: Array) -> None:
+        """rows: (N, D). which: (n,) int."""
+        self._rows, self._which = rows, which
+        self.shape: tuple[int, ...] = (len(which), rows.shape[1])
+        self.dtype = rows.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        """The rows of a slice or of an int array (n,), in that order, copied into memory."""
+        return np.asarray(self._rows[self._which[rows]])

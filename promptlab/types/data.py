@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from promptlab.errors import DataError, MismatchError
-from promptlab.types.arrays import Array, Rows, same_length, unit
+from promptlab.types.arrays import Array, Picked, Rows, same_length, unit
 from promptlab.types.prompts import Classes, TextBank
 
 
@@ -46,11 +46,15 @@ class Images:
     stamps: tuple[str, ...]
     """(N,) changes when the bytes of the picture change, e.g. size and time."""
     labels: Array | None
-    """(N,) int class indices; None when the data has none."""
+    """(N,) int class indices, or (N, C) bool where a picture may show several; None when the data has none."""
     read: Callable[[int], bytes]
     """The bytes of picture i."""
     root: str = ""
     """Where the pictures are, for caches and messages; empty when they are nowhere in particular."""
+    captions: tuple[tuple[str, ...], ...] | None = None
+    """(N,) the captions that are right for each picture, at least one; None when the data has none."""
+    distractors: tuple[tuple[str, ...], ...] | None = None
+    """(N,) captions that are wrong for each picture, as the data gives them; None when it gives none."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -58,20 +62,22 @@ class Images:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """N picture vectors."""
+    """N picture vectors; or N right answers to fewer pictures, a row each, where pictures may show several classes (`rows`)."""
 
     x: Rows
     """(N, D) f2 or f4, unit up to their precision; users of it renormalise in fp32."""
     keys: tuple[str, ...]
     """(N,) what names each picture."""
     labels: Array | None
-    """(N,) int class indices; None when the data has none."""
+    """(N,) int class indices, or (N, C) bool where a picture may show several; None when the data has none."""
     split: str
     """Which split they are of."""
     encoder: str
     """Fingerprint of the encoder; empty when nobody knows it."""
     skipped: tuple[tuple[str, str], ...] = ()
     """Pictures that could not be read: (key, reason)."""
+    several: "Several | None" = None
+    """The pictures that these rows are right answers to; None where a row is a picture."""
 
     def __post_init__(self) -> None:
         if len(self.x.shape) != 2:
@@ -89,7 +95,33 @@ class Features:
     def take(self, rows: Array, split: str) -> "Features":
         """The features of some rows, as another split, held in memory."""
         labels = None if self.labels is None else self.labels[rows]
-        return Features(self.x[rows], tuple(self.keys[i] for i in rows), labels, split, self.encoder, self.skipped)
+        several = None if self.several is None else Several(self.several.pictures, self.several.picture[rows])
+        return Features(self.x[rows], tuple(self.keys[i] for i in rows), labels, split, self.encoder, self.skipped, several)
+
+    def rows(self) -> "Features":
+        """One row for each right answer of each picture, labels (N,) int, where pictures may show several classes; else the same object.
+
+        A picture that shows no class, or every class, has no row: it has no right answer, or nothing to be confused with. Raises DataError
+        when no row is left.
+        """
+        if self.labels is None or self.labels.ndim == 1:
+            return self
+        picture, label = np.nonzero(self.labels & ~self.labels.all(1, keepdims=True))
+        keys = tuple(self.keys[i] for i in picture)
+        return Features(Picked(self.x, picture), keys, label, self.split, self.encoder, self.skipped, Several(self, picture))
+
+    @property
+    def pictures(self) -> "Features":
+        """Each picture once: what is asked that has no need of labels. The same object where a row is a picture."""
+        return self if self.several is None else self.several.pictures
+
+    def hidden(self, rows: slice) -> Array | None:
+        """(B, C) bool: the picture's other right answers, which are no rivals of a row's own; None where there can be none."""
+        if self.several is None or self.labels is None or self.several.pictures.labels is None:
+            return None
+        mask: Array = self.several.pictures.labels[self.several.picture[rows]]
+        mask[np.arange(len(mask)), self.labels[rows]] = False
+        return mask
 
     def batches(self, size: int) -> Iterator[tuple[int, Array]]:
         """(start, x (B, D) f4 unit) for one batch after the other; raises DataError on a row that is zero or not finite."""
@@ -106,13 +138,23 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Several:
+    """Which pictures rows are right answers to."""
+
+    pictures: Features
+    """Each picture once, with labels (N, C) bool."""
+    picture: Array
+    """(N',) int: the picture of each row."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """What a source gives back: classes, and per split either pictures or features."""
 
     name: str
     """How tables call it."""
     classes: Classes
-    """The C classes."""
+    """The C classes; none at all where pictures have captions and no category."""
     splits: Mapping[str, Images | Features]
     """Either one split, which is halved, or `tune` and `eval`."""
     bank: TextBank | None = None
@@ -130,7 +172,13 @@ class Dataset:
         if set(self.splits) not in ({"all"}, {"tune", "eval"}):
             raise DataError(f"The dataset {self.name!r} has the splits {sorted(self.splits)}; `all`, or `tune` and `eval`, were expected.")
         for part in self.splits.values():
-            if part.labels is not None and len(part.labels) and not (part.labels.min() >= 0 and part.labels.max() < len(self.classes)):
+            if part.labels is None or not len(part.labels):
+                continue
+            if part.labels.ndim == 2:
+                if part.labels.dtype != bool or part.labels.shape[1] != len(self.classes):
+                    shape = f"{part.labels.dtype} {part.labels.shape}"
+                    raise DataError(f"Labels of {self.name!r} are {shape}; bool (N, {len(self.classes)}) was expected.")
+            elif not (part.labels.min() >= 0 and part.labels.max() < len(self.classes)):
                 raise DataError(
                     f"Labels of {self.name!r} run from {part.labels.min()} to {part.labels.max()}; there are {len(self.classes)} classes.",
                     "Labels are class indices: 0 for the first name, C - 1 for the last.",
