@@ -4,17 +4,7 @@ import numpy as np
 import torch
 
 from promptlab.score.contest import Columns, contests
-from promptlab.types import Array, Classifier, Features, Guess, Outcomes, TextBank, unit
-
-
-def others_say(bank: TextBank, features: Features, device: str) -> Array:
-    """(N, K) int: what the uniform ensemble of all families but k says of each image. K must be at least 2."""
-    total = bank.z.sum(0, dtype=np.float64)
-    columns = Columns(np.stack([unit(total - rows) for rows in bank.z]), device=device)
-    labels = np.empty((len(features), len(bank.z)), np.int64)
-    for contest in contests(features, columns, None, bank.scale):
-        labels[contest.start : contest.start + len(contest.x), contest.families] = contest.winner.cpu().numpy()
-    return labels
+from promptlab.types import Array, Classifier, Features, Guess, Outcomes
 
 
 def columns_of(classifier: Classifier, device: str) -> Columns:

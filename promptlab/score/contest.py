@@ -1,11 +1,13 @@
-"""The contest: B images against C classes within K families. The one small thing in the middle; every score is read off it.
+"""The contest: B images against their candidates within K families. The one small thing in the middle; every score is read off it.
 
-Columns layout: the candidates of an image are the C class rows of a family. Streaming, device-agnostic, in fp32.
+Columns layout: the candidates of an image are the C class rows of a family, without the other right answers where a picture shows several
+classes. Captions layout (`candidates.py`): each image has its own. Streaming, device-agnostic, in fp32.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,6 +35,7 @@ class Columns:
             k, c = np.argwhere(bad)[0]
             raise DataError(f"The text vector of class {c} in family {k} is zero or not finite.", "Encode the texts again.")
         self.shape: tuple[int, int, int] = z.shape
+        self.width = z.shape[1]  # candidates of an image
         self.device = device
         self.offset = None if offset is None or not offset.any() else torch.as_tensor(offset, dtype=torch.float32, device=device)
         self._families = [self._distinct(np.ascontiguousarray(rows, np.float32)) for rows in z]
@@ -55,16 +58,48 @@ class Columns:
         s = parts[0][:, None] if len(parts) == 1 else torch.stack(parts, 1)
         return s if self.offset is None else s + self.offset
 
+    def contest(self, x: Tensor, label: Tensor | None, families: slice, start: int, scale: float, hidden: Tensor | None) -> "Contest":
+        """One batch of images within a slice of families; hidden: (B, C) bool, classes that are no rivals, or None."""
+        similarity = self.similarity(x, families)
+        if hidden is not None:
+            similarity = similarity.masked_fill(hidden[:, None], -torch.inf)
+        return Contest(self, similarity, x, label, families, start, scale)
+
+    def towards(self, x: Tensor) -> Tensor:
+        """(K, C) cosines of one vector (D,), such as the mean of all images, with each candidate."""
+        return self.similarity(x[None].to(self.device), slice(0, self.shape[0]))[0]
+
+
+class Layout(Protocol):
+    """What the candidates of an image are."""
+
+    shape: tuple[int, int, int]
+    """(K, C, D): families, classes that sums are kept for, width."""
+    width: int
+    """The candidates of an image, at most."""
+    device: str
+    """Where products run."""
+
+    def contest(self, x: Tensor, label: Tensor | None, families: slice, start: int, scale: float, hidden: Tensor | None) -> "Contest":
+        """One batch of images, of which the first is image `start`, within a slice of families."""
+        ...
+
+    def towards(self, x: Tensor) -> Tensor:
+        """(K, ...) cosines of one vector (D,) with each candidate that there is; `Contest.each` takes from it."""
+        ...
+
 
 class Contest:
     """One batch of images within one slice of families. Everything is computed when it is first asked for.
 
-    similarity: (B, K', C). label: (B, K') long. See `promptlab.protocols.Contest` for what each name means.
+    similarity: (B, K', C), -inf for what is no candidate. label: (B,) long, (B, K) where families differ, or None: then each family's own
+    winner. See `promptlab.protocols.Contest` for what each name means.
     """
 
-    def __init__(self, columns: Columns, x: Tensor, label: Tensor | None, families: slice, start: int, scale: float) -> None:
-        self.columns, self.x, self.families, self.start, self.scale = columns, x, families, start, scale
-        self.similarity = columns.similarity(x, families)
+    def __init__(
+        self, columns: Layout, similarity: Tensor, x: Tensor, label: Tensor | None, families: slice, start: int, scale: float
+    ) -> None:
+        self.columns, self.similarity, self.x, self.families, self.start, self.scale = columns, similarity, x, families, start, scale
         self.shared_labels = label is not None and label.ndim == 1
         if label is None:
             self.label = self.winner
@@ -74,6 +109,20 @@ class Contest:
     @cached_property
     def winner(self) -> Tensor:
         return self.similarity.argmax(-1)  # torch gives the first of equal ones
+
+    @property
+    def group(self) -> Tensor:
+        """(B, K') long: the class that an image counts to."""
+        return self.label
+
+    @property
+    def picked(self) -> Tensor:
+        """(B, K') long: the class that the winner is of."""
+        return self.winner
+
+    def each(self, values: Tensor) -> Tensor:
+        """(K', C), or whatever fits the similarities: what `Layout.towards` gave, of each candidate."""
+        return values[self.families]
 
     @cached_property
     def true(self) -> Tensor:
@@ -121,7 +170,8 @@ class Contest:
     @cached_property
     def expected(self) -> Tensor:
         logits = self.similarity * self.scale
-        return (torch.softmax(logits, -1) * logits).sum(-1)
+        share = torch.softmax(logits, -1)
+        return (share * logits.masked_fill_(logits == -torch.inf, 0.0)).sum(-1)  # 0 x -inf, of what is no candidate, is no number
 
 
 def block(device: str, classes: int, families: int, images: int) -> tuple[int, int]:
@@ -131,9 +181,11 @@ def block(device: str, classes: int, families: int, images: int) -> tuple[int, i
     return batch, max(1, min(families, room // batch))
 
 
-def contests(features: Features, columns: Columns, labels: Array | None, scale: float, batch: int | None = None) -> Iterator[Contest]:
+def contests(features: Features, columns: Layout, labels: Array | None, scale: float, batch: int | None = None) -> Iterator[Contest]:
     """Every block of images x families, images outermost. labels: (N,) int; (N, K) where each
     family has its own; None where each judges itself by its own winner.
+
+    Where features are rows of right answers (`Features.rows`), the other right answers of a row's picture are no rivals.
 
     Raises MismatchError when widths or lengths differ, DataError on a row that is zero or not finite.
     """
@@ -143,15 +195,17 @@ def contests(features: Features, columns: Columns, labels: Array | None, scale: 
             "Encode both with the same --model.",
         )
     families = columns.shape[0]
-    size, together = block(columns.device, columns.shape[1], families, len(features))
+    size, together = block(columns.device, columns.width, families, len(features))
     if labels is not None and np.shape(labels) not in ((len(features),), (len(features), families)):
         raise MismatchError(f"Labels of shape {np.shape(labels)} do not fit {len(features)} pictures and {families} families.")
     answer = None if labels is None else torch.as_tensor(np.asarray(labels, np.int64), device=columns.device)
     for start, rows in features.batches(batch or size):
         x = torch.from_numpy(rows).to(columns.device)
-        y = None if answer is None else answer[start : start + len(rows)]
+        here = slice(start, start + len(rows))
+        y, mask = None if answer is None else answer[here], features.hidden(here)
+        hidden = None if mask is None else torch.from_numpy(mask).to(columns.device)
         for k in range(0, families, together):
-            yield Contest(columns, x, y, slice(k, min(k + together, families)), start, scale)
+            yield columns.contest(x, y, slice(k, min(k + together, families)), start, scale, hidden)
 
 
 def require_same_encoder(first: Features | TextBank, second: Features | TextBank) -> None:

@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from promptlab.errors import UsageError
 from promptlab.events import Listener, Noted
 from promptlab.protocols import Rule
-from promptlab.score.classifier import classify, others_say
-from promptlab.score.contest import Columns, require_same_encoder
-from promptlab.score.ensemble import build, uniform
+from promptlab.score.contest import Columns, Layout, contests, require_same_encoder
+from promptlab.score.ensemble import joined, uniform
 from promptlab.score.rules import parse_rule
 from promptlab.score.sweep import sweep
 from promptlab.score.weights import zpe
-from promptlab.types import Array, Combine, Features, LabelSource, Scoreboard, TextBank
+from promptlab.types import Array, Combine, Features, LabelSource, Scoreboard, TextBank, unit
 
 
 class Evidence:
     """Labels from every source and scores by every rule, on tune.
 
-    bare: the families without descriptions. Labels that are made are made from them, so that no description judges itself.
+    bare: the families without descriptions. Labels that are made are made from them, so that no description judges itself. Only the
+    source `true` sees rows of right answers; to all others a picture is a picture, whatever it shows.
     """
 
     def __init__(
@@ -27,7 +29,7 @@ class Evidence:
         self._bare = None if bare is None or bare is bank else Evidence(tune, bare, rules, device, listen)
         self.tune, self.bank, self.rules, self.device, self.listen = tune, bank, rules, device, listen
         self.families, self.scale = bank.grid.families, bank.scale
-        self._columns: Columns | None = None
+        self._columns: Layout | None = None
         self._labels: dict[LabelSource, Array | None] = {}
         self._boards: dict[tuple[str, LabelSource], Scoreboard] = {}
 
@@ -37,9 +39,9 @@ class Evidence:
         return len(self.bank.grid.classes)
 
     def labels(self, source: LabelSource) -> Array | None:
-        """The right answers: (N,) int, (N, K) for `others`, None for `self`. Raises UsageError for `true` where there are none.
+        """The right answers: (N,) int, (N, K) for `others`, None for `self`; N rows for `true`, else N pictures.
 
-        One family has no others: its labels are those of `ensemble`.
+        One family has no others: its labels are those of `ensemble`. Raises UsageError for `true` where there are none.
         """
         if self._bare is not None:
             return self._bare.labels(source)
@@ -51,14 +53,37 @@ class Evidence:
         if source is LabelSource.SELF:
             return None
         if source is LabelSource.ENSEMBLE or (source is LabelSource.OTHERS and len(self.families) == 1):
-            return classify(uniform(self.bank), self.tune, None, self.device).winner
+            return self.winners(uniform(self.bank).weight)
         if source is LabelSource.ZPE:
             weights = zpe(self.board("confidence", LabelSource.ENSEMBLE))
-            return classify(build(self.bank, weights.w, Combine.LOGIT), self.tune, None, self.device).winner
+            return self.winners(joined(self.bank.z, weights.w, Combine.LOGIT))
         if source is LabelSource.OTHERS:
-            return others_say(self.bank, self.tune, self.device)
-        check_question([], {}, source, self.tune.labels is not None, self.classes)
+            return self._others()
+        return self.true_labels()
+
+    def true_labels(self) -> Array:
+        """(N,) int: the data's own. Raises UsageError where there are none."""
+        check_question([], {}, LabelSource.TRUE, self.tune.labels is not None, self.classes)
+        assert self.tune.labels is not None  # checked just now
         return self.tune.labels
+
+    def layout(self, z: Array) -> Layout:
+        """What the candidates of an image are under text vectors z (K, C, D)."""
+        return Columns(z, device=self.device)
+
+    def winners(self, rows: Array) -> Array:
+        """(N,) int: the candidate that wins each image under one row a class (C, D)."""
+        found = [one.winner[:, 0].cpu().numpy() for one in contests(self.tune.pictures, self.layout(rows[None]), None, self.scale)]
+        return np.concatenate(found)
+
+    def _others(self) -> Array:
+        """(N, K) int: what the uniform ensemble of all families but k says of each image."""
+        total = self.bank.z.sum(0, dtype=np.float64)
+        columns = self.layout(np.stack([unit(total - rows) for rows in self.bank.z]))
+        labels = np.empty((len(self.tune.pictures), len(self.bank.z)), np.int64)
+        for contest in contests(self.tune.pictures, columns, None, self.scale):
+            labels[contest.start : contest.start + len(contest.x), contest.families] = contest.winner.cpu().numpy()
+        return labels
 
     def ask(self, names: Sequence[str], source: LabelSource) -> dict[str, Scoreboard]:
         """Scoreboards of all families under one label source; those not yet known come from one pass."""
@@ -69,9 +94,9 @@ class Evidence:
         if new:
             labels = self.labels(source)
             if self._columns is None:
-                self._columns = Columns(self.bank.z, device=self.device)
+                self._columns = self.layout(self.bank.z)
             made = sweep(
-                self.tune,
+                self.tune if source is LabelSource.TRUE else self.tune.pictures,
                 self._columns,
                 new,
                 self.rules,

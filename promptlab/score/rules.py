@@ -13,13 +13,13 @@ from promptlab.score.states import BestListState, ClassMeanState, F1State, MeanS
 def _confidence(setting: Setting) -> MeanState:
     """Zero-shot prompt ensembling's score (Allingham et al. 2023), without its extra image set: E_c is taken over these images."""
     scale, expected = setting.scale, setting.expected
-    return MeanState(setting, lambda contest: scale * (contest.similarity - expected[contest.families]).amax(-1))
+    return MeanState(setting, lambda contest: scale * (contest.similarity - contest.each(expected)).amax(-1))
 
 
 def _predicted_sim(setting: Setting) -> MeanState:
     """Mean logit over the images that a family itself gives to a class; undefined where it gives none."""
     scale = setting.scale
-    return MeanState(setting, lambda contest: scale * contest.similarity.amax(-1), by=lambda contest: contest.winner)
+    return MeanState(setting, lambda contest: scale * contest.similarity.amax(-1), by=lambda contest: contest.picked)
 
 
 @hookimpl
@@ -33,6 +33,7 @@ def promptlab_rules() -> Iterable[Rule]:
             "cmm-top", start=BestListState, unit=margin, about="the margin over the N / C images most similar to the class; needs no label"
         ),
         Rule("accuracy", lambda c: c.winner == c.label, reducer="overall", unit=share, about="share of images whose class wins"),
+        Rule("caption-match", lambda c: c.winner == c.label, reducer="overall", unit=share, about="share of pictures whose caption wins"),
         Rule("recall", lambda c: c.winner == c.label, unit=share, about="share of a class's images that it wins, mean over classes"),
         Rule("f1", start=F1State, reducer="macro", unit=share, about="harmonic mean of precision and recall; /macro, /micro, /weighted"),
         Rule("loglik", lambda c: c.scale * c.true - c.logz, reducer="overall", unit=logit, about="log of the right class's softmax share"),

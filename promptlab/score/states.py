@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptlab.score.contest import Columns, Contest
+from promptlab.errors import UsageError
+from promptlab.score.contest import Columns, Contest, Layout
 from promptlab.types import Array
 
 
@@ -18,8 +19,8 @@ from promptlab.types import Array
 class Setting:
     """What a rule's state is told before the first image."""
 
-    columns: Columns
-    """The K x C class rows, on the device; `columns.shape` is (K, C, D)."""
+    columns: Layout
+    """What the candidates are, on the device; `columns.shape` is (K, C, D)."""
     n: int
     """Images that will come, over all shards."""
     order: Array
@@ -31,18 +32,23 @@ class Setting:
 
     @cached_property
     def expected(self) -> Tensor:
-        """(K, C) mean cosine of each class's text over all images: cosines are linear, so it is that of the mean image."""
-        columns = self.columns
-        return columns.similarity(self.mean()[None].to(columns.device), slice(0, columns.shape[0]))[0]
+        """(K, C) mean cosine of each candidate's text over all images: cosines are linear, so it is that of the mean image."""
+        return self.columns.towards(self.mean())
+
+    def classes(self, rule: str) -> Columns:
+        """The class rows, for a rule that compares classes. Raises UsageError where each image has candidates of its own."""
+        if isinstance(self.columns, Columns):
+            return self.columns
+        raise UsageError(f"The rule {rule!r} compares classes; captions are none.", "Use cmm, caption-match, similarity or confidence.")
 
 
 class MeanState:
     """Sums (K, C) and counts (K, C) of a per-image statistic: additive, so that shards merge by +.
 
-    `by` says to which class an image counts; the right answer unless told otherwise.
+    `by` says to which class an image counts; that of the right answer unless told otherwise.
     """
 
-    def __init__(self, setting: Setting, per_image: Callable[[Any], Any], by: Callable[[Any], Any] = lambda contest: contest.label) -> None:
+    def __init__(self, setting: Setting, per_image: Callable[[Any], Any], by: Callable[[Any], Any] = lambda contest: contest.group) -> None:
         self.per_image, self.by = per_image, by
         self.sums = np.zeros(setting.columns.shape[:2])
         self.counts = np.zeros(setting.columns.shape[:2], np.int64)
@@ -68,7 +74,7 @@ class ClassMeanState:
     """`cmm-class`: keeps the mean image feature of each class (C, D); one set per family where families label for themselves."""
 
     def __init__(self, setting: Setting) -> None:
-        self.columns = setting.columns
+        self.columns = setting.classes("cmm-class")
         self.sums: dict[int, Tensor] = {}
         self.counts: dict[int, Array] = {}
 
@@ -109,7 +115,7 @@ class BestListState:
     """
 
     def __init__(self, setting: Setting) -> None:
-        families, c, _ = setting.columns.shape
+        families, c, _ = setting.classes("cmm-top").shape
         self.size = math.ceil(setting.n / c)
         self.order = torch.from_numpy(setting.order.astype(np.int64))
         self.packed = torch.full((self.size, families, c), torch.iinfo(torch.int64).min)
@@ -158,11 +164,11 @@ class F1State:
         self.right, self.predicted, self.real = (np.zeros(shape, np.int64) for _ in range(3))
 
     def add(self, contest: Contest) -> None:
-        winner, label = contest.winner, contest.label
+        real, picked = contest.group, contest.picked
         for kept, classes, counted in (
-            (self.right, label, winner == label),
-            (self.predicted, winner, torch.ones_like(winner)),
-            (self.real, label, torch.ones_like(label)),
+            (self.right, real, contest.winner == contest.label),
+            (self.predicted, picked, torch.ones_like(picked)),
+            (self.real, real, torch.ones_like(real)),
         ):
             k, c = classes.shape[1], kept.shape[1]
             cell = (classes.cpu().numpy() + np.arange(k) * c).ravel()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from promptlab.events import Finished, Listener, Progressed, Started
 from promptlab.protocols import Rule
-from promptlab.score.contest import Columns, contests
+from promptlab.score.contest import Layout, contests
 from promptlab.score.reducers import fill_never_predicted, over_classes
 from promptlab.score.rules import parse_rule, start
 from promptlab.score.states import F1State, Setting, TieState
@@ -19,7 +19,7 @@ from promptlab.types import Array, Features, LabelSource, Scoreboard
 
 def sweep(
     features: Features,
-    columns: Columns,
+    columns: Layout,
     names: Sequence[str],
     rules: Mapping[str, Rule],
     *,

@@ -10,7 +10,6 @@ from promptlab.errors import UsageError, unknown_name
 from promptlab.events import ignore
 from promptlab.protocols import Rule, Unit
 from promptlab.score import weights as formulas
-from promptlab.score.contest import Columns
 from promptlab.score.ensemble import subset_rows
 from promptlab.score.evidence import Evidence
 from promptlab.score.rules import parse_rule
@@ -205,7 +204,7 @@ def forward(how: Weighting, evidence: Evidence) -> list[tuple[int, float]]:
     total: Array = np.zeros(evidence.bank.z.shape[1:])
     left = list(range(len(evidence.families)))
     while left:
-        columns = Columns(subset_rows(total, evidence.bank.z[left]), device=evidence.device)
+        columns = evidence.layout(subset_rows(total, evidence.bank.z[left]))
         made = sweep(
             evidence.tune,
             columns,

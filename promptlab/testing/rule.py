@@ -79,7 +79,7 @@ def _contests(material: Material, batch: int = N, together: int = K) -> "Iterato
     """Every block of `batch` pictures and `together` families."""
     import torch
 
-    from promptlab.score.contest import Columns, Contest
+    from promptlab.score.contest import Columns
 
     columns = Columns(material.z)
     x = torch.from_numpy(material.x)
@@ -88,7 +88,7 @@ def _contests(material: Material, batch: int = N, together: int = K) -> "Iterato
         y = None if labels is None else labels[start : start + batch]
         for k in range(0, len(material.z), together):
             families = slice(k, min(k + together, len(material.z)))
-            yield Contest(columns, x[start : start + batch], y, families, start, SCALE)
+            yield columns.contest(x[start : start + batch], y, families, start, SCALE, None)
 
 
 def _setting(material: Material) -> "Setting":

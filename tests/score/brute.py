@@ -91,6 +91,7 @@ def per_class(rule: str, s: Array, labels: Sequence[int], keys: Sequence[str], s
     one = {
         "cmm": lambda i: duels[i][0] - duels[i][1],
         "accuracy": lambda i: float(winners[i] == labels[i]),
+        "caption-match": lambda i: float(winners[i] == labels[i]),
         "recall": lambda i: float(winners[i] == labels[i]),
         "loglik": lambda i: loglik(s[i], labels[i], scale),
         "similarity": lambda i: scale * s[i, labels[i]],

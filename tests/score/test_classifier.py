@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.errors import MismatchError
-from promptlab.score.classifier import classify, guesses, logits, others_say
+from promptlab.events import ignore
+from promptlab.score.classifier import classify, guesses, logits
 from promptlab.score.ensemble import build, uniform
+from promptlab.score.evidence import Evidence
 from promptlab.types import Array, Combine, LabelSource, unit
 from score import brute
 from score.planted import World, bank_of, boards, checked, classifier_of, features_of, from_similarity, worlds
@@ -167,7 +169,8 @@ def test_a_bias_moves_shares_and_margins() -> None:
 def test_others_judge_by_the_ensemble_without_the_judged_family(world: World) -> None:
     if len(world.z) < 2:
         return
-    said = others_say(bank_of(world.z), world.features, "cpu")
+    said = Evidence(world.features, bank_of(world.z), {}, "cpu", ignore).labels(LabelSource.OTHERS)
+    assert said is not None
     for k in range(len(world.z)):
         judge = build(bank_of(np.delete(world.z, k, 0)), np.full(len(world.z) - 1, 1 / (len(world.z) - 1)), Combine.EMBEDDING)
         assert np.array_equal(said[:, k], classify(judge, world.features, None, "cpu").winner)
@@ -177,7 +180,8 @@ def test_a_family_that_is_always_wrong_cannot_judge_itself_right_among_others() 
     good, shifted = np.eye(3), np.roll(np.eye(3), 1, 0)
     z = np.stack([good, good, shifted])
     features = features_of(np.eye(3)[[0, 1, 2]], np.arange(3))
-    said = others_say(bank_of(z), features, "cpu")
+    said = Evidence(features, bank_of(z), {}, "cpu", ignore).labels(LabelSource.OTHERS)
+    assert said is not None
     assert said[:, 2].tolist() == [0, 1, 2]
     others = boards(features, z, ["accuracy"], said, LabelSource.OTHERS)["accuracy"]
     own = boards(features, z, ["accuracy"], None, LabelSource.SELF)["accuracy"]

@@ -1,0 +1,85 @@
+"""The captions layout of the contest: each image has M candidate texts of its own, and its rivals are the other M - 1."""
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from promptlab.errors import DataError, MismatchError
+from promptlab.score.contest import Contest
+from promptlab.types import Array
+
+NONE = -1  # what fills the row of an image that has fewer candidates than others
+
+
+class Candidates:
+    """K families' vectors of P texts, of which each image has up to M.
+
+    z: (K, P, D) f4. texts: (N, M) int, the candidates of each image, distinct; -1 where it has fewer. Give each row in ascending order
+    with -1 last: then nothing depends on the order in which candidates were listed, to the bit. group: (N,) int, the class of each image;
+    of: (P,) int, the class of each text. groups: how many classes there are.
+
+    Raises MismatchError for an image with fewer than two candidates, DataError for a text vector that is zero or not finite.
+    """
+
+    def __init__(self, z: Array, texts: Array, group: Array, of: Array, groups: int, device: str = "cpu") -> None:
+        bad = ~np.isfinite(z).all(2) | ~z.any(2)
+        if bad.any():
+            k, p = np.argwhere(bad)[0]
+            raise DataError(f"The vector of text {p} in family {k} is zero or not finite.", "Encode the texts again.")
+        alone = np.flatnonzero((texts != NONE).sum(1) < 2)
+        if len(alone):
+            raise MismatchError(f"Picture {alone[0]} has fewer than two candidates.", "Give it a wrong caption beside the right one.")
+        self.shape: tuple[int, int, int] = (len(z), groups, z.shape[2])
+        self.width = texts.shape[1]
+        self.device = device
+        self._z = torch.as_tensor(np.ascontiguousarray(z, np.float32), device=device)
+        self._texts, self._group, self._of = (torch.as_tensor(np.asarray(a, np.int64), device=device) for a in (texts, group, of))
+
+    def contest(self, x: Tensor, label: Tensor | None, families: slice, start: int, scale: float, hidden: Tensor | None) -> "Match":
+        """One batch of images (B, D) against their candidates; label: (B,) or (B, K) places among them, or None. Nothing is hidden here."""
+        texts = self._texts[start : start + len(x)]
+        rows = self._z[families, texts.clamp(min=0)]
+        similarity = torch.einsum("bd,kbmd->bkm", x, rows).masked_fill((texts == NONE)[:, None], -torch.inf)
+        return Match(self, similarity, x, label, families, start, scale)
+
+    def towards(self, x: Tensor) -> Tensor:
+        """(K, P) cosines of one vector (D,) with every text."""
+        return self._z @ x.to(self.device)
+
+    def texts_of(self, contest: Contest) -> Tensor:
+        """(B, M) long: the candidates of a batch."""
+        return self._texts[contest.start : contest.start + len(contest.x)]
+
+    def group_of(self, contest: Contest) -> Tensor:
+        """(B,) long: the classes of a batch."""
+        return self._group[contest.start : contest.start + len(contest.x)]
+
+    def class_of(self, texts: Tensor) -> Tensor:
+        """The class of each text."""
+        return self._of[texts]
+
+
+class Match(Contest):
+    """One batch of images against candidates of their own. `label` and `winner` are places among them; an image counts to its class."""
+
+    columns: Candidates
+
+    @cached_property
+    def _texts(self) -> Tensor:
+        return self.columns.texts_of(self)
+
+    @property
+    def group(self) -> Tensor:
+        """(B, K') long: the class of each image."""
+        return self.columns.group_of(self)[:, None].expand_as(self.winner)
+
+    @property
+    def picked(self) -> Tensor:
+        """(B, K') long: the class of the text that wins."""
+        return self.columns.class_of(self._texts.gather(1, self.winner))
+
+    def each(self, values: Tensor) -> Tensor:
+        """(B, K', M): what `Candidates.towards` gave (K, P), of each candidate."""
+        return values[self.families][:, self._texts.clamp(min=0)].movedim(0, 1)
