@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from promptlab import portable, runs
 from promptlab.data import identity
-from promptlab.data.imagefolder import some_pictures
 from promptlab.describing import Describer, Wanted
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Saved, ignore
@@ -255,16 +254,16 @@ class Lab(Describer):
 
     def classify(self, pictures: str | Path | Sequence[str | Path], path: str | Path, top: int = 3) -> list[Guess]:
         """What the classifier at `path` says of picture files and of folders of them; one Guess each, in order."""
-        from promptlab.score.classifier import guesses
-
         given = [pictures] if isinstance(pictures, str | Path) else pictures
-        images, classifier = some_pictures([str(one) for one in given]), runs.load_classifier(Path(path))
-        x, bad = self._encoder_of(classifier).encode_images(images, range(len(images)), ignore)
-        found = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
-        good = tuple(key for i, key in enumerate(images.keys) if i not in bad)
-        if good:
-            found |= {guess.key: guess for guess in guesses(classifier, Features(x, good, None, "given", ""), self.device, top)}
-        return [found[key] for key in images.keys]
+        classifier = runs.load_classifier(Path(path))
+        return self.guesses([str(one) for one in given], self._encoder_of(classifier), [classifier], top)[0]
+
+    def choose(self, pictures: str | Path | Sequence[str | Path], texts: Sequence[str], top: int = 3) -> list[Guess]:
+        """Which of some texts fits each picture best, of files and of folders of them; one Guess each, in order. No classifier is needed,
+        only the model of the settings."""
+        given = [pictures] if isinstance(pictures, str | Path) else pictures
+        encoder = self.encoder()
+        return self.guesses([str(one) for one in given], encoder, [self.chosen_from(texts, encoder)], top)[0]
 
     def judge(self, where: str, path: str | Path) -> tuple[Evaluation, Classifier, bool]:
         """How the classifier at `path` does on all pictures of a dataset, and whether it was tuned on some of them."""

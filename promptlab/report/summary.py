@@ -197,12 +197,12 @@ def board(made: Scoreboard, classes: Classes) -> dict[str, Any]:
     return {**about, "value": value, "per_class": plain, "count": made.count.tolist(), "ties": made.ties.tolist()}
 
 
-def guesses(found: Sequence[Guess]) -> list[dict[str, Any]]:
-    """One object per picture."""
+def guesses(found: Sequence[Guess], what: str = "class") -> list[dict[str, Any]]:
+    """One object per picture; what: how it calls that which was chosen from."""
     return [
         {"picture": g.key, "error": g.fault}
         if g.fault
-        else {"picture": g.key, "top": [{"class": n, "share": p} for n, p in g.top], "margin": g.margin}
+        else {"picture": g.key, "top": [{what: n, "share": p} for n, p in g.top], "margin": g.margin}
         for g in found
     ]
 

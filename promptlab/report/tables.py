@@ -303,12 +303,13 @@ def _value(board: Scoreboard, value: float) -> str:
     return cosine(value) if board.unit == "margin" else "-" if np.isnan(value) else f"{value:.3f}"
 
 
-def guesses(found: Sequence[Guess], title: str = "") -> Table:
-    """One row per picture: the classes it looks most like."""
+def guesses(found: Sequence[Guess], title: str = "", of: str = "classes") -> Table:
+    """One row per picture: the classes, or what else there is to choose from, that it looks most like."""
+    wide = 30 if of == "classes" else 60
     rows = tuple(
         (
             safe(Path(guess.key).name, 40),
-            ", ".join(f"{safe(name, 30)} {percent(share)}" for name, share in guess.top) or f"cannot be read: {safe(guess.fault)}",
+            ", ".join(f"{safe(name, wide)} {percent(share)}" for name, share in guess.top) or f"cannot be read: {safe(guess.fault)}",
             cosine(guess.margin) if guess.top else "-",
         )
         for guess in found
@@ -317,7 +318,7 @@ def guesses(found: Sequence[Guess], title: str = "") -> Table:
         title,
         ("picture", "looks most like (share %)", ">margin"),
         rows,
-        "Share: softmax over classes; of sigmoid models each class's own. Margin: winner - runner-up, in cosine units.",
+        f"Share: softmax over {of}; of sigmoid models each one's own. Margin: winner - runner-up, in cosine units.",
     )
 
 
