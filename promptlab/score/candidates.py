@@ -30,7 +30,7 @@ class Candidates:
         if len(alone):
             raise MismatchError(f"Picture {alone[0]} has fewer than two candidates.", "Give it a wrong caption beside the right one.")
         self.shape: tuple[int, int, int] = (len(z), groups, z.shape[2])
-        self.width = texts.shape[1]
+        self.width = texts.shape[1] * z.shape[2]  # rows are gathered for each image: that is what a block holds
         self.device = device
         self._z = torch.as_tensor(np.ascontiguousarray(z, np.float32), device=device)
         self._texts, self._group, self._of = (torch.as_tensor(np.asarray(a, np.int64), device=device) for a in (texts, group, of))

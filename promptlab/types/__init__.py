@@ -6,7 +6,7 @@ Cosines lie in [-1, 1]; logits are cosine x scale (+ bias); rows called *unit* h
 """
 
 from promptlab.types.arrays import Array, Picked, Rows, Shards, unit
-from promptlab.types.captions import NO_TEXT, Captioned, Captions, Cases
+from promptlab.types.captions import NO_TEXT, Captioned, Captions, Cases, Matched
 from promptlab.types.data import Check, Combine, Dataset, Features, Images, LabelSource, Material, Scope, Several
 from promptlab.types.prompts import Classes, Description, Edit, EditKind, Form, Place, PromptGrid, Template, TextBank
 from promptlab.types.results import (
@@ -54,6 +54,7 @@ __all__ = [
     "Images",
     "Interval",
     "LabelSource",
+    "Matched",
     "Material",
     "Outcomes",
     "Picked",

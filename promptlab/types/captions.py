@@ -9,6 +9,7 @@ from promptlab.errors import MismatchError
 from promptlab.types.arrays import Array, same_length
 from promptlab.types.data import Dataset, Features
 from promptlab.types.prompts import TextBank
+from promptlab.types.results import Interval, WorstSet
 
 NO_TEXT = -1  # what fills the row of a picture that has fewer candidates than others
 
@@ -78,7 +79,7 @@ class Cases:
     shown: Array
     """(N, M) int: the places of the row in the order in which candidates are shown, drawn by the seed; -1 last where there are fewer."""
     asked: int
-    """How many candidates were asked for; 0 where the data's own were all taken."""
+    """How many candidates were asked for; 0 where all that the data gives were."""
     source: str
     """Where the wrong ones are from: `given`, `same`, `other` or `any`."""
 
@@ -102,6 +103,48 @@ class Cases:
     def short(self) -> int:
         """Pictures that have fewer candidates than were asked for."""
         return int((self.size < self.asked).sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """How one way of scoring does on N cases."""
+
+    similarity: Array
+    """(N, M) f4: the cosine of each candidate, in the order of `Cases.texts`; -inf where there is none."""
+    winner: Array
+    """(N,) int: the place of the most similar candidate; of equal ones the first."""
+    margin: Array
+    """(N,) f8: the right caption's cosine minus the highest of the wrong ones."""
+    hit: Array
+    """(N,) bool: whether the right caption wins."""
+    accuracy: float
+    """Share of pictures whose right caption wins."""
+    interval: Interval
+    """95 % interval of `accuracy`."""
+    per_category: Array
+    """(C,) accuracy of each category; NaN for absent ones."""
+    count: Array
+    """(C,) pictures of each category."""
+    f1: Array
+    """(C,) F1 of each category, a pick counting for the category of the caption; NaN where no picture and no pick is of it."""
+    worst: WorstSet
+    """How its k worst categories do."""
+    order: tuple[int, ...]
+    """Categories, worst first: those that were given to follow, else this one's own here; absent ones are left out."""
+    same: int
+    """Wrong picks whose caption is right for a picture of the same category."""
+    other: int
+    """Wrong picks whose caption is right for pictures of other categories alone. One that the data gives as wrong may be right for none."""
+
+    @property
+    def mean(self) -> float:
+        """Mean of the accuracies of categories."""
+        return float(np.nanmean(self.per_category))
+
+    @property
+    def ties(self) -> int:
+        """Pictures whose right caption is exactly as similar as a wrong one."""
+        return int((self.margin == 0).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
