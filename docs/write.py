@@ -23,7 +23,7 @@ from promptlab.cli.main import cli
 from promptlab.lab import Lab
 from promptlab.score import states
 from promptlab.tui.app import every_command
-from promptlab.types import data, prompts, results
+from promptlab.types import captions, data, prompts, results
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -157,8 +157,9 @@ def plugins_page() -> str:
 def values_page() -> str:
     """Every value that flows through promptlab."""
     head = f"# Values\n\n{WRITTEN} Frozen dataclasses over numpy; their shapes are checked when they are made.\n\n"
-    alphabet = "N images · C classes · K prompt families · P texts · D embedding width · B images in a batch.\n"
-    return f"{head}{alphabet}\n## What goes in\n{fields_of(prompts)}{fields_of(data)}\n## What comes out\n{fields_of(results)}"
+    alphabet = "N images · C classes · K prompt families · P texts · D embedding width · B images in a batch · M captions to choose from.\n"
+    given = "".join(map(fields_of, (prompts, data, captions)))
+    return f"{head}{alphabet}\n## What goes in\n{given}\n## What comes out\n{fields_of(results)}"
 
 
 def lab_page() -> str:

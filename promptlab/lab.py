@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from promptlab import portable, runs
 from promptlab.data import identity
-from promptlab.describing import Describer, Wanted
+from promptlab.describing import Wanted
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Saved, ignore
 from promptlab.llm.question import Estimate, Question
+from promptlab.matching import Matcher
 from promptlab.plugins import checked_finding
 from promptlab.prompts import descriptions, history
 from promptlab.protocols import Endpoint, Judged
@@ -66,7 +67,7 @@ class RunResult:
     """The sentences and tables."""
 
 
-class Lab(Describer):
+class Lab(Matcher):
     """promptlab from Python: `Lab().run("photos/")`. `plugins=False` leaves third-party plugins out."""
 
     # -- verbs --------------------------------------------------------------------------------------------------------------------

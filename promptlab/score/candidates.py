@@ -8,9 +8,7 @@ from torch import Tensor
 
 from promptlab.errors import DataError, MismatchError
 from promptlab.score.contest import Contest
-from promptlab.types import Array
-
-NONE = -1  # what fills the row of an image that has fewer candidates than others
+from promptlab.types import NO_TEXT, Array
 
 
 class Candidates:
@@ -28,11 +26,11 @@ class Candidates:
         if bad.any():
             k, p = np.argwhere(bad)[0]
             raise DataError(f"The vector of text {p} in family {k} is zero or not finite.", "Encode the texts again.")
-        alone = np.flatnonzero((texts != NONE).sum(1) < 2)
+        alone = np.flatnonzero((texts != NO_TEXT).sum(1) < 2)
         if len(alone):
             raise MismatchError(f"Picture {alone[0]} has fewer than two candidates.", "Give it a wrong caption beside the right one.")
         self.shape: tuple[int, int, int] = (len(z), groups, z.shape[2])
-        self.width = texts.shape[1]
+        self.width = texts.shape[1] * z.shape[2]  # rows are gathered for each image: that is what a block holds
         self.device = device
         self._z = torch.as_tensor(np.ascontiguousarray(z, np.float32), device=device)
         self._texts, self._group, self._of = (torch.as_tensor(np.asarray(a, np.int64), device=device) for a in (texts, group, of))
@@ -41,7 +39,7 @@ class Candidates:
         """One batch of images (B, D) against their candidates; label: (B,) or (B, K) places among them, or None. Nothing is hidden here."""
         texts = self._texts[start : start + len(x)]
         rows = self._z[families, texts.clamp(min=0)]
-        similarity = torch.einsum("bd,kbmd->bkm", x, rows).masked_fill((texts == NONE)[:, None], -torch.inf)
+        similarity = torch.einsum("bd,kbmd->bkm", x, rows).masked_fill((texts == NO_TEXT)[:, None], -torch.inf)
         return Match(self, similarity, x, label, families, start, scale)
 
     def towards(self, x: Tensor) -> Tensor:

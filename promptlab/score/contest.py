@@ -35,7 +35,7 @@ class Columns:
             k, c = np.argwhere(bad)[0]
             raise DataError(f"The text vector of class {c} in family {k} is zero or not finite.", "Encode the texts again.")
         self.shape: tuple[int, int, int] = z.shape
-        self.width = z.shape[1]  # candidates of an image
+        self.width = z.shape[1]  # similarities of an image
         self.device = device
         self.offset = None if offset is None or not offset.any() else torch.as_tensor(offset, dtype=torch.float32, device=device)
         self._families = [self._distinct(np.ascontiguousarray(rows, np.float32)) for rows in z]
@@ -76,7 +76,7 @@ class Layout(Protocol):
     shape: tuple[int, int, int]
     """(K, C, D): families, classes that sums are kept for, width."""
     width: int
-    """The candidates of an image, at most."""
+    """How many numbers one image and one family take in a block: by it blocks are cut."""
     device: str
     """Where products run."""
 
@@ -174,9 +174,9 @@ class Contest:
         return (share * logits.masked_fill_(logits == -torch.inf, 0.0)).sum(-1)  # 0 x -inf, of what is no candidate, is no number
 
 
-def block(device: str, classes: int, families: int, images: int) -> tuple[int, int]:
-    """(B, K'): images and families in one block."""
-    room = max(1, BLOCK[torch.device(device).type] // classes)
+def block(device: str, width: int, families: int, images: int) -> tuple[int, int]:
+    """(B, K'): images and families in one block, of which one of each takes `width` numbers."""
+    room = max(1, BLOCK[torch.device(device).type] // width)
     batch = min(max(images, 1), max(64, min(room, 8192)))
     return batch, max(1, min(families, room // batch))
 

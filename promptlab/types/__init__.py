@@ -1,10 +1,12 @@
 """The values that flow through promptlab: frozen dataclasses over numpy, their shapes checked when they are made.
 
-The alphabet, used in every docstring: N images · C classes · K prompt families · P texts · D embedding width · B images in a batch.
+The alphabet, used in every docstring: N images · C classes · K prompt families · P texts · D embedding width · B images in a batch ·
+M captions to choose from.
 Cosines lie in [-1, 1]; logits are cosine x scale (+ bias); rows called *unit* have L2 norm 1.
 """
 
 from promptlab.types.arrays import Array, Picked, Rows, Shards, unit
+from promptlab.types.captions import NO_TEXT, Captioned, Captions, Cases, Matched
 from promptlab.types.data import Check, Combine, Dataset, Features, Images, LabelSource, Material, Scope, Several
 from promptlab.types.prompts import Classes, Description, Edit, EditKind, Form, Place, PromptGrid, Template, TextBank
 from promptlab.types.results import (
@@ -26,8 +28,12 @@ from promptlab.types.results import (
 )
 
 __all__ = [
+    "NO_TEXT",
     "Agreement",
     "Array",
+    "Captioned",
+    "Captions",
+    "Cases",
     "Changes",
     "Check",
     "ClassChange",
@@ -48,6 +54,7 @@ __all__ = [
     "Images",
     "Interval",
     "LabelSource",
+    "Matched",
     "Material",
     "Outcomes",
     "Picked",

@@ -1,0 +1,134 @@
+"""Captions matched with pictures: which candidate is the most similar, how often that is the right one, and where it is not."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from promptlab.errors import UsageError
+from promptlab.events import Listener
+from promptlab.protocols import Rule
+from promptlab.score.candidates import Candidates
+from promptlab.score.contest import Layout, contests
+from promptlab.score.evidence import Evidence
+from promptlab.score.intervals import difference_interval, mcnemar, share_interval
+from promptlab.score.reducers import default_k, worst_order
+from promptlab.score.weighting import Weighting
+from promptlab.types import NO_TEXT, Array, Captions, Cases, Difference, Features, Matched, Scope, TextBank, WorstSet
+
+
+def layout_of(z: Array, cases: Cases, captions: Captions, device: str) -> Candidates:
+    """The candidates of these cases under text vectors z (K, P, D), their classes those that pictures have here."""
+    present, group = np.unique(captions.category, return_inverse=True)
+    of = captions.category_of
+    if captions.wrong is not None:  # right for no picture here: it counts as of the picture that it was given for
+        picture, text = captions.wrong[::-1].T
+        of[text] = np.where(of[text] == NO_TEXT, captions.category[picture], of[text])
+    place = np.searchsorted(present, np.maximum(of, present[0]))  # what is still of none is nobody's candidate
+    return Candidates(z, cases.texts, group, place, len(present), device)
+
+
+class CaptionEvidence(Evidence):
+    """What a weighting may ask of pictures with candidates of their own. Every right answer is a place among a picture's candidates."""
+
+    def __init__(
+        self, tune: Features, bank: TextBank, rules: Mapping[str, Rule], device: str, listen: Listener, captions: Captions, cases: Cases
+    ) -> None:
+        super().__init__(tune, bank, rules, device, listen)
+        self._captions, self._cases = captions, cases
+
+    def true_labels(self) -> Array:
+        """(N,) int: the place of the right caption."""
+        return self._cases.right
+
+    def layout(self, z: Array) -> Layout:
+        """The candidates of each picture under text vectors z (K, P, D)."""
+        return layout_of(z, self._cases, self._captions, self.device)
+
+
+def require_global(how: Weighting) -> None:
+    """Raises UsageError for weights that belong to a class: a caption is none."""
+    if how.scope is Scope.CLASS:
+        said = f"`{how.name}` weighs class by class" if how.way == "carprt" else "--scope class weighs class by class"
+        raise UsageError(f"{said}; captions are no classes.", "Weigh families for all captions alike, e.g. --weights shrunk or cpe.")
+
+
+def match(
+    rows: Array,
+    features: Features,
+    captions: Captions,
+    cases: Cases,
+    *,
+    fixed: Sequence[int] | None,
+    k: int,
+    seed: int,
+    device: str,
+) -> Matched:
+    """How text rows (P, D) do on N cases. fixed: all categories, worst first, whose first k are followed; None picks this one's own worst.
+    k: 0 is min(10, ceil(C / 5))."""
+    layout = layout_of(rows[None], cases, captions, device)
+    found = list[tuple[Array, ...]]()
+    for contest in contests(features, layout, cases.right, 1.0):
+        parts = (contest.similarity, contest.winner, contest.true.double() - contest.rival.double())
+        found.append(tuple(part[:, 0].cpu().numpy() for part in parts))
+    similarity, winner, margin = (np.concatenate(part) for part in zip(*found, strict=True))
+    return judged(similarity, winner, margin, captions, cases, fixed=fixed, k=k, seed=seed)
+
+
+def judged(
+    similarity: Array, winner: Array, margin: Array, captions: Captions, cases: Cases, *, fixed: Sequence[int] | None, k: int, seed: int
+) -> Matched:
+    """The figures of N cases, of which the candidate at place `winner` (N,) was picked."""
+    hit = winner == cases.right
+    category, c = captions.category, captions.groups
+    picked = cases.texts[np.arange(len(cases)), winner]
+    known = captions.right[:, 1] * c + category[captions.right[:, 0]]
+    of_own = np.isin(picked * c + category, known)
+    predicted = np.where(of_own, category, captions.category_of[picked])
+    count, hits = np.bincount(category, minlength=c), np.bincount(category[hit], minlength=c)
+    both = count + np.bincount(predicted[predicted != NO_TEXT], minlength=c)
+    with np.errstate(invalid="ignore"):
+        per_category = hits / count
+        mean_margin = np.bincount(category, margin, minlength=c) / count
+        f1 = 2 * hits / both
+    own, present = worst_order(per_category, mean_margin), count > 0
+    size = k or default_k(c)
+    followed = tuple(int(i) for i in (own if fixed is None else fixed)[:size])
+    here = np.array([i for i in followed if count[i] and fixed is not None], int)
+    worst = WorstSet(
+        size,
+        float(per_category[own[:size]].mean()),
+        float(per_category[here].mean()) if len(here) else None,
+        share_interval(hits[here], count[here], seed, per_class=True) if len(here) else None,
+        followed,
+    )
+    interval = share_interval(hits[present], count[present], seed, per_class=False)
+    errors = int((~hit & of_own).sum()), int((~hit & ~of_own & (predicted != NO_TEXT)).sum())
+    order = tuple(own.tolist() if fixed is None else fixed)
+    return Matched(similarity, winner, margin, hit, float(hit.mean()), interval, per_category, count, f1, worst, order, *errors)
+
+
+def compare(first: Matched, second: Matched, captions: Captions, seed: int) -> Difference:
+    """The paired difference second - first on the same cases; the worst categories are those that `first` followed."""
+    c, category, count = captions.groups, captions.category, first.count
+    gained, lost = (np.bincount(category[mask], minlength=c) for mask in (second.hit & ~first.hit, first.hit & ~second.hit))
+    present = count > 0
+    here = np.array([i for i in first.worst.fixed_classes if count[i]], int)
+    return Difference(
+        second.accuracy - first.accuracy,
+        difference_interval(gained[present], lost[present], count[present], seed, per_class=False),
+        float(((gained - lost)[here] / count[here]).mean()) if len(here) else None,
+        difference_interval(gained[here], lost[here], count[here], seed, per_class=True) if len(here) else None,
+        (),
+        mcnemar(int(lost.sum()), int(gained.sum())),
+        float((first.winner != second.winner).mean()),
+    )
+
+
+def hardest(found: Matched, n: int) -> Array:
+    """(n',) int: the n hardest of N cases: the wrong ones, lowest margin first, then the right ones that were closest."""
+    return np.lexsort((np.arange(len(found.hit)), found.margin, found.hit))[:n]
+
+
+def per_sample(seconds: float, n: int) -> float | None:
+    """Milliseconds for each of n samples; None for none."""
+    return 1000 * seconds / n if n else None
