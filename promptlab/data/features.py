@@ -1,7 +1,8 @@
 """Precomputed features: `.npz` or `.npy` files, with or without text vectors.
 
 Arrays that are understood (in one .npz, or all files of a folder together):
-  features (N, D), labels (N,), keys (N,)        one set of pictures, which is halved; labels: indices, or names without `names`
+  features (N, D), labels (N,), keys (N,)        one set of pictures, which is halved; labels: indices, or names without `names`;
+                                                 or (N, C), 1 for each class that a picture shows
   val_x, val_y, test_x, test_y                   two sets: tune = val (or train), eval = test (or val)
   names (C,)                                     class names, in label order
   text (K, C, D), families (K,)                  text vectors, so that no model is needed
@@ -129,11 +130,22 @@ def _features(arrays: dict[str, Array], prefix: str, split: str, where: str) -> 
     labels = arrays.get(f"{prefix}labels", arrays.get(f"{prefix}y"))
     if x.ndim != 2 or x.dtype.kind != "f":
         raise DataError(f"The features in {where!r} are {x.dtype} {x.shape}; floats of shape (N, D) were expected.")
-    if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
-        raise DataError(f"The labels in {where!r} are {labels.dtype} {labels.shape}; integers of shape (N,) were expected.")
+    if labels is not None:
+        labels = _labels(labels, where)
     keys = arrays.get(f"{prefix}keys")
     named = tuple(str(k) for k in keys) if keys is not None else tuple(f"{prefix}{i:07d}" for i in range(len(x)))
-    return Features(x, named, None if labels is None else labels.astype(np.int64), split, "")
+    return Features(x, named, labels, split, "")
+
+
+def _labels(labels: Array, where: str) -> Array:
+    """(N,) int, or (N, C) bool. Raises DataError for what is neither."""
+    if labels.ndim == 1 and labels.dtype.kind in "iu":
+        return labels.astype(np.int64)
+    if labels.ndim == 2 and (labels.dtype == bool or (labels.dtype.kind in "iu" and not np.any((labels != 0) & (labels != 1)))):
+        return labels.astype(bool)
+    raise DataError(
+        f"The labels in {where!r} are {labels.dtype} {labels.shape}; integers of shape (N,), or 0 and 1 of shape (N, C), were expected."
+    )
 
 
 def _bank(arrays: dict[str, Array], classes: Classes, where: str) -> tuple[TextBank, tuple[str, ...]]:

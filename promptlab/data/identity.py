@@ -13,11 +13,14 @@ ROWS = 1024  # of vectors, which may be larger than memory
 
 
 def content(dataset: Dataset) -> str:
-    """Changes when pictures, labels, names or vectors do. Of many vectors some are looked at, of pictures their stamps."""
+    """Changes when pictures, labels, captions, names or vectors do. Of many vectors some are looked at, of pictures their stamps."""
     parts: list[Any] = [dataset.classes.ids, dataset.classes.names]
     for split, part in sorted(dataset.splits.items()):
         what = part.stamps if isinstance(part, Images) else np.asarray(part.x[_spread(len(part), ROWS)])
         parts += [split, part.keys, part.labels, what]
+        if isinstance(part, Images):  # appended, so that what has neither is known by what it was known by before
+            parts += [["captions", part.captions]] * (part.captions is not None)
+            parts += [["distractors", part.distractors]] * (part.distractors is not None)
     if dataset.bank is not None:
         parts += [dataset.bank.grid.families, dataset.bank.z, dataset.bank.scale]
     return fingerprint(*parts)

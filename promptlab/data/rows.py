@@ -11,12 +11,14 @@ from promptlab.protocols import DataOptions
 from promptlab.types import Classes
 
 Label = str | int | None
+Answer = Label | tuple[str | int, ...]  # what a row says: one label, or all that its picture shows
 INDEX = re.compile(r"[0-9]{1,9}")  # more digits would be no class index, and overflow
 LABELS = ("label", "class", "category", "name", "target", "y")
 # In this order; eval and test are judged, and where neither or nothing else is there, the last of them is.
 SPLITS = ("train", "tune", "val", "valid", "validation", "eval", "test")
 JUDGED = {"eval", "test"}
 SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLITS)})(?![a-z])")
+MOST_CELLS = 1 << 33  # pictures times classes, a byte each
 VALIDATION = {"val", "valid", "validation"}
 
 
@@ -56,14 +58,58 @@ def parted(what: str, found: Sequence[str]) -> tuple[dict[str, list[int]], tuple
 
 
 def labelled(
-    where: str, found: Sequence[Label], options: DataOptions, own: Classes | None = None, *, is_text: bool = False
+    where: str,
+    found: Sequence[Answer],
+    options: DataOptions,
+    own: Classes | None = None,
+    *,
+    is_text: bool = False,
+    captioned: bool = False,
 ) -> tuple[Classes, np.ndarray | None]:
-    """(classes, labels (N,), or None where no row has one). `own`: the classes that the data names itself, in label order.
+    """(classes, labels): (N,) int, (N, C) bool where rows list theirs, None where no row has one. `own`: the classes that the data names
+    itself, in label order. Without them numbers are indices into a names file, and names are sorted.
 
-    Without them numbers are indices into a names file, and names are sorted. `is_text`: whether the source cannot tell numbers from words.
+    is_text: whether the source cannot tell numbers from words. captioned: whether pictures have captions, and so need no classes.
     Raises DataError for labels that are neither, or may be both, and for a bare list of names beside `own`: matched by position it could
     shift labels unseen.
     """
+    if any(isinstance(one, tuple) for one in found):
+        return _listed(where, found, options, own, is_text)
+    if captioned and own is None and not options.names and all(one in (None, "") for one in found):
+        return Classes((), ()), None
+    return _single(where, [one for one in found if not isinstance(one, tuple)], options, own, is_text)
+
+
+def _listed(
+    where: str, found: Sequence[Answer], options: DataOptions, own: Classes | None, is_text: bool
+) -> tuple[Classes, np.ndarray | None]:
+    """(classes, labels (N, C) bool) of rows that list theirs."""
+    rows = [one for one in found if isinstance(one, tuple)]
+    if len(rows) < len(found):
+        bare = len(found) - len(rows)
+        raise DataError(
+            f"{bare} of {len(found)} rows of {where!r} list no labels where others do.", "An empty list says: none of the classes."
+        )
+    twice = next((label for row in rows for label in row if row.count(label) > 1), None)
+    if twice is not None:
+        raise DataError(f"A row of {where!r} lists the label {twice!r} twice.", "List the names or the indices of what a picture shows.")
+    classes, flat = _single(where, [label for row in rows for label in row], options, own, is_text)
+    if len(rows) * len(classes) > MOST_CELLS:
+        raise DataError(f"{where!r} lists labels of {len(rows):,} pictures and {len(classes):,} classes: too many to be kept.")
+    labels = np.zeros((len(rows), len(classes)), bool)
+    if flat is not None and flat.max(initial=-1) >= len(classes):
+        raise DataError(
+            f"Labels of {where!r} run to {flat.max()}; there are {len(classes)} classes.", "0 is the first name, C - 1 the last."
+        )
+    if flat is not None:
+        labels[np.repeat(np.arange(len(rows)), [len(row) for row in rows]), flat] = True
+    return classes, labels
+
+
+def _single(
+    where: str, found: Sequence[Label], options: DataOptions, own: Classes | None, is_text: bool
+) -> tuple[Classes, np.ndarray | None]:
+    """(classes, labels (N,), or None where no row has one) of rows that have one at most."""
     file = names.NamesFile(options.names) if options.names else None
     if own is not None and file is not None:
         if not file.pairs:

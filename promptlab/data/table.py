@@ -1,20 +1,21 @@
-"""A table of pictures: csv, tsv, jsonl or parquet with a column of paths and, if there are any, columns of labels and of splits."""
+"""A table of pictures: csv, tsv, jsonl or parquet with a column of paths and, if there are any, of labels, captions and splits."""
 
 import csv
-import itertools
 import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from promptlab.data.captions import CAPTIONS, DISTRACTORS, UNLABELLED, Texts, checked, column, distractors_in, texts
 from promptlab.data.listing import fetched, read, stamp
 from promptlab.data.places import Place, Remote, bare, is_url, place
-from promptlab.data.rows import LABELS, labelled, parted
+from promptlab.data.rows import LABELS, Answer, labelled, parted
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
 from promptlab.types import Dataset, Images
@@ -22,21 +23,26 @@ from promptlab.types import Dataset, Images
 PATHS = ("path", "image", "image_path", "file", "filename", "filepath", "file_name")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 TEXT = (".csv", ".tsv")  # numbers are words in them
+LISTS = "labels"  # the column of all that a picture shows
+KNOWN = (*PATHS, *LABELS, LISTS, *CAPTIONS, UNLABELLED, *DISTRACTORS, "split")
 
 
 class Row(NamedTuple):
-    """A line of a table."""
+    """A picture of a table."""
 
     key: str  # the path as the table has it
-    label: str | int | None
+    where: str  # which line of which file
+    label: Answer
     split: str  # lower case; empty without one
+    captions: Texts
+    distractors: Texts
 
 
 class Table:
     """Pictures listed in a table; paths are relative to the table's folder."""
 
     name = "table"
-    about = "csv, tsv, jsonl or parquet with the columns path, label and, if you like, split"
+    about = "csv, tsv, jsonl or parquet with the columns path, label (or labels, captions) and, if you like, split"
     example = "promptlab run pictures.csv"
 
     def claims(self, where: str) -> bool:
@@ -46,27 +52,64 @@ class Table:
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset. Labels are class names, or indices into --classes. Raises DataError that names file, line and column."""
         here = place(where)
-        rows = sorted(_rows(here), key=lambda row: row.key)
+        rows = _joined(where, sorted(_rows(here), key=lambda row: row.key))
         if not rows:
             raise DataError(f"{where!r} lists no picture.")
-        twice = next((a.key for a, b in itertools.pairwise(rows) if a.key == b.key), None)
-        if twice is not None:
-            raise DataError(f"{where!r} lists the picture {twice!r} more than once.", "Each picture may have one row.")
-        classes, labels = labelled(where, [row.label for row in rows], options, is_text=Path(here.name).suffix.lower() in TEXT)
+        captions, distractors = checked([(row.where, row.captions, row.distractors) for row in rows])
+        is_text, captioned = Path(here.name).suffix.lower() in TEXT, captions is not None
+        classes, labels = labelled(where, _listing(rows, is_text), options, is_text=is_text, captioned=captioned)
         splits, notes = parted(f"The column `split` of {where!r}", [row.split for row in rows])
-        return Dataset(
-            Path(here.name).stem, classes, {name: _images(here, name, rows, labels, which) for name, which in splits.items()}, notes=notes
-        )
+
+        def part(split: str, which: list[int]) -> Images:
+            made = _images(here, split, [rows[i] for i in which], None if labels is None else labels[which])
+            said, wrong = (None if texts is None else tuple(texts[i] for i in which) for texts in (captions, distractors))
+            return replace(made, captions=said, distractors=wrong)
+
+        return Dataset(Path(here.name).stem, classes, {name: part(name, which) for name, which in splits.items()}, notes=notes)
 
 
-def _images(here: Place, split: str, rows: list[Row], labels: np.ndarray | None, which: list[int]) -> Images:
+def _joined(where: str, rows: list[Row]) -> list[Row]:
+    """The rows, sorted by key, with those of one picture, a caption each, as one row. Raises DataError for others of one picture."""
+    joined: list[Row] = []
+    for row in rows:
+        before = joined[-1] if joined else None
+        if before is None or before.key != row.key:
+            joined.append(row)
+            continue
+        if not before.captions or not row.captions:
+            raise DataError(
+                f"{where!r} lists the picture {row.key!r} more than once.", "Each picture may have one row, or one for each caption."
+            )
+        if before.label != row.label or before.split != row.split:
+            other = "label" if before.label != row.label else "split"
+            raise DataError(
+                f"{row.where} gives {row.key!r} another {other} than {before.where}.", "One picture has one, whatever is said of it."
+            )
+        wrong = tuple(dict.fromkeys((*before.distractors, *row.distractors)))
+        joined[-1] = before._replace(captions=(*before.captions, *row.captions), distractors=wrong)
+    return joined
+
+
+def _listing(rows: list[Row], is_text: bool) -> list[Answer]:
+    """The labels of rows. A text that lists several separates them by `|`, or by `;` where no cell of the column has a `|`."""
+    if not is_text:
+        return [row.label for row in rows]
+    mark = "|" if any("|" in cell for row in rows if isinstance(row.label, tuple) for cell in map(str, row.label)) else ";"
+    return [
+        tuple(name.strip() for cell in row.label for name in str(cell).split(mark) if name.strip())
+        if isinstance(row.label, tuple)
+        else row.label
+        for row in rows
+    ]
+
+
+def _images(here: Place, split: str, rows: list[Row], labels: np.ndarray | None) -> Images:
     """Some rows of the table as a split."""
-    keys = tuple(rows[i].key for i in which)
-    some = None if labels is None else labels[which]
+    keys = tuple(row.key for row in rows)
     if isinstance(here, Remote):
-        return Images(split, keys, _stamps(here, keys), some, lambda i: fetched(here.parent / keys[i]), here.root)
+        return Images(split, keys, _stamps(here, keys), labels, lambda i: fetched(here.parent / keys[i]), here.root)
     files = [Path(here.text).parent / key for key in keys]
-    return Images(split, keys, tuple(map(stamp, files)), some, lambda i: read(files[i]), here.root)
+    return Images(split, keys, tuple(map(stamp, files)), labels, lambda i: read(files[i]), here.root)
 
 
 def _stamps(here: Remote, keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -105,9 +148,23 @@ def _pairs(path: Place, lines: Iterator[tuple[int, Any]]) -> Iterator[Row]:
             )
         if "\0" in key:
             raise DataError(f"Line {number} of {path.text!r} has a path with a zero byte: {key[:60]!r}.", "No file is called so.")
-        label = next((by_name[name] for name in LABELS if by_name.get(name) is not None), None)
-        split = str(by_name.get("split") or "").strip().lower()
-        yield Row(key, label if isinstance(label, int | str) or label is None else str(label), split)
+        where = f"Line {number} of {path.text!r}"
+        said = texts(where, "captions", by_name.get(column(by_name, (*LABELS, LISTS))))
+        wrong = texts(where, "distractors", distractors_in(by_name))
+        yield Row(key, where, _label(where, by_name), str(by_name.get("split") or "").strip().lower(), said, wrong)
+
+
+def _label(where: str, row: dict[str, Any]) -> Answer:
+    """What a row says is in its picture: one label, or those of a list; one alone in the column `labels` is a list, too."""
+    label = next((row[name] for name in LABELS if row.get(name) is not None), None)
+    if label is None and row.get(LISTS) is not None:
+        label = row[LISTS] if isinstance(row[LISTS], list) else [row[LISTS]] * (row[LISTS] != "")
+    if not isinstance(label, list):
+        return label if isinstance(label, int | str) or label is None else str(label)
+    odd = next((one for one in label if isinstance(one, bool) or not isinstance(one, int | str) or one == ""), None)
+    if odd is not None or None in label:
+        raise DataError(f"{where} lists {str(odd)[:40]!r} among its labels.", "Names, or indices into --classes, were expected.")
+    return tuple(label)
 
 
 def _csv(path: Place) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -142,7 +199,7 @@ def _parquet(path: Place) -> Iterator[dict[str, Any]]:
     try:
         with path.opened() as raw:
             file = parquet.ParquetFile(raw)
-            wanted = [name for name in file.schema_arrow.names if name.lower() in (*PATHS, *LABELS, "split")]
+            wanted = [name for name in file.schema_arrow.names if name.lower() in KNOWN]
             for batch in file.iter_batches(columns=wanted):
                 yield from batch.to_pylist()
     except ArrowException as error:

@@ -26,7 +26,7 @@ class Duel:
 
 
 def labels_for(classifier: Classes, data: Classes, labels: Array | None) -> Array | None:
-    """(N,) the data's labels as the classifier counts its classes, joined by id, else by name.
+    """The data's labels, (N,) int or (N, C) bool, as the classifier counts its classes, joined by id, else by name.
 
     Raises MismatchError for a class that it does not know, and for two that it holds for one.
     """
@@ -47,7 +47,11 @@ def labels_for(classifier: Classes, data: Classes, labels: Array | None) -> Arra
     if len(set(found)) < len(found):
         twice = next(i for i, c in zip(data.ids, found, strict=True) if found.count(c) > 1)
         raise MismatchError(f"Two classes of the data are one to the classifier, e.g. {twice!r}.", "Give each a name of its own.")
-    return np.array(found)[labels]
+    if labels.ndim == 1:
+        return np.array(found)[labels]
+    moved = np.zeros((len(labels), len(classifier)), bool)
+    moved[:, np.array(found)] = labels
+    return moved
 
 
 def _by_name(classes: Classes) -> dict[str, int]:

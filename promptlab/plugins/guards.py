@@ -43,7 +43,7 @@ def opened(source: DatasetSource, where: str, options: DataOptions, plugin: str)
     if options.names and not asked.seen:
         raise UsageError(f"The source {source.name!r} (of the plugin {plugin!r}) takes no names file, so --classes cannot be used.")
     for name, part in made.splits.items():
-        wrong = _unusable(part)
+        wrong = _unusable(part, len(made.classes))
         if wrong:
             raise nonsense(plugin, "open", f"a split {name!r} with {wrong[0]}", wrong[1])
     splits = {name: _careful(part, plugin) if isinstance(part, Images) else part for name, part in made.splits.items()}
@@ -63,26 +63,56 @@ class _Asked(DataOptions):
         return super().__getattribute__(name)
 
 
-def _unusable(part: Images | Features) -> tuple[str, str] | None:
+def _unusable(part: Images | Features, classes: int) -> tuple[str, str] | None:
     """(what is wrong with a split, what was expected); None when it can be used."""
-    n, labels = len(part.keys), part.labels
+    n = len(part.keys)
     if not n:
         return "no picture", "at least one"
     if isinstance(part, Images) and len(part.stamps) != n:
         return f"{len(part.stamps)} stamps for {n} keys", "as many of each"
-    if labels is not None and (not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.shape != (n,)):
-        what = (
-            f"{labels.dtype} labels of shape {labels.shape}"
-            if isinstance(labels, np.ndarray)
-            else f"labels of type {type(labels).__name__}"
-        )
-        return what, f"a numpy array of {n} integers, indices of classes,"
+    if wrong := _no_labels(part.labels, n, classes):
+        return wrong
     odd = next((key for key in part.keys if not isinstance(key, str)), None)
     if odd is not None:
         return f"the key {odd!r}", "a text"
-    if isinstance(part, Images) and (wrong := _unordered(part.keys)):
-        return wrong, "sorted keys, each once,"
+    if isinstance(part, Images) and (order := _unordered(part.keys)):
+        return order, "sorted keys, each once,"
+    captions = part.captions if isinstance(part, Images) else None
+    if not classes and captions is None:
+        return "neither classes nor captions", "one of the two"
+    if isinstance(part, Images) and captions is None and part.distractors is not None:
+        return "distractors but no captions", "captions"
+    if captions is not None and (wrong := _no_texts("captions", captions, n, least=1)):
+        return wrong
+    return _no_texts("distractors", part.distractors, n, least=0) if isinstance(part, Images) and part.distractors is not None else None
+
+
+def _no_labels(labels: object, n: int, classes: int) -> tuple[str, str] | None:
+    """(what is wrong with labels, what was expected); None when they can be used."""
+    if labels is None:
+        return None
+    if not isinstance(labels, np.ndarray):
+        return f"labels of type {type(labels).__name__}", f"a numpy array of {n} integers, indices of classes,"
+    what = f"{labels.dtype} labels of shape {labels.shape}"
+    if labels.ndim == 2 and len(labels) != n:  # all else of these the dataset has looked at
+        return what, f"bool {(n, classes)}, a row for each picture and a column for each class,"
+    if labels.ndim != 2 and (labels.dtype.kind not in "iu" or labels.shape != (n,)):
+        return what, f"a numpy array of {n} integers, indices of classes,"
     return None
+
+
+def _no_texts(what: str, rows: object, n: int, least: int) -> tuple[str, str] | None:
+    """(what is wrong with captions or distractors, what was expected); None when they can be used."""
+    wanted = f"{n} tuples of texts, one for each picture,"
+    if not isinstance(rows, tuple) or len(rows) != n:
+        return f"{len(rows)} rows of {what}" if isinstance(rows, tuple) else f"{what} of type {type(rows).__name__}", wanted
+    odd = next((one for one in rows if not isinstance(one, tuple)), None)
+    if odd is not None:
+        return f"{what} of a picture of type {type(odd).__name__}", wanted
+    if any(len(one) < least for one in rows):
+        return f"a picture without {what}", f"at least one for each picture, or {what}=None,"
+    strange = [text for one in rows for text in one if not isinstance(text, str) or not text.strip()]
+    return (f"the text {strange[0]!r} among its {what}", "words") if strange else None
 
 
 def _unordered(keys: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ LOOKED_AT = 12  # pictures that are read
 READERS, READS = 6, 4  # threads at once, and how many pictures each of them reads
 MOST_FOLDERS = 32  # that `claims` may list
 MOST_BYTES = 16 << 20  # of a folder that is copied, to change a picture of the copy
+TEXTS = ("captions", "distractors")  # of pictures
 OFF = 5e-3  # how far from 1 the norm of a row may be: unit rows in fp16 are off by 5e-4
 
 
@@ -52,6 +53,7 @@ def check_dataset(source: DatasetSource, where: str | Path, options: DataOptions
     for split, part in dataset.splits.items():
         if isinstance(part, Images):
             _check_images(split, part, len(dataset.classes), found)
+            _check_texts(split, part, len(dataset.classes), found)
             files = _check_reads(split, part, seen.files(), found)
             _check_stamps(source, place, said, split, files, found)
         else:
@@ -121,6 +123,8 @@ def _check_same(first: Dataset, second: Dataset, found: Found) -> None:
             found.add(f"The keys of {split!r} are others when the data is opened again, or in another order; {advice}")
         elif not np.array_equal(_labels(one), _labels(other)):
             found.add(f"The labels of {split!r} are others when the data is opened again; {advice}")
+        elif any(getattr(one, name, None) != getattr(other, name, None) for name in TEXTS):
+            found.add(f"The captions or distractors of {split!r} are others when the data is opened again; {advice}")
         elif isinstance(one, Images) and isinstance(other, Images) and one.stamps != other.stamps:
             found.add(
                 f"The stamps of {split!r} are others when the data is opened again, though no file changed: all would be encoded anew."
@@ -135,7 +139,11 @@ def _check_labels(split: str, part: Images | Features, classes: int, found: Foun
     if part.labels is None:
         return
     labels = np.asarray(part.labels)
-    if labels.dtype.kind not in "iu":
+    if labels.dtype == bool and labels.ndim == 2:
+        if labels.shape != (len(part.keys), classes):
+            wanted = (len(part.keys), classes)
+            found.add(f"The labels of {split!r} have shape {labels.shape}; {wanted} was expected, pictures times classes.")
+    elif labels.dtype.kind not in "iu":
         found.add(f"The labels of {split!r} are {labels.dtype}; whole numbers were expected: np.array(labels, np.int64).")
     elif labels.shape != (len(part.keys),):
         found.add(f"The labels of {split!r} have shape {labels.shape}; {(len(part.keys),)} was expected, one for each key.")
@@ -165,6 +173,28 @@ def _check_images(split: str, images: Images, classes: int, found: Found) -> Non
         found.add(f"There are {len(images.stamps)} stamps of {split!r} and {len(images.keys)} keys; one for each picture was expected.")
     elif not all(isinstance(stamp, str) and stamp for stamp in images.stamps):
         found.add(f"A stamp of {split!r} is no text; e.g. size and time of the file were expected: f'{{size}}-{{mtime_ns}}'.")
+
+
+def _check_texts(split: str, images: Images, classes: int, found: Found) -> None:
+    if not classes and images.captions is None:
+        found.add(f"There are neither classes nor captions of {split!r}; one of the two was expected.")
+    if images.captions is None and images.distractors is not None:
+        found.add(f"There are distractors of {split!r} and no captions; captions say what is right.")
+    for what in TEXTS:
+        rows = getattr(images, what)
+        if rows is None:
+            continue
+        if not isinstance(rows, tuple) or len(rows) != len(images.keys) or not all(isinstance(row, tuple) for row in rows):
+            found.add(
+                f"The {what} of {split!r} are no tuple of {len(images.keys)} tuples, one for each key: (('a cat', 'a black cat'), ...)."
+            )
+            continue
+        odd = next((i for i, row in enumerate(rows) if not all(isinstance(text, str) and text.strip() for text in row)), None)
+        if odd is not None:
+            found.add(f"The {what} of {images.keys[odd]!r} are {rows[odd]!r}; texts were expected.")
+        bare = next((i for i, row in enumerate(rows) if not row), None)
+        if what == "captions" and bare is not None:
+            found.add(f"{images.keys[bare]!r} has no caption; leave out the few that have none, and say so in `notes`.")
 
 
 def _check_reads(split: str, images: Images, opened: set[str], found: Found) -> dict[int, str]:

@@ -119,6 +119,17 @@ def test_names_must_come_from_somewhere(file: Path, planted: Planted) -> None:
     assert "names.txt" in caught.value.hint
 
 
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64])
+def test_labels_may_list_several_classes(file: Path, planted: Planted, kind: type) -> None:
+    arrays = planted()
+    several = np.eye(3, dtype=bool)[arrays["labels"]] | (np.arange(24) % 5 == 0)[:, None]
+    np.savez(file, **{**arrays, "labels": several.astype(kind)})
+    found = opened(file).splits["all"].labels
+    assert found is not None
+    assert found.dtype == bool
+    assert np.array_equal(found, several)
+
+
 WRONG: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "flat features": (lambda a: {"features": a["features"][0]}, "features"),
     "deep features": (lambda a: {"features": a["features"][None]}, "features"),
@@ -127,7 +138,8 @@ WRONG: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "no features": (lambda a: {"features": a["features"][:0], "labels": a["labels"][:0]}, "no picture"),
     "float labels": (lambda a: {"labels": a["labels"].astype(float)}, "labels"),
     "column of labels": (lambda a: {"labels": a["labels"][:, None]}, "labels"),
-    "one-hot labels": (lambda a: {"labels": np.eye(3, dtype=int)[a["labels"]]}, "labels"),
+    "counts as labels": (lambda a: {"labels": 2 * np.eye(3, dtype=int)[a["labels"]]}, "0 and 1 of shape"),
+    "too few columns": (lambda a: {"labels": np.eye(3, dtype=bool)[a["labels"]][:, :2]}, r"bool \(N, 3\) was expected"),
     "word labels": (lambda a: {"labels": a["labels"].astype(str)}, "labels"),
     "few labels": (lambda a: {"labels": a["labels"][:-1]}, "24 vectors, 24 keys, 23 labels"),
     "label too high": (lambda a: {"labels": a["labels"] + 1}, "run from 1 to 3; there are 3 classes"),

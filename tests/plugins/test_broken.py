@@ -258,7 +258,7 @@ SPLIT = "return Dataset('odd', Classes.of(['a', 'b']), {{'all': Images('all', {k
         ("('1', '2')", "('',)", "None", "1 stamps for 2 keys"),
         ("('1', '2')", "('', '')", "np.array([0.0, 1.0])", "float64 labels of shape (2,)"),
         ("('1', '2')", "('', '')", "np.array([0])", "int64 labels of shape (1,)"),
-        ("('1', '2')", "('', '')", "np.array([[0], [1]])", "int64 labels of shape (2, 1)"),
+        ("('1', '2')", "('', '')", "np.ones((1, 2), bool)", "bool labels of shape (1, 2)"),
         ("('2', '1')", "('', '')", "None", "the keys '2' and '1' in that order"),
         ("('1', '1')", "('', '')", "None", "the keys '1' and '1' in that order"),
         ("()", "()", "None", "no picture"),
@@ -266,6 +266,29 @@ SPLIT = "return Dataset('odd', Classes.of(['a', 'b']), {{'all': Images('all', {k
 )
 def test_a_split_that_cannot_be_used_is_named(bench: Bench, keys: str, stamps: str, labels: str, said: str) -> None:
     code = SOURCE.format(claims="return where == 'odd'", open=SPLIT.format(keys=keys, stamps=stamps, labels=labels))
+    with pytest.raises(PluginError) as caught:
+        bench.add("odd", NUMBERS + code).lab().open("odd")
+    assert caught.value.message.startswith(f"The plugin 'odd' gave a split 'all' with {said} back from open")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("captions=[('a',), ('b',)]", "captions of type list"),
+        ("captions=(('a',),)", "1 rows of captions"),
+        ("captions=('ab', 'cd')", "captions of a picture of type str"),
+        ("captions=(('a',), ())", "a picture without captions"),
+        ("captions=(('a',), (3,))", "the text 3 among its captions"),
+        ("captions=(('a',), (' ',))", "the text ' ' among its captions"),
+        ("captions=(('a',), ('b',)), distractors=((), ('c', None))", "the text None among its distractors"),
+        ("distractors=(('a',), ('b',))", "distractors but no captions"),
+        ("", "neither classes nor captions"),
+    ],
+)
+def test_captions_that_cannot_be_used_are_named(bench: Bench, given: str, said: str) -> None:
+    classes = "[]" if not given else "['a', 'b']"
+    split = f"Images('all', ('1', '2'), ('', ''), None, lambda i: b'', '', {given})"
+    code = SOURCE.format(claims="return where == 'odd'", open=f"return Dataset('odd', Classes.of({classes}), {{'all': {split}}})")
     with pytest.raises(PluginError) as caught:
         bench.add("odd", NUMBERS + code).lab().open("odd")
     assert caught.value.message.startswith(f"The plugin 'odd' gave a split 'all' with {said} back from open")

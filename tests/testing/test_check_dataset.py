@@ -104,6 +104,11 @@ def as_features(**values: Any) -> Callable[[Dataset], Dataset]:
     return lambda dataset: replace(made, splits={"all": replace(part, **{n: v(part) for n, v in values.items()})})
 
 
+def one_hot(gone: int = 0) -> Callable[[Any], Any]:
+    """Labels as rows of one class each, without the first `gone`."""
+    return lambda part: np.eye(3, dtype=bool)[part.labels][gone:]
+
+
 def halved(part: Features) -> Any:
     return part.x * np.float32(0.5)
 
@@ -142,6 +147,19 @@ FAULTS = {
     "labels below": (Changed(images(labels=lambda p: p.labels - 1)), "run from -1 to 1"),
     "labels of floats": (Changed(images(labels=lambda p: p.labels.astype(float))), "The labels of 'all' are float64; whole numbers"),
     "too few labels": (Changed(images(labels=lambda p: p.labels[1:])), r"The labels of 'all' have shape \(11,\); \(12,\) was expected"),
+    "a row of labels too few": (Changed(images(labels=one_hot(1))), r"The labels of 'all' have shape \(11, 3\); \(12, 3\) was expected"),
+    "captions in a list": (Changed(images(captions=[("a",)] * 12)), "The captions of 'all' are no tuple of 12 tuples"),
+    "a caption that is none": (Changed(images(captions=(("a",),) * 11 + ((3,),))), r"The captions of 'red/003.jpg' are \(3,\)"),
+    "a picture without a caption": (Changed(images(captions=((),) + (("a",),) * 11)), "'blue/000.png' has no caption"),
+    "distractors alone": (Changed(images(distractors=(("a",),) * 12)), "There are distractors of 'all' and no captions"),
+    "captions that change": (
+        Changed(images(captions=lambda p: ((str(next(NUMBERS)),),) * 12)),
+        "The captions or distractors of 'all' are others",
+    ),
+    "nothing to say": (
+        Changed(lambda d: replace(images(labels=None)(d), classes=Classes((), ()))),
+        "neither classes nor captions of 'all'",
+    ),
     "keys not sorted": (Changed(images(keys=lambda p: p.keys[::-1])), "The keys of 'all' are not sorted: 'red/002.png' comes too late"),
     "keys twice": (Changed(images(keys=lambda p: p.keys[:1] + p.keys[:-1])), "The key 'blue/000.png' of 'all' occurs 2 times"),
     "keys no texts": (Changed(images(keys=lambda p: tuple(range(12)))), "A key of 'all' is 0; a text"),
@@ -181,6 +199,14 @@ FAULTS = {
     ),
     "widths": (Changed(lambda d: replace(tiny_features(), bank=tiny_features(width=5).bank)), "different widths, {'all': 8, 'texts': 5}"),
 }
+
+
+def test_captions_and_lists_of_labels_pass(folder: Path) -> None:
+    said = images(labels=one_hot(), captions=(("a cat", "a black cat"),) * 12, distractors=((), *((("a dog",),) * 11)))
+    assert check_dataset(Changed(said), folder).splits["all"].labels.shape == (12, 3)  # type: ignore[union-attr]
+    assert not check_dataset(
+        Changed(lambda d: replace(images(labels=None, captions=(("a",),) * 12)(d), classes=Classes((), ()))), folder
+    ).classes.ids
 
 
 @pytest.mark.parametrize("fault", FAULTS)
