@@ -27,6 +27,7 @@ from promptlab.types.results import (
     Weights,
     WorstSet,
 )
+from promptlab.types.retrieved import Recall
 
 __all__ = [
     "NO_TEXT",
@@ -62,6 +63,7 @@ __all__ = [
     "Place",
     "Precision",
     "PromptGrid",
+    "Recall",
     "Rows",
     "Scope",
     "Scoreboard",
