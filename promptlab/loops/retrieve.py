@@ -11,7 +11,7 @@ from promptlab.loops.match import check_texts
 from promptlab.score.contest import require_same_encoder
 from promptlab.score.ensemble import build
 from promptlab.score.resamples import Answers
-from promptlab.score.retrieval import find, of_pictures, of_rows
+from promptlab.score.retrieval import Found, find, of_pictures, of_rows
 from promptlab.types import Array, Captioned, Check, Classifier, Combine, Interval, Recall, Weights
 
 KS = (1, 5, 10)
@@ -94,16 +94,22 @@ def _both_ways(
     back = find(sentences, pictures, (len(texts), n), pairs[:, ::-1], device, lambda done: tell(n + done))
     whose = np.empty(len(texts), int)
     whose[pairs[::-1, 1]] = pairs[::-1, 0]  # the first picture of a caption that several have
-    return (
-        _recall((there.rank, there.right, there.first, there.gap), np.arange(n), ks, n, seed),
-        _recall((back.rank, back.right, back.first, back.gap), whose, ks, n, seed),
-    )
+    chances = [tuple(chance(np.bincount(column), of, k) for k in ks) for column, of in zip(pairs.T, (len(texts), n), strict=True)]
+    return _recall(there, np.arange(n), ks, n, seed, chances[0]), _recall(back, whose, ks, n, seed, chances[1])
 
 
-def _recall(found: tuple[Array, Array, Array, Array], picture: Array, ks: tuple[int, ...], n: int, seed: int) -> Recall:
-    hits = np.stack([found[0] < k for k in ks], 1).astype(float)
+def chance(right: Array, targets: int, k: int) -> float:
+    """The share of queries that k targets drawn blindly hold a right answer of; right: (Q,) int, how many each query has among all."""
+    miss = np.ones(len(right))
+    for drawn in range(min(k, targets)):
+        miss *= np.maximum(targets - right - drawn, 0) / (targets - drawn)
+    return float(1 - miss.mean())
+
+
+def _recall(found: Found, picture: Array, ks: tuple[int, ...], n: int, seed: int, chances: tuple[float, ...]) -> Recall:
+    hits = np.stack([found.rank < k for k in ks], 1).astype(float)
     intervals = tuple(_answers(column[:, None], picture, n, seed).share(ALL, per_class=False) for column in hits.T)
-    return Recall(*found, picture, ks, tuple(hits.mean(0).tolist()), intervals)
+    return Recall(found.rank, found.right, found.first, found.gap, picture, ks, tuple(hits.mean(0).tolist()), intervals, chances)
 
 
 ALL = np.zeros(1, int)  # queries are of one class

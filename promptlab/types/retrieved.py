@@ -28,6 +28,8 @@ class Recall:
     """Recall at each k: the share of queries with a right answer among the first k."""
     interval: tuple[Interval, ...]
     """95 % interval of each, over pictures."""
+    chance: tuple[float, ...]
+    """What guessing would reach: the chance that one of k targets, drawn blindly, is right."""
 
     @property
     def median(self) -> float:
