@@ -309,20 +309,24 @@ class Lab(Matcher):
 
     def report(self, run: str = "", thumbnails: int = 0, output: Path | None = None) -> Path:
         """report.html of a run again, by default the newest finished one; thumbnails: how many of the most wrong pictures of each of the
-        worst classes it shows."""
+        worst classes it shows, of a caption run how many of the hard cases'."""
         root = Path(self.settings.runs)
         finished = None if run else next((one for one in runs.all_runs(root) if one.result is not None), None)
         kept = finished or runs.find(root, run)
         found, classes = kept.result, kept.classes
-        if found is None or classes is None:
+        if found is None or (classes is None and kept.task == runs.CLASSIFY):
             raise UsageError(f"The run {kept.name!r} has no result to report; it did not finish.", "Make one: promptlab run")
-        wanted = {wrong["picture"] for row in classes for wrong in row.get("wrong", [])[:thumbnails]}
-        page = html.page(found, classes, kept.manifest, self.thumbnails(str(kept.manifest["data"]), wanted) if wanted else {})
+        page = self._page(found, kept, thumbnails) if kept.task == runs.MATCH else self._class_page(found, classes or [], kept, thumbnails)
         if output is None:
             return kept.save_text("report.html", page)
         with written(output, "w") as file:
             file.write(page)
         return output
+
+    def _class_page(self, found: dict[str, Any], classes: list[dict[str, Any]], run: runs.Run, thumbnails: int) -> str:
+        """report.html of a run that made a classifier."""
+        wanted = {wrong["picture"] for row in classes for wrong in row.get("wrong", [])[:thumbnails]}
+        return html.page(found, classes, run.manifest, self.thumbnails(str(run.manifest["data"]), wanted) if wanted else {})
 
     def encode(self, where: str) -> Material:
         """Vectors of all pictures and prompts of a dataset, ahead of time."""

@@ -27,7 +27,10 @@ SCORES = "scores.json"
 STUDY = "study.json"
 ENRICHMENT = "enrichment.json"
 LOCK = ".at-work"
-EXPORTED = (CLASSIFIER, "report.html", "report.md", "prompts.toml", "descriptions.jsonl", "result.json", "classes.json")
+CASES = "cases.jsonl"
+EXPORTED = (CLASSIFIER, "report.html", "report.md", "prompts.toml", "descriptions.jsonl", "result.json", "classes.json", CASES)
+CLASSIFY, MATCH = "classify", "match"  # what a run is about
+VERBS = {CLASSIFY: "run", MATCH: "match"}  # which command goes on with it
 
 
 class State(StrEnum):
@@ -87,6 +90,11 @@ class Run:
         if not _is_manifest(found):
             raise StoreError(f"{str(self.path)!r} is no run folder: its run.json is missing or broken.", "`promptlab runs` lists the runs.")
         return found
+
+    @property
+    def task(self) -> str:
+        """What it is about: `classify`, or `match` where captions are told apart."""
+        return str(self.manifest.get("task", CLASSIFY))
 
     @property
     def is_ours(self) -> bool:
@@ -211,7 +219,7 @@ def point(root: Path) -> None:
 
 
 def _latest(root: Path) -> Run | None:
-    return next((run for run in _newest_first(root) if run.state in (State.FINISHED, State.BUILT)), None)
+    return next((run for run in _newest_first(root) if run.task == CLASSIFY and run.state in (State.FINISHED, State.BUILT)), None)
 
 
 def _newest_first(root: Path) -> Iterator[Run]:
@@ -227,18 +235,29 @@ def all_runs(root: Path) -> list[Run]:
     return list(_newest_first(root))
 
 
-def find(root: Path, name: str = "") -> Run:
-    """The run of that name, part of a name, or path; `latest` is the newest with a classifier, no name the newest of all.
+def find(root: Path, name: str = "", task: str = "") -> Run:
+    """The run of that name, part of a name, or path; `latest` is the newest with a classifier, no name the newest of all of that task.
+    No task: whatever it is about.
 
-    Raises UsageError when there is none, or several.
+    Raises UsageError when there is none, or several, or when the one that is named is of another task.
     """
+    found = _find(root, name, task)
+    if task and found.task != task:
+        verb = f"`promptlab {VERBS[found.task]} --run {found.name}` goes on with it." if found.task in VERBS else ""
+        raise UsageError(f"The run {found.name!r} is one of `{VERBS.get(found.task, found.task)}`, not of `{VERBS[task]}`.", verb)
+    return found
+
+
+def _find(root: Path, name: str, task: str) -> Run:
     if name and name != "latest" and os.path.isfile(Path(name, "run.json")):  # Path.is_file raises for a name that is too long
         run = Run(Path(name).resolve())
         _ = run.manifest  # any folder may hold a run.json; raises unless it is ours
         return run
     if name and name != "latest":
         return _named(root, name)
-    newest = next(_newest_first(root), None)
+    newest = next((run for run in _newest_first(root) if task in ("", run.task)), None)
+    if newest is None and task == MATCH:
+        raise UsageError(f"There is no run of `match` in {str(root)!r} yet.", "Name data with captions: promptlab match captions.jsonl")
     if newest is None:
         raise UsageError(f"There is no run in {str(root)!r} yet.", "Name data: promptlab run photos/, or try promptlab demo.")
     found = newest if not name else _latest(root)
@@ -260,7 +279,7 @@ def _named(root: Path, name: str) -> Run:
 
 def with_classifier(root: Path, name: str = "") -> Run:
     """The run of that name, the newest that has a classifier without one. Raises UsageError when it has none."""
-    found = find(root, name or "latest")
+    found = find(root, name or "latest", CLASSIFY)
     if not found.classifier.is_file():
         raise UsageError(f"The run {found.name!r} has no classifier: it is {found.state}.", f"Make one: promptlab run --run {found.name}")
     return found

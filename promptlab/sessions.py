@@ -51,10 +51,11 @@ class Session(NamedTuple):
 class Sessions(Stages):
     """Plans a verb, keeps its run folder, and writes down where a classifier comes from."""
 
-    def _planned(self, where: str, run: str, prompts_of: str = "", new_when_changed: bool = False) -> Plan[Self]:
-        """Data and run folder: without data the latest run's, its settings under those given now; a new folder for changed settings."""
+    def _planned(self, where: str, run: str, prompts_of: str = "", new_when_changed: bool = False, task: str = runs.CLASSIFY) -> Plan[Self]:
+        """Data and run folder: without data those of the latest run of the task, its settings under those given now; a new folder for
+        changed settings."""
         root = Path(self.settings.runs)
-        given = _prompts(runs.find(root, prompts_of)) if prompts_of else None
+        given = _prompts(runs.find(root, prompts_of, task)) if prompts_of else None
         flagged = self.settings.origin.get("templates") == "flag"
         if given is not None and flagged:
             raise UsageError("--from takes the templates of a run along, so --templates cannot be given, too.")
@@ -62,7 +63,7 @@ class Sessions(Stages):
             raise UsageError(f"Data ({where!r}) and --run ({run!r}) were both given; which is meant?", "--run goes without DATA.")
         if where:
             return Plan(self, where, None, given)
-        kept = runs.find(root, run)
+        kept = runs.find(root, run, task)
         manifest = kept.manifest
         self._require_plugin(manifest.get("by"), f"The data of the run {kept.name!r} was opened by")
         self._require_plugin(manifest.get("model_by"), f"The model of the run {kept.name!r} is one of")

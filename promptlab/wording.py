@@ -66,7 +66,7 @@ class Wording(Sessions):
 
     def edit_prompts(self, run: str, editor: Callable[[Path], None]) -> Path | None:
         """Let `editor` change the file with a run's prompts, then keep them; None when it changed nothing."""
-        found = runs.find(Path(self.settings.runs), run)
+        found = runs.find(Path(self.settings.runs), run, runs.CLASSIFY)
         if not edits.file_of(found.path).is_file():
             raise _no_prompts(found)
         made = edits.edited(found.path, editor)
@@ -74,7 +74,7 @@ class Wording(Sessions):
 
     def reset_prompts(self, run: str = "") -> tuple[runs.Run, bool]:
         """Drop the edits of a run's prompts that no run has taken yet; the run, and whether there were any."""
-        found = runs.find(Path(self.settings.runs), run)
+        found = runs.find(Path(self.settings.runs), run, runs.CLASSIFY)
         return found, history.reset(found)
 
     def import_prompts(

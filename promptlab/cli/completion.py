@@ -60,7 +60,7 @@ def _classes(context: click.Context) -> list[str]:
     from promptlab import runs
     from promptlab.config import Settings
 
-    run = runs.find(Path(Settings.load(_given(context, "runs")).runs), _given(context, "run_name").get("run_name", ""))
+    run = runs.find(Path(Settings.load(_given(context, "runs")).runs), _given(context, "run_name").get("run_name", ""), runs.CLASSIFY)
     return [str(row["class"]) for row in json.loads((run.path / "classes.json").read_text("utf-8"))]
 
 
@@ -71,7 +71,7 @@ def _families(context: click.Context) -> list[str]:
     from promptlab.lab import Lab
 
     root = Path(Settings.load(_given(context, "runs")).runs)
-    return Lab.families(runs.find(root, _given(context, "run_name").get("run_name", "")))
+    return Lab.families(runs.find(root, _given(context, "run_name").get("run_name", ""), runs.CLASSIFY))
 
 
 def _datasets(context: click.Context) -> list[str]:

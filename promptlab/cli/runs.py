@@ -67,7 +67,10 @@ def show(root: Path, name: str, as_json: bool, quiet: bool) -> None:
         return
     report = run.path / ("study.md" if run.state == "studied" else "report.md")
     if not report.is_file():
-        raise UsageError(f"The run {run.name!r} has no report: it is {run.state}.", f"Go on with it: promptlab run --run {run.name}")
+        raise UsageError(
+            f"The run {run.name!r} has no report: it is {run.state}.",
+            f"Go on with it: promptlab {folders.VERBS.get(run.task, 'run')} --run {run.name}",
+        )
     # Whoever gave us the folder may have written the report, too.
     output.say(*(safe(line, 10_000) for line in report.read_text("utf-8", errors="backslashreplace").rstrip().splitlines()))
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from promptlab.display import many
 from promptlab.events import Finished, Listener, Started
-from promptlab.loops.run import Choice, named
+from promptlab.loops.run import Choice
 from promptlab.protocols import Rule
 from promptlab.score.contest import require_same_encoder
 from promptlab.score.ensemble import joined, uniform
 from promptlab.score.health import check_labels, check_ranking, check_weights
 from promptlab.score.matches import CaptionEvidence, compare, match
-from promptlab.score.weighting import find
+from promptlab.score.weighting import WAYS, Weighting, find, title
 from promptlab.types import Array, Captioned, Cases, Check, Difference, LabelSource, Matched, Scoreboard, Weights
 
 RULE = "caption-match"
@@ -57,6 +57,8 @@ class Outcome:
     """Whether they score as the baseline does, to the bit."""
     cases: Cases
     """Of the eval half."""
+    shares: Array
+    """(N, M) the share that the result gives each candidate, in the order of `Cases.texts`."""
     matched: int
     """How many cases were scored in all, for the time that one takes."""
     health: tuple[Check, ...]
@@ -81,11 +83,12 @@ def run(material: Captioned, tune: Cases, judged: Cases, choice: Choice, rules: 
     kept = same or on_tune(candidate, fixed=before.order).mean > before.mean
     plain = Row("plain captions", on_eval(material.plain.z[0], fixed=before.order))
     baseline = Row("baseline", on_eval(first, fixed=before.order))
-    tried = Row(named(replace(choice, debias="none")), on_eval(candidate, fixed=before.order))
+    tried = Row(named(choice.how), on_eval(candidate, fixed=before.order))
     scored = 2 * len(tune) + 3 * len(judged)
     listen(Finished(MATCHING, scored))
 
     result = tried if kept else baseline
+    share = shares(result.matched, material.bank.scale, material.bank.logit_bias)
     difference = compare(baseline.matched, result.matched, material.judged_captions, choice.seed)
     health = (
         *check_weights(weights),
@@ -94,7 +97,12 @@ def run(material: Captioned, tune: Cases, judged: Cases, choice: Choice, rules: 
         *check_cases(judged, result.matched),
         *check_texts(material),
     )
-    return Outcome(plain, baseline, tried, result, difference, weights, board, accuracy, kept, same, judged, scored, health)
+    return Outcome(plain, baseline, tried, result, difference, weights, board, accuracy, kept, same, judged, share, scored, health)
+
+
+def named(how: Weighting) -> str:
+    """How tables call what is weighed so: that weights belong to families is no choice here, and not said."""
+    return title(replace(how, scope=WAYS[how.way].scope) if how.way in WAYS else how)
 
 
 def check_cases(cases: Cases, found: Matched) -> list[Check]:
@@ -127,7 +135,7 @@ def check_texts(material: Captioned) -> list[Check]:
 
 
 def shares(found: Matched, scale: float, logit_bias: float | None) -> Array:
-    """(N, M) what each candidate gets: the softmax of a picture's candidates, of sigmoid models each caption's own; 0 where there is none."""
+    """(N, M) the share of each candidate: of the softmax over a picture's candidates, of sigmoid models its own; 0 where there is none."""
     logits = found.similarity.astype(np.float64) * scale
     if logit_bias is not None:
         return np.asarray(1 / (1 + np.exp(-(logits + logit_bias))))

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from promptlab.display import safe
-from promptlab.report import enrich, plots, tables
+from promptlab.report import enrich, match, plots, tables
 from promptlab.report.tables import cosine, percent, signed
 from promptlab.shipped import folder
 
@@ -15,7 +15,7 @@ MOST_CHANGES = 12
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         loader=FileSystemLoader(folder("report")),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -24,7 +24,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"safe_text": safe, "percent": percent, "signed": signed, "cosine": cosine, "span": _span, "bar": plots.bar}
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def page(
@@ -46,7 +46,7 @@ def page(
     ]
     if found["method"]["tried"] != "uniform":
         rows.append((found["method"]["tried"] + ("" if found["method"]["kept"] else " (tried)"), found["tried"], found["changed"]["tried"]))
-    return _template().render(
+    return _template("report.html.j2").render(
         found=found,
         rows=rows,
         manifest=manifest,
@@ -59,6 +59,14 @@ def page(
         most=MOST_CHANGES,
         enrichment=enrich.tables(found["enrichment"]) if found.get("enrichment") else (),  # of words that are safe to show
         findings=[tables.finding(one) for one in found.get("findings", ())],
+    )
+
+
+def match_page(found: Mapping[str, Any], manifest: Mapping[str, Any], thumbnails: Mapping[str, str]) -> str:
+    """The page of a caption run. found: result.json; manifest: run.json; thumbnails: {picture: JPEG in base64}."""
+    before, after = match.around_hard_cases(found)  # of words that are safe to show
+    return _template("match.html.j2").render(
+        found=found, lead=match.lead(found), before=before, after=after, manifest=manifest, thumbnails=thumbnails
     )
 
 

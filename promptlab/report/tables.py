@@ -333,7 +333,8 @@ def _run_cells(state: str, manifest: dict[str, Any], result: dict[str, Any] | No
         assert result is not None
         e = result["result"]
         zeros = "-" if e["zeros"] is None else str(e["zeros"])
-        return safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"])
+        caption = "captions: " if manifest.get("task") == "match" else ""
+        return caption + safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"])
     except (AssertionError, KeyError, TypeError):  # no result, or one that somebody else wrote
         return safe(str(manifest["settings"].get("weights", ""))), state, "-", "-"
 

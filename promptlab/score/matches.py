@@ -127,8 +127,3 @@ def compare(first: Matched, second: Matched, captions: Captions, seed: int) -> D
 def hardest(found: Matched, n: int) -> Array:
     """(n',) int: the n hardest of N cases: the wrong ones, lowest margin first, then the right ones that were closest."""
     return np.lexsort((np.arange(len(found.hit)), found.margin, found.hit))[:n]
-
-
-def per_sample(seconds: float, n: int) -> float | None:
-    """Milliseconds for each of n samples; None for none."""
-    return 1000 * seconds / n if n else None

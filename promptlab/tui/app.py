@@ -85,10 +85,10 @@ class PromptlabApp(App[None], inherit_bindings=False):
         """Open a run by name; without one the newest, or the start screen where there is none."""
         root = Path(self.lab.settings.runs)
         try:
-            if not name and not runs.all_runs(root):
+            if not name and not any(run.task == runs.CLASSIFY for run in runs.all_runs(root)):
                 self.switch_mode("start")
                 return
-            run = runs.find(root, name)
+            run = runs.find(root, name, runs.CLASSIFY)
         except PromptlabError as error:
             self.switch_mode("start" if self.bench is None else self.current_mode)
             self.fault(error)

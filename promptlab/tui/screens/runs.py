@@ -247,9 +247,9 @@ def worst(one: Past) -> float | None:
     return float(found) if isinstance(found, float | int) else None
 
 
-def _data(one: Past) -> tuple[str, str]:
-    """What must be the same for two results to stand side by side: data, and the pictures it holds."""
-    return str(one.manifest["data"]), str(one.manifest.get("pictures"))
+def _data(one: Past) -> tuple[str, str, str]:
+    """What must be the same for two results to stand side by side: data, the pictures it holds, and what was done with them."""
+    return str(one.manifest["data"]), str(one.manifest.get("pictures")), str(one.manifest.get("task"))
 
 
 def _columns() -> list[Column]:

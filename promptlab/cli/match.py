@@ -1,0 +1,90 @@
+"""promptlab match"""
+
+from typing import Any
+
+import click
+
+from promptlab.cli import completion, options
+from promptlab.config import CHOICES
+
+DISTRACTORS = ("auto", "given", "same", "other", "any")  # written down, since asking for them imports what --help needs not
+
+
+def _floor(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
+    name, _, value = text.partition("=")
+    try:
+        floor = float(value)
+    except ValueError:
+        floor = -1.0
+    if name != "accuracy" or not 0 <= floor <= 1:
+        raise click.BadParameter(f"{text!r}; accuracy=SHARE was expected, SHARE from 0 to 1.")
+    return floor
+
+
+@click.command()
+@click.argument("data", required=False, default="", type=completion.DATA)
+@click.option("--run", "run_name", type=completion.RUNS, default="", help="Without DATA: go on with this run instead of the newest.")
+@click.option("--candidates", type=click.IntRange(min=2), help="Captions to choose from (default: 12, or all that the data gives).")
+@click.option(
+    "--distractors",
+    type=click.Choice(DISTRACTORS),
+    help="Wrong captions: those of the data, of pictures of the same category, of other categories, or of any picture "
+    "(default: auto, given where the data has them, else any).",
+)
+@click.option("--hard", type=click.IntRange(min=0), help="How many hard cases to list (default: 20); cases.jsonl has all.")
+@click.option("--model", type=completion.MODELS, help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini).")
+@click.option("--templates", multiple=True, type=completion.TEMPLATES, help="A template set or file; may be repeated (default: captions).")
+@click.option("--classes", type=completion.FILES, help="Names of categories: FOLDER<TAB>NAME.")
+@click.option("--weights", type=completion.WAY, help="uniform, cpe, zpe, shrunk, forward, top-3, or any rule (default: shrunk).")
+@click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: the way's own).")
+@click.option("--scope", type=click.Choice(CHOICES["scope"]), help="global: captions are no classes (default).")
+@click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How templates are joined (default: the way's own).")
+@click.option("--tau", type=float, help="Temperature of the weights; larger is flatter (default: 1).")
+@click.option("--drop", metavar="mad:X", help="No weight below median + X MAD of the templates' scores, e.g. mad:0.5.")
+@click.option("--evidence", type=click.Choice(CHOICES["evidence"]), help="What shrunk is made from (default: both).")
+@click.option("--k", type=click.IntRange(min=0), help="How many worst categories to follow (default: min(10, a fifth of them)).")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the halves, the cases and the resamples (default: 0).")
+@click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample.")
+@click.option("--fail-under", callback=_floor, metavar="accuracy=SHARE", help="Exit with 1 below it.")
+@options.loading
+@options.places
+@options.output
+def match(
+    data: str,
+    run_name: str,
+    candidates: int | None,
+    distractors: str | None,
+    hard: int | None,
+    fail_under: float | None,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
+) -> None:
+    """Tell the right caption of each picture of DATA from wrong ones.
+
+    DATA has captions: a table with a column `captions` (and, if you like, `label` for categories and `distractors`), or shards with
+    texts. Templates around captions are weighted on one half of the pictures and judged on the other. The report lists the hardest
+    cases with their pictures: mind whom you give it to. Without DATA the newest run of this kind goes on.
+    """
+    from promptlab.cli import output
+    from promptlab.cli.diagnostics import listening
+    from promptlab.config import Settings
+    from promptlab.display import safe
+    from promptlab.lab import Lab
+    from promptlab.report.tables import percent
+
+    with listening(quiet) as listen:
+        found = Lab(Settings.load(flags), listen).match(data, run_name, candidates=candidates, distractors=distractors or "", hard=hard)
+    reached = found.outcome.result.matched.accuracy
+    failed = fail_under is not None and reached < fail_under
+    if as_json:
+        output.show_json({**found.summary, "failed": ["accuracy"] if failed else []})
+    else:
+        output.show(found.report.tables, found.report.lead)
+        output.say("", f"Report: {safe(str(found.run.path / 'report.html'))}", f"Cases: {safe(str(found.run.path / 'cases.jsonl'))}")
+        if failed:
+            output.say(f"Below the floor: accuracy is {percent(reached)} %, {percent(fail_under)} % was asked.")
+    if failed:
+        raise click.exceptions.Exit(1)
