@@ -316,7 +316,9 @@ class Lab(Matcher):
         found, classes = kept.result, kept.classes
         if found is None or (classes is None and kept.task == runs.CLASSIFY):
             raise UsageError(f"The run {kept.name!r} has no result to report; it did not finish.", "Make one: promptlab run")
-        page = self._page(found, kept, thumbnails) if kept.task == runs.MATCH else self._class_page(found, classes or [], kept, thumbnails)
+        page = (
+            self._class_page(found, classes or [], kept, thumbnails) if kept.task == runs.CLASSIFY else self._page(found, kept, thumbnails)
+        )
         if output is None:
             return kept.save_text("report.html", page)
         with written(output, "w") as file:

@@ -8,6 +8,7 @@ import numpy as np
 from promptlab.display import many
 from promptlab.events import Finished, Listener, Progressed, Started
 from promptlab.loops.match import check_texts
+from promptlab.loops.run import Choice
 from promptlab.score.contest import require_same_encoder
 from promptlab.score.ensemble import build
 from promptlab.score.resamples import Answers
@@ -48,9 +49,7 @@ class Outcome:
     """Checks that fired."""
 
 
-def run(
-    material: Captioned, weights: Weights, combine: Combine, name: str, *, ks: Sequence[int], seed: int, device: str, listen: Listener
-) -> Outcome:
+def run(material: Captioned, weights: Weights, choice: Choice, listen: Listener, ks: Sequence[int] = KS) -> Outcome:
     """Recall at each k both ways on the judged half: captions as they are, and within weighted families.
 
     Among the captions are those of these pictures alone, each text once. Raises MismatchError when pictures and texts come from different
@@ -60,17 +59,18 @@ def run(
     own = material.judged_captions.right
     texts, place = np.unique(own[:, 1], return_inverse=True)
     pairs = np.stack([own[:, 0], place], 1)
-    rows = (build(material.plain, np.ones(1), Combine.EMBEDDING), build(material.bank, weights.w, combine))
+    rows = (build(material.plain, np.ones(1), Combine.EMBEDDING), build(material.bank, weights.w, choice.how.combine))
     listen(Started(WORK, 2 * (len(material.judged) + len(texts)), "queries"))
     made = []
-    for n, (called, classifier) in enumerate(zip(("plain captions", name), rows, strict=True)):
+    for n, (called, classifier) in enumerate(zip(("plain captions", choice.how.name), rows, strict=True)):
         before = n * (len(material.judged) + len(texts))
-        made.append(Row(called, *_both_ways(material, classifier, texts, pairs, before, tuple(ks), seed, device, listen)))
+        made.append(Row(called, *_both_ways(material, classifier, texts, pairs, before, tuple(ks), choice, listen)))
     listen(Finished(WORK, 2 * (len(material.judged) + len(texts))))
     plain, result = made
     n = len(material.judged)
-    differences = (_differences(plain.captions, result.captions, n, seed), _differences(plain.pictures, result.pictures, n, seed))
-    return Outcome(plain, result, differences, weights, texts, (*check_texts(material), *check_ties(result)))
+    both = ((plain.captions, result.captions), (plain.pictures, result.pictures))
+    there, back = (_differences(*pair, n, choice.seed) for pair in both)
+    return Outcome(plain, result, (there, back), weights, texts, (*check_texts(material), *check_ties(result)))
 
 
 def _both_ways(
@@ -80,8 +80,7 @@ def _both_ways(
     pairs: Array,
     before: int,
     ks: tuple[int, ...],
-    seed: int,
-    device: str,
+    choice: Choice,
     listen: Listener,
 ) -> tuple[Recall, Recall]:
     """(pictures look for captions, captions look for pictures). before: how many queries were done before."""
@@ -90,6 +89,7 @@ def _both_ways(
     def tell(done: int) -> None:
         listen(Progressed(WORK, before + done))
 
+    device, seed = choice.device, choice.seed
     there = find(pictures, sentences, (n, len(texts)), pairs, device, tell)
     back = find(sentences, pictures, (len(texts), n), pairs[:, ::-1], device, lambda done: tell(n + done))
     whose = np.empty(len(texts), int)

@@ -53,6 +53,15 @@ def for_benchmark(found: Evaluation, *, dataset: str, model: str, language: str)
     return {**about, "metrics": metrics, "language": language}
 
 
+def save_retrieval(path: Path, found: Mapping[str, Any], data: str, language: str) -> None:
+    """Write the result.json of a retrieval as CLIP_benchmark writes its own: of the templates, with recall at each k. data: where it is."""
+    name, _, pretrained = str(found["data"]["model"]).partition(",")
+    ways = {"image": found["result"]["pictures"], "text": found["result"]["captions"]}
+    metrics = {f"{way}_retrieval_recall@{at['k']}": at["recall"] for way, one in ways.items() for at in one["at"]}
+    about = {"dataset": named(data), "model": name, "pretrained": pretrained, "task": "zeroshot_retrieval"}
+    write_json(path, {**about, "metrics": metrics, "language": language})
+
+
 def save(path: Path, found: Evaluation, data: str, model: str, language: str) -> None:
     """Write an evaluation as CLIP_benchmark does. data: as it was typed. Raises UsageError without labels."""
     write_json(path, for_benchmark(found, dataset=named(data), model=model, language=language))

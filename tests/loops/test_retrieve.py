@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from score.planted import bank_of, features_of
+from score.planted import RULES, bank_of, features_of
 
 from promptlab import Lab, Settings
 from promptlab.events import Event, Progressed, Started, ignore
 from promptlab.loops import retrieve
 from promptlab.loops.retrieve import Outcome, chance
+from promptlab.loops.run import Choice
 from promptlab.report import retrieve as told
+from promptlab.score.weighting import weighting
 from promptlab.score.weights import uniform
-from promptlab.types import Array, Captioned, Captions, Classes, Combine, Dataset, unit
+from promptlab.types import Array, Captioned, Captions, Classes, Dataset, unit
 
 
 def material_of(x: Array, z: Array, right: list[tuple[int, int]]) -> Captioned:
@@ -27,7 +29,7 @@ def material_of(x: Array, z: Array, right: list[tuple[int, int]]) -> Captioned:
 
 def found(material: Captioned, listen=ignore) -> Outcome:  # type: ignore[no-untyped-def]
     weights = uniform(material.bank.grid.families)
-    return retrieve.run(material, weights, Combine.EMBEDDING, "uniform", ks=(1, 5, 10), seed=0, device="cpu", listen=listen)
+    return retrieve.run(material, weights, Choice(weighting("uniform", RULES, 2), "none", None, 0, 0, "cpu"), listen)
 
 
 def test_both_ways_equal_plain_numpy() -> None:
@@ -84,10 +86,11 @@ def test_hard_ones_are_named_worst_first() -> None:
     z = unit(np.array([[[0, 1.0, 0.5], [0.1, 0.9, 0], [0, 0.4, 1]]]))
     material = material_of(x, z, [(0, 0), (1, 1), (2, 2)])
     made = found(material)
-    hard = told.found(made, material, 5)["hard"]
-    assert [(row["caption"], row["place"], row["first"]) for row in hard["captions"]] == [("caption 0", 2, "caption 1")]
-    assert [(row["caption"], row["place"], row["first"]) for row in hard["pictures"]] == [("caption 0", 3, hard["pictures"][0]["first"])]
-    report = told.report(made, material, told.found(made, material, 5))
+    kept = told.result(made, material, run="r", how="uniform", hard=5, seconds={})
+    assert [(one["right"], one["place"], one["first"]) for one in kept["hard"]["captions"]] == [("caption 0", 2, "caption 1")]
+    first, *others = kept["hard"]["pictures"]
+    assert ((first["caption"], first["place"], first["first"]), others) == (("caption 0", 3, "00001.png"), [])
+    report = told.report(kept)
     assert "no clear change" in " ".join(report.lead)
     assert "Pictures whose captions are found last" in report.markdown
 
