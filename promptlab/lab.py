@@ -280,7 +280,7 @@ class Lab(Matcher):
         if named or (part.encoder and classifier.encoder and part.encoder != classifier.encoder):
             made = f" ({dataset.encoder!r} and {s.model or model!r})" if named else ""
             raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models{made}.")
-        part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels))
+        part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels)).rows()
         found = evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device, top5=True)
         return found, classifier, identity.holds(dataset, part.keys, classifier.lineage.get("spots", {}))
 
@@ -298,7 +298,8 @@ class Lab(Matcher):
         encoded = all(isinstance(part, Features) for part in dataset.splits.values())
         features, _ = lab.features(dataset, None if encoded else lab._encoder_of(mine))
         halves = lab.halves(features)
-        tune, judged = (replace(f, labels=labels_for(mine.classes, dataset.classes, f.labels)) for f in halves)
+        known = (replace(f.pictures, labels=labels_for(mine.classes, dataset.classes, f.pictures.labels)) for f in halves)
+        tune, judged = (f.rows() for f in known)
         spots = [theirs.lineage.get("spots", {}), *([mine.lineage.get("spots", {})] if where else [])]
         seen = any(identity.holds(dataset, judged.keys, spot) for spot in spots) or halves[0] is halves[1]
         return replace(duel(mine, theirs, tune, judged, lab.rules, k=s.k, seed=s.seed, device=lab.device), in_sample=seen), mine.classes

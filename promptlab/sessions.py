@@ -183,9 +183,9 @@ class Sessions(Stages):
             "debias": choice.debias,
             "by": getattr(self.rules.get(choice.how.rule.partition("/")[0]), "by", ""),
             "seed": self.settings.seed,
-            "tuned_on": len(material.tune),
-            "tune_keys": fingerprint(sorted(material.tune.keys)),
-            "spots": identity.spots(material.dataset, material.tune.keys),
+            "tuned_on": len(material.tune.pictures),
+            "tune_keys": fingerprint(sorted(material.tune.pictures.keys)),
+            "spots": identity.spots(material.dataset, material.tune.pictures.keys),
             "versions": {name: runs.version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
         }
 

@@ -146,18 +146,20 @@ class Stages(Catalogue):
         return Material(dataset, tune, judged, bank, bare, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
 
     def halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
-        """Tune and eval: the data's own parts, else halves by the seed; twice the same object when transductive."""
+        """Tune and eval, as rows of right answers where pictures may show several: the data's own parts, else halves of the pictures by the
+        seed; twice the same object when transductive."""
         from promptlab.score.halves import halves
 
         if "all" not in features:
             if self.settings.transductive:
                 raise UsageError("This data brings its own tune and eval parts, so --transductive cannot be used.")
-            return features["tune"], features["eval"]
+            return features["tune"].rows(), features["eval"].rows()
         whole = features["all"]
         if self.settings.transductive:
-            return whole, whole
+            rows = whole.rows()
+            return rows, rows
         first, second = halves(whole.labels, len(whole), self.settings.seed)
-        return whole.take(first, "tune"), whole.take(second, "eval")
+        return whole.take(first, "tune").rows(), whole.take(second, "eval").rows()
 
     def guesses(
         self,

@@ -43,12 +43,14 @@ class Result:
 
 
 def for_benchmark(found: Evaluation, *, dataset: str, model: str, language: str) -> dict[str, Any]:
-    """An evaluation as CLIP_benchmark writes its own, with null where that writes NaN. model: as --model takes it. Raises UsageError
-    without labels."""
+    """An evaluation as CLIP_benchmark writes its own, with null where that writes NaN; of pictures that may show several classes it has
+    mean average precision alone. model: as --model takes it. Raises UsageError without labels."""
     if found.accuracy is None:
         raise UsageError("The data has no labels, so there is no accuracy to write.", "Judge on labelled pictures.")
     name, _, pretrained = model.partition(",")
     metrics = {"acc1": found.accuracy, "acc5": found.top5, "mean_per_class_recall": found.mean}
+    if found.precision is not None:
+        metrics = {"mean_average_precision": found.precision.mean}
     about = {"dataset": dataset, "model": name, "pretrained": pretrained, "task": "zeroshot_classification"}
     return {**about, "metrics": metrics, "language": language}
 

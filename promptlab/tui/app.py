@@ -105,7 +105,7 @@ class PromptlabApp(App[None], inherit_bindings=False):
 
     def _opened(self, bench: "Workbench") -> None:
         self.bench, self.opening = bench, ""
-        self.log_line("info", f"Opened {bench.run.name}: {len(bench.now.classes)} classes, {len(bench.tune)} pictures on tune.")
+        self.log_line("info", f"Opened {bench.run.name}: {len(bench.now.classes)} classes, {len(bench.tune.pictures)} pictures on tune.")
         self.changed()
 
     def follow(self, run: runs.Run) -> None:

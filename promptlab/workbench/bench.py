@@ -62,7 +62,7 @@ class Workbench:
         self.model = lab.model_for(self.dataset)
         features, _ = lab.features(self.dataset, self._encoder)
         tune, _ = lab.halves(features)
-        self.labelled = tune.labels is not None
+        self.labelled, self.several = tune.labels is not None, tune.several is not None
         self.tune = sampled(tune, len(self.dataset.classes), lab.settings.seed)
         self._cells: dict[str, _Cells] = {}
         first, prompts = (self._own_prompts,) * 2 if history is None else (history.first, history.prompts)
@@ -140,7 +140,7 @@ class Workbench:
         zeros = int((now.accuracy == 0).sum())
         accuracy = float((now.winner == now.label).mean())
         figures = (accuracy, float(np.nanmean(now.accuracy)), zeros, len(self._worst), now.worst(self._worst), float(np.nanmean(now.cmm)))
-        return Headline(len(self.tune), self.labelled, *figures, moved(self.base, now))
+        return Headline(len(self.tune.pictures), self.labelled, *figures, moved(self.base, now), self.several)
 
     def families(self) -> list[FamilyRow]:
         """Every family, heaviest first, then those that are set aside."""
