@@ -1,6 +1,8 @@
 """Captions at work: pictures and whole sentences, encoded, and told apart. Over describing, under the lab's verbs."""
 
+import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,7 @@ import numpy as np
 
 from promptlab import runs
 from promptlab.describing import Describer
-from promptlab.errors import UsageError, unknown_name
+from promptlab.errors import DataError, UsageError, unknown_name
 from promptlab.events import Saved
 from promptlab.prompts import captions, descriptions
 from promptlab.prompts import templates as template_sets
@@ -19,7 +21,8 @@ from promptlab.report import match as matched
 from promptlab.report import retrieve as retrieved
 from promptlab.report.run import Report
 from promptlab.sessions import Plan, Session
-from promptlab.types import Array, Captioned, Captions, Dataset, Features, Weights
+from promptlab.stages import LARGE
+from promptlab.types import Array, Captioned, Captions, Dataset, Features, Images, Weights
 
 if TYPE_CHECKING:
     from promptlab.loops import match as loop
@@ -173,6 +176,23 @@ class Matcher(Describer):
         wanted = retrieved.pictures(found, shown) if looked_for else {one["picture"] for one in found["hard"][:shown]}
         thumbnails = self.thumbnails(str(run.manifest["data"]), wanted) if wanted else {}
         return (html.retrieve_page if looked_for else html.match_page)(found, run.manifest, thumbnails)
+
+    def pictures_of(self, run: str) -> Callable[[str], bytes]:
+        """Opens the data of a caption run; gives back what makes a small JPEG of the picture of a key, and raises DataError where there is
+        none that can be read."""
+        from promptlab.encode.pictures import thumbnail
+
+        plan = self._planned("", run, task=runs.find(Path(self.settings.runs), run).task)
+        parts = [part for part in plan.lab.open(plan.where).splits.values() if isinstance(part, Images)]
+        places = {key: (part, i) for part in parts for i, key in enumerate(part.keys)}
+
+        def look(key: str) -> bytes:
+            made = thumbnail(*places[key], side=LARGE) if key in places else ""
+            if not made:
+                raise DataError(f"The picture {key!r} cannot be read.")
+            return base64.b64decode(made)
+
+        return look
 
     def caption_prompts(self) -> Prompts:
         """The templates around captions: those that were chosen, else the set for whole sentences; sets for names say `a photo of a`."""
