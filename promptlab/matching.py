@@ -146,7 +146,7 @@ def _about(plan: Plan[Any], given: dict[str, Any]) -> dict[str, Any]:
     """What is asked of the cases: what was given now, else what the run that goes on had. Raises UsageError for what means nothing."""
     kept = plan.kept or (runs.find(Path(plan.lab.settings.runs), plan.before) if plan.before else None)
     before = kept.manifest.get(runs.MATCH) if kept is not None else None
-    asked = {"candidates": 0, "distractors": "auto", "hard": HARD}
+    asked: dict[str, Any] = {"candidates": 0, "distractors": "auto", "hard": HARD}
     asked |= before if isinstance(before, dict) else {}
     asked |= {name: value for name, value in given.items() if value is not None}
     if asked["distractors"] not in DISTRACTORS:
