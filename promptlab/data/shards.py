@@ -173,7 +173,7 @@ class _Reader:
 
     def _text(self, name: str, size: int) -> bytes:
         if size > LONGEST_TEXT:
-            self._fault(f"has {size:,} bytes in {name!r}; a label was expected")
+            self._fault(f"has {size:,} bytes in {name!r}; a label or captions were expected")
         return self._read(size)
 
 

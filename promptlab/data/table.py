@@ -149,7 +149,7 @@ def _pairs(path: Place, lines: Iterator[tuple[int, Any]]) -> Iterator[Row]:
         if "\0" in key:
             raise DataError(f"Line {number} of {path.text!r} has a path with a zero byte: {key[:60]!r}.", "No file is called so.")
         where = f"Line {number} of {path.text!r}"
-        said = texts(where, "captions", by_name.get(column(by_name, (*LABELS, LISTS))))
+        said = texts(where, "captions", by_name.get(column(by_name, not by_name.keys().isdisjoint((*LABELS, LISTS)))))
         wrong = texts(where, "distractors", distractors_in(by_name))
         yield Row(key, where, _label(where, by_name), str(by_name.get("split") or "").strip().lower(), said, wrong)
 

@@ -119,6 +119,17 @@ def test_names_must_come_from_somewhere(file: Path, planted: Planted) -> None:
     assert "names.txt" in caught.value.hint
 
 
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64])
+def test_labels_may_list_several_classes(file: Path, planted: Planted, kind: type) -> None:
+    arrays = planted()
+    several = np.eye(3, dtype=bool)[arrays["labels"]] | (np.arange(24) % 5 == 0)[:, None]
+    np.savez(file, **{**arrays, "labels": several.astype(kind)})
+    found = opened(file).splits["all"].labels
+    assert found is not None
+    assert found.dtype == bool
+    assert np.array_equal(found, several)
+
+
 WRONG: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "flat features": (lambda a: {"features": a["features"][0]}, "features"),
     "deep features": (lambda a: {"features": a["features"][None]}, "features"),

@@ -2,10 +2,13 @@
 
 import io
 import os
+import pickle
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -237,12 +240,142 @@ def test_an_empty_line_between_names_would_shift_labels(lab: Lab) -> None:
         lab.open(str(root))
 
 
-@pytest.mark.parametrize("kind", ["retrieval", "multilabel"])
+@pytest.mark.parametrize("kind", ["detection", "\u202e", "retrieval multilabel"])
 def test_other_tasks_are_refused(lab: Lab, kind: str) -> None:
     root = benchmark()
     (root / "dataset_type.txt").write_text(kind)
-    with pytest.raises(DataError, match=f"says '{kind}'; promptlab does not read"):
+    with pytest.raises(DataError, match="classification, retrieval, multilabel are known"):
         lab.open(str(root))
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("retrieval", "txt"), ("multilabel", "npy")])
+def test_a_kind_without_what_it_stands_on(lab: Lab, kind: str, ending: str) -> None:
+    root = benchmark()
+    (root / "dataset_type.txt").write_text(kind)
+    with pytest.raises(DataError, match=rf"says '{kind}', but no picture of the shards has a \.{ending}"):
+        lab.open(str(root))
+
+
+def shard(root: Path, kind: str, ending: str, *said: bytes, split: str = "test") -> str:
+    """A folder of one shard with a picture for each of these."""
+    (root / split).mkdir(parents=True)
+    members = [(f"{i}.{end}", what) for i, one in enumerate(said) for end, what in (("jpg", b"picture %d" % i), (ending, one))]
+    (root / split / "0.tar").write_bytes(tar(members))
+    if kind:
+        (root / "dataset_type.txt").write_text(kind)
+    return str(root)
+
+
+@pytest.mark.parametrize("kind", ["retrieval", "zeroshot_retrieval", ""])
+def test_captions_one_a_line(lab: Lab, kind: str) -> None:
+    part = images(dataset := lab.open(shard(Path("wds"), kind, "txt", b"a cat\r\n a black cat\n", "ein H\u00e4uschen".encode())))
+    assert dataset.classes.ids == ()
+    assert part.labels is None
+    assert part.captions == (("a cat", "a black cat"), ("ein H\u00e4uschen",))
+    assert part.read(1) == b"picture 1"
+
+
+def test_texts_beside_labels_are_not_read() -> None:
+    Path("t.tar").write_bytes(tar([*sample(0, b"p", 1, "jpg"), ("s0000000.txt", b"\xff"), *sample(1, b"q", 0, "jpg")]))
+    part = images(named().open("t.tar"))
+    assert part.labels is not None
+    assert part.labels.tolist() == [1, 0]
+    assert part.captions is None
+
+
+def test_captions_beside_what_says_no_label(lab: Lab) -> None:
+    Path("t.tar").write_bytes(tar([("0.jpg", b"p"), ("0.txt", b"a cat"), ("0.json", b'{"url": "x"}')]))  # as img2dataset writes them
+    assert images(lab.open("t.tar")).captions == (("a cat",),)
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ((b"a cat", b" \n\n"), r"'1.txt' in .* is empty; a caption was expected"),
+        ((b"a cat", b"\xff\xfe"), r"'1.txt' in .* is no text"),
+        ((b"a cat", b"x" * 70_000), "a label or captions were expected"),
+    ],
+)
+def test_captions_that_cannot_be_used(lab: Lab, said: tuple[bytes, ...], wrong: str) -> None:
+    with pytest.raises(DataError, match=wrong):
+        lab.open(shard(Path("wds"), "retrieval", "txt", *said))
+
+
+def test_a_sample_without_captions_is_told(lab: Lab) -> None:
+    where = shard(Path("wds"), "retrieval", "txt", b"a cat")
+    Path("wds/test/1.tar").write_bytes(tar([("1.jpg", b"p")]))
+    with pytest.raises(DataError, match=r"The sample 'test/1.tar/1.jpg' has no captions, where others have some"):
+        lab.open(where)
+
+
+def npy(values: Any, kind: Any = np.int64) -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.array(values, kind), allow_pickle=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, ">i8", np.float32, np.float16])
+def test_vectors_of_several_labels(lab: Lab, kind: Any) -> None:
+    where = shard(Path("wds"), "multilabel", "npy", *(npy(row, kind) for row in ([1, 0, 1], [0, 0, 0], [0, 1, 0])))
+    Path("wds/classnames.txt").write_text("\n".join(NAMES))
+    dataset = lab.open(where)
+    part = images(dataset)
+    assert dataset.classes.ids == NAMES
+    assert part.labels is not None
+    assert part.labels.tolist() == [[True, False, True], [False] * 3, [False, True, False]]
+    assert not any("pickled" in note for note in dataset.notes)
+
+
+class Trap:
+    """Runs where somebody unpickles it."""
+
+    def __reduce__(self) -> Any:
+        return (Path("sprung").touch, ())
+
+
+WHOLE_NPY = npy([1, 0, 1], np.uint8)
+NO_VECTORS = {
+    "pickled objects": npy([Trap(), 0, 1], object),
+    "a pickle": pickle.dumps(Trap()),
+    "nothing": b"",
+    "no header": b"\x93NUMPY",
+    "another version": WHOLE_NPY.replace(b"NUMPY\x01", b"NUMPY\x03"),
+    "a number too few": WHOLE_NPY[:-1],
+    "a number too many": WHOLE_NPY + b"\0",
+    "two dimensions": npy([[1, 0, 1]]),
+    "no dimension": npy(1),
+    "none": npy([]),
+    "words": npy(["1", "0", "1"], str),
+    "structures": npy([(1, 0)], [("a", int), ("b", int)]),
+    "complex numbers": npy([1, 0, 1], complex),
+    "indices": npy([0, 2, 1]),
+    "scores": npy([0.5, 0, 1], float),
+    "no numbers": npy([np.nan, 0, 1], float),
+    "more than there are": WHOLE_NPY.replace(b"(3,)", b"(%d,)" % 10**15, 1),
+    "fewer than none": WHOLE_NPY.replace(b"(3,)", b"(-3,)"),
+    "a header that is code": WHOLE_NPY.replace(b"'|u1'", b"f(x)+"),
+    "an old header": WHOLE_NPY.replace(b"(3,)", b"(3L,)"),
+}
+
+
+@pytest.mark.parametrize("case", NO_VECTORS)
+def test_what_is_no_vector_of_labels(lab: Lab, case: str) -> None:
+    where = shard(Path("wds"), "multilabel", "npy", NO_VECTORS[case])
+    Path("wds/classnames.txt").write_text("\n".join(NAMES))
+    with pytest.raises(DataError, match=r"'0.npy' in .*wds/test/0.tar"):
+        lab.open(where)
+    assert not Path("sprung").exists()
+
+
+def test_vectors_of_other_lengths(lab: Lab) -> None:
+    where = shard(Path("wds"), "multilabel", "npy", npy([1, 0]), npy([0, 1]))
+    Path("wds/classnames.txt").write_text("\n".join(NAMES))
+    with pytest.raises(DataError, match="has 2 numbers; there are 3 classes"):
+        lab.open(where)
+    with pytest.raises(DataError, match=r"'0.npy' .* has 2 numbers and '1.npy' .* has 3"):
+        lab.open(shard(Path("other"), "multilabel", "npy", npy([1, 0]), npy([0, 1, 1])))
+    with pytest.raises(DataError, match="nothing names them"):
+        lab.open(shard(Path("bare"), "multilabel", "npy", npy([1, 0])))
 
 
 def test_stamps_change_with_the_shard(lab: Lab) -> None:

@@ -30,6 +30,14 @@ def test_no_labels_stay_none() -> None:
     assert labels_for(ABC, CBA, None) is None
 
 
+def test_columns_of_several_right_answers_are_moved() -> None:
+    wider = Classes.of(["a", "b", "c", "d"])
+    shown = np.array([[True, False, False], [True, True, False], [False, False, False]])  # c; c and b; none
+    found = labels_for(wider, CBA, shown)
+    assert found is not None
+    assert found.tolist() == [[False, False, True, False], [False, True, True, False], [False] * 4]
+
+
 def test_a_class_that_the_classifier_does_not_know_is_named() -> None:
     with pytest.raises(MismatchError, match="no class 'd'") as error:
         labels_for(ABC, Classes.of(["a", "d", "e"]), np.array([0]))
