@@ -17,9 +17,7 @@ from promptlab.score.sweep import sweep
 from promptlab.score.weighting import find, weighting
 from promptlab.types import NO_TEXT, Array, Captions, Cases, Features, LabelSource, Matched, unit
 from score import brute
-from score.planted import ATOMS, RULES, bank_of, checked, features_of, from_similarity, one_thread
-
-__all__ = ["one_thread"]
+from score.planted import ATOMS, RULES, bank_of, checked, features_of, from_similarity
 
 F4 = 1e-6
 SCORES = np.array([[0.31, 0.28, 0.2, 0.25], [0.22, 0.3, 0.27, 0.26], [0.19, 0.21, 0.24, 0.29], [0.33, 0.32, 0.1, 0.12]])
