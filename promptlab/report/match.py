@@ -191,8 +191,8 @@ def lead(found: Mapping[str, Any]) -> list[str]:
 def _far(after: Mapping[str, Any], chance: float) -> str:
     low, high = after["interval"]
     if low > chance:
-        return "That is above chance beyond doubt."
-    return "That is below chance: something is wrong." if high < chance else "That is no clear difference from chance."
+        return "That is clearly above chance."
+    return "That is clearly below chance: something is wrong." if high < chance else "That is no clear difference from chance."
 
 
 def _time(each: Mapping[str, Any]) -> str:
@@ -200,7 +200,7 @@ def _time(each: Mapping[str, Any]) -> str:
     matching = f"matching {each['match_ms']:.3g} ms a case (of {each['matched']})"
     if each["encode_ms"] is None:
         return f"Time: {matching}; every picture was encoded before."
-    return f"Time: encoding {each['encode_ms']:.3g} ms a picture (of {each['encoded']}), {matching}."
+    return f"Time: encoding {each['encode_ms']:.3g} ms a picture (of {each['encoded']}, loading the model included), {matching}."
 
 
 def verdict(found: Mapping[str, Any]) -> str:
