@@ -96,9 +96,7 @@ class CasesPage(Page):
             return
         key, one = self._current
         self.query_one("#candidates", Grid).show((str(n), _cells(candidate)) for n, candidate in enumerate(one.candidates))
-        about = " · ".join(filter(None, (Path(one.picture).name, one.about, "right" if one.hit else "wrong")))
-        said = one.asked if one.asked != one.picture else ""
-        self.query_one("#case-about", Static).update(Text("\n".join(safe(line, 200) for line in filter(None, (said, about)))))
+        self.query_one("#case-about", Static).update(_about(one))
         if self._look is not None and key != self._seen:
             self._seen = key
             self.beside(partial(self._picture, one.picture, self._look), "picture")
@@ -133,6 +131,17 @@ class CasesPage(Page):
         self.lab_app.tell("Copied the case.")
 
 
-def _cells(one: Candidate) -> tuple[str, str, str]:
-    mark = RIGHT if one.is_right else PICKED if one.is_picked else ""
+def _about(one: Case) -> Text:
+    """What is right, and what was picked instead, in full: the table cuts long captions."""
+    said = [f"{one.asked}"] if one.asked != one.picture else []
+    said += [f"{one.about} · {Path(one.picture).name}"] if one.about else []
+    right = next((candidate.text for candidate in one.candidates if candidate.is_right), "")
+    lines = [Text(safe(line, 200)) for line in said]
+    lines += [Text(f"{RIGHT} {safe(right, 200)}", "green")]
+    lines += [] if one.hit else [Text(f"{PICKED} {safe(one.picked, 200)}", "red")]
+    return Text("\n").join(lines)
+
+
+def _cells(one: Candidate) -> tuple[Text, str, str]:
+    mark = Text(RIGHT, "green") if one.is_right else Text(PICKED, "red") if one.is_picked else Text("")
     return mark, "" if one.share is None else percent(one.share), one.text
