@@ -123,11 +123,9 @@ class CasesPage(Page):
         if self._current is None:
             return
         _, one = self._current
-        lines = [
-            f"{safe(one.asked)}: margin {cosine(one.margin)}",
-            *("  " + " ".join(filter(None, _cells(each))) for each in one.candidates),
-        ]
-        self.app.copy_to_clipboard("\n".join(safe(line) for line in lines))
+        answers = (" ".join(filter(None, map(str, _cells(candidate)))) for candidate in one.candidates)
+        lines = [f"{one.asked}: margin {cosine(one.margin)}", *(f"  {answer}" for answer in answers)]
+        self.app.copy_to_clipboard("\n".join(safe(line, 10_000) for line in lines))
         self.lab_app.tell("Copied the case.")
 
 
