@@ -164,10 +164,13 @@ def _run_cells(state: str, manifest: dict[str, Any], result: dict[str, Any] | No
     try:
         assert result is not None
         e = result["result"]
+        if manifest.get("task") == "retrieve":
+            at = [percent(e[way]["at"][0]["recall"]) for way in ("captions", "pictures")]
+            return f"retrieval: {safe(result['method']['weights'])}, recall@1 {at[0]} and {at[1]}", "-", "-", "-"
         zeros = "-" if e["zeros"] is None else str(e["zeros"])
         caption = "captions: " if manifest.get("task") == "match" else ""
         return caption + safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"])
-    except (AssertionError, KeyError, TypeError):  # no result, or one that somebody else wrote
+    except (AssertionError, KeyError, TypeError, IndexError):  # no result, or one that somebody else wrote
         return safe(str(manifest["settings"].get("weights", ""))), state, "-", "-"
 
 
