@@ -249,6 +249,9 @@ def test_what_is_said_is_part_of_the_content(lab: Lab) -> None:
     ]
     assert len(set(marks)) == len(marks)
     assert marked(captions=texts) == marks[0]
+    halved = [content(replace(dataset, halves=halves)) for halves in (None, {"a": "tune", "b": "eval"}, {"a": "eval", "b": "tune"})]
+    assert halved[0] == marks[0]
+    assert len(set(halved)) == 3
 
 
 # -- what needs classes ---------------------------------------------------------------------------------------------------------------

@@ -183,6 +183,13 @@ def test_a_name_that_is_no_text_is_told(tmp_path: Path) -> None:
         save(draw(odd, [1], 0)[0], odd, tmp_path, "csv")
 
 
+def test_where_a_picture_lies() -> None:
+    Path("t.csv").touch()
+    roots = {"s3://bucket/photos/": "s3://bucket/photos/a/1.jpg", "photos": "photos/a/1.jpg", "t.csv": "a/1.jpg"}
+    for root, place in roots.items():
+        assert Images("all", ("a/1.jpg",), ("",), None, lambda i: b"", root).place(0) == place
+
+
 # -- --split --------------------------------------------------------------------------------------------------------------------------
 
 
