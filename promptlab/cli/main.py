@@ -32,6 +32,7 @@ from promptlab.cli import (
     run,
     runs,
     score,
+    shots,
     study,
     templates,
     trust,
@@ -57,7 +58,7 @@ COMMANDS: tuple[click.Command, ...] = (
     enrich.enrich,
     tui.tui,
     classes.classes,
-    *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, questions.questions),
+    *(encode.encode, shots.shots, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, questions.questions),
     *(rules.rules, plugins.plugins, cache.cache, init.init, trust.trust, keys.keys, doctor.doctor),
 )
 

@@ -1,6 +1,6 @@
 """What is said of pictures: captions that are right, distractors that are wrong."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from promptlab.errors import DataError
@@ -12,11 +12,10 @@ DISTRACTORS = ("distractors", "negatives", "negative_captions", "negative_captio
 Texts = tuple[str, ...]
 
 
-def column(names: Iterable[str], labels: Sequence[str]) -> str:
-    """Of the columns of a row the one with its captions; empty where there is none. `labels`: how columns of labels may be called."""
-    known = set(names)
-    found = next((name for name in CAPTIONS if name in known), "")
-    return found or (UNLABELLED if UNLABELLED in known and known.isdisjoint(labels) else "")
+def column(names: Collection[str], has_label: bool) -> str:
+    """Of columns the one with captions; empty where there is none. has_label: whether there is a column of labels among them."""
+    found = next((name for name in CAPTIONS if name in names), "")
+    return found or (UNLABELLED if UNLABELLED in names and not has_label else "")
 
 
 def distractors_in(row: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Parquet files that hold the pictures themselves, in Hugging Face's layout: `image` {bytes, path} and a column of labels."""
+"""Parquet files that hold the pictures themselves, in Hugging Face's layout: `image` {bytes, path} and columns of labels and captions."""
 
 import json
 from itertools import accumulate, pairwise
@@ -6,16 +6,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from promptlab.data import captions
+from promptlab.data.captions import Texts
 from promptlab.data.parquetfiles import left_out, ways, whole
-from promptlab.data.parquetrows import Columns, Part, Reader, groups_of, opened
+from promptlab.data.parquetrows import GROWN, PACKED, Columns, Part, Reader, groups_of, opened
 from promptlab.data.places import Place, place
-from promptlab.data.rows import LABELS, Label, labelled, parted
+from promptlab.data.rows import LABELS, Answer, labelled, parted
 from promptlab.errors import DataError, PromptlabError
 from promptlab.protocols import DataOptions
 from promptlab.types import Classes, Dataset, Images
 
 PICTURES = ("image", "img", "picture", "png", "jpg", "jpeg", "webp")
-LONGEST = 1 << 12  # bytes of a label
+LISTS = "labels"  # the usual name of a column of all that a picture shows
+LONGEST, LONGEST_CAPTION = 1 << 12, 1 << 16  # bytes of a label, and of a caption
+ROWS = 1024  # of lists and captions that are read at once
 NONE = -1  # Hugging Face's label of what has none
 
 
@@ -40,26 +44,35 @@ class ImageParquet:
             raise DataError("Parquet files need the package pyarrow.", "pip install pyarrow")
         files = whole(where)
         columns = _columns(files[0].place)
-        parts, found = [], list[Label]()
+        parts, found = [], list[Said]()
         for key, file, split in files:
             if _columns(file) != columns:
                 raise DataError(f"{file.text!r} has other columns or class names than {files[0].place.text!r}.", "Name one of them.")
             stamp = file.status().stamp
-            groups, labels = _labels(file, columns)
+            groups, rows_of = _said(file, columns)
             parts.append(Part(key, file, split, stamp, groups))
-            found += labels
+            found += rows_of
         if not found:
             raise DataError(f"{where!r} holds no row.")
         parts, found, bare = _without_bare(parts, found)
         own = Classes.of(columns.names) if columns.names else None
-        classes, numbers = labelled(where, found, options, own)
+        texts, _ = captions.checked([(row.where, row.captions, ()) for row in found])
+        classes, numbers = labelled(where, [row.label for row in found], options, own, captioned=texts is not None)
         splits, notes = parted(f"The name of each file of {where!r}", [part.split for part in parts for _ in range(part.rows)])
         root, reader = place(where).root, Reader(parts, columns)
-        made = {name: _images(name, root, reader, numbers, rows) for name, rows in splits.items()}
+        made = {name: _images(name, root, reader, numbers, texts, rows) for name, rows in splits.items()}
         aside = left_out(where, files)
         if aside:
             bare.append(f"The folders {', '.join(aside)} hold parquet files, but no split is called so, and are left out.")
         return Dataset(place(where).name.removesuffix(".parquet"), classes, made, notes=(*notes, *bare))
+
+
+class Said(NamedTuple):
+    """What a row says of its picture."""
+
+    where: str  # which row of which file
+    label: Answer
+    captions: Texts
 
 
 def _is_installed() -> bool:
@@ -87,16 +100,36 @@ class _Schema(NamedTuple):
 
     @property
     def labels(self) -> list[str]:
-        """Columns that go by the name of labels, or are said to hold them; of numbers or words."""
+        """Columns that go by the name of labels, or are said to hold them; of numbers or words, else of lists of such."""
         import pyarrow as pa
 
         fits = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
-        return [
+        single = [
             name
             for name, kind in self.kinds.items()
             if any(fit(kind) for fit in fits)
             and (name.lower() in LABELS or name.lower().endswith("label") or self.features.get(name, {}).get("_type") == "ClassLabel")
         ]
+        return single or [
+            name
+            for name, kind in self.kinds.items()
+            if _is_list(kind)
+            and any(fit(kind.value_type) for fit in fits[:3])
+            and (name.lower() in (*LABELS, LISTS) or _inner(self.features.get(name, {})).get("_type") == "ClassLabel")
+        ]
+
+    @property
+    def captions(self) -> str:
+        """The column of captions, of texts or of lists of texts; empty without one."""
+        import pyarrow as pa
+
+        def is_text(kind: Any) -> bool:
+            return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+        fitting = {
+            name.lower(): name for name, kind in self.kinds.items() if is_text(kind) or (_is_list(kind) and is_text(kind.value_type))
+        }
+        return fitting.get(captions.column(fitting, bool(self.labels)), "")
 
 
 def _schema(file: Place) -> _Schema:
@@ -118,10 +151,11 @@ def _columns(file: Place) -> Columns:
     picture = _obvious(file, "pictures", list(schema.pictures), PICTURES)
     if not picture:
         raise DataError(f"{file.text!r} has no column of pictures.", f"Call it {PICTURES[0]!r}.")
-    label = _obvious(file, "labels", schema.labels, LABELS)
-    said = schema.features.get(label, {}).get("names")
+    label = _obvious(file, "labels", schema.labels, (*LABELS, LISTS))
+    about = schema.features.get(label, {})
+    said = about.get("names", _inner(about).get("names"))
     named = tuple(said) if isinstance(said, list) and all(isinstance(name, str) for name in said) else ()
-    return Columns(picture, schema.pictures[picture], label, named)
+    return Columns(picture, schema.pictures[picture], label, bool(label) and _is_list(schema.kinds[label]), named, schema.captions)
 
 
 def _features(metadata: dict[bytes, bytes] | None) -> dict[str, dict[str, Any]]:
@@ -130,7 +164,21 @@ def _features(metadata: dict[bytes, bytes] | None) -> dict[str, dict[str, Any]]:
         found = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}
-    return {name: about for name, about in found.items() if isinstance(about, dict)} if isinstance(found, dict) else {}
+    items = found.items() if isinstance(found, dict) else ()
+    known = {name: {"feature": about[0]} if isinstance(about, list) and len(about) == 1 else about for name, about in items}
+    return {name: about for name, about in known.items() if isinstance(about, dict)}
+
+
+def _inner(about: dict[str, Any]) -> dict[str, Any]:
+    """What the note says of the elements of a list; nothing where it is none."""
+    found = about.get("feature")
+    return found if isinstance(found, dict) else {}
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _is_binary(kind: Any) -> bool:
@@ -149,56 +197,80 @@ def _obvious(file: Place, what: str, found: list[str], usual: tuple[str, ...]) -
     return first
 
 
-def _labels(file: Place, columns: Columns) -> tuple[tuple[tuple[int, int], ...], list[Label]]:
-    """((rows, bytes) of each row group, labels of all rows). -1 is what Hugging Face gives to pictures without a label."""
-    found: list[Any] = []
-    with opened(file, columns.label) as raw:
+def _said(file: Place, columns: Columns) -> tuple[tuple[tuple[int, int], ...], list[Said]]:
+    """((rows, bytes) of each row group, what each row says). -1 is what Hugging Face gives to pictures without a label."""
+    with opened(file, "" if columns.listed else columns.label) as raw:
         groups = groups_of(file, raw.metadata)
         rows = sum(rows for rows, _ in groups)
-        if not columns.label:
-            return groups, [None] * rows
-        for number in range(len(groups)):
-            for chunk in raw.read_row_group(number, [columns.label], use_threads=False).column(0).chunks:
-                found += _words(file, chunk)
-    if len(found) != rows:
-        raise DataError(f"{file.text!r} has {len(found)} labels for {rows} rows.")
-    odd = next((one for one in found if one is not None and not isinstance(one, int | str)), None)
-    if odd is not None:
-        raise DataError(f"The column {columns.label!r} of {file.text!r} holds {str(odd)[:40]!r}; numbers or names were expected.")
-    return groups, [None if one == NONE else one for one in found]
+        labels = _held(file, raw, columns.label, "label", LONGEST) if columns.label else [None] * rows
+        texts = _held(file, raw, columns.captions, "caption", LONGEST_CAPTION) if columns.captions else [None] * rows
+    if not len(labels) == len(texts) == rows:
+        raise DataError(f"{file.text!r} has {len(labels)} labels and {len(texts)} captions for {rows} rows.")
+    found = []
+    for i, (label, said) in enumerate(zip(labels, texts, strict=True)):
+        where = f"Row {i} of {file.text!r}"
+        found.append(Said(where, _label(where, columns.label, label), captions.texts(where, "captions", said)))
+    return groups, found
 
 
-def _words(file: Place, chunk: Any) -> list[Any]:
-    """The labels of some rows. A word that many rows share is in memory once. Raises DataError for one that is too long."""
+def _label(where: str, column: str, said: Any) -> Answer:
+    """A label, or a list of them. Raises DataError for what is neither."""
+    odd = [one for one in (said if isinstance(said, list) else [said] * (said is not None)) if not isinstance(one, int | str)]
+    if odd:
+        raise DataError(f"{where} holds {str(odd[0])[:40]!r} in its column {column!r}; numbers or names were expected.")
+    return tuple(said) if isinstance(said, list) else None if said == NONE else said
+
+
+def _held(file: Place, raw: Any, column: str, what: str, longest: int) -> list[Any]:
+    """What all rows of a column hold. Raises DataError where that would grow out of all proportion to the file."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(raw.schema_arrow.field(column).type):
+        groups = range(raw.metadata.num_row_groups)
+        chunks = (chunk for n in groups for chunk in raw.read_row_group(n, [column], use_threads=False).column(0).chunks)
+        return [one for chunk in chunks for one in _words(file, chunk, what, longest)]
+    found, size, most = list[Any](), 0, max(GROWN, PACKED * file.status().size)
+    for batch in raw.iter_batches(ROWS, columns=[column], use_threads=False):
+        size += batch.nbytes
+        if size > most:
+            raise DataError(f"{file.text!r} claims to hold more than {most:,} bytes in its column {column!r}.", "Is it whole?")
+        found += _words(file, batch.column(0), what, longest)
+    return found
+
+
+def _words(file: Place, chunk: Any, what: str, longest: int) -> list[Any]:
+    """Numbers, words, or lists of them. A word that many rows share is in memory once. Raises DataError for one that is too long."""
     import pyarrow as pa
     from pyarrow import compute
 
-    if not pa.types.is_dictionary(chunk.type):
-        return list(chunk.to_pylist())
     chunk.validate(full=True)  # of a damaged file, indices may lie outside the dictionary
-    words = chunk.dictionary
-    if not pa.types.is_integer(words.type) and (compute.max(compute.binary_length(words)).as_py() or 0) > LONGEST:
-        raise DataError(f"{file.text!r} has a label of more than {LONGEST:,} bytes.")
+    is_shared = pa.types.is_dictionary(chunk.type)
+    words = chunk.dictionary if is_shared else chunk.flatten() if _is_list(chunk.type) else chunk
+    if not pa.types.is_integer(words.type) and (compute.max(compute.binary_length(words)).as_py() or 0) > longest:
+        raise DataError(f"{file.text!r} has a {what} of more than {longest:,} bytes.")
+    if not is_shared:
+        return list(chunk.to_pylist())
     known = words.to_pylist()
     return [None if i is None else known[i] for i in chunk.indices.to_pylist()]
 
 
-def _without_bare(parts: list[Part], found: list[Label]) -> tuple[list[Part], list[Label], list[str]]:
-    """(files, labels, notes) without the splits that have no label where others have: a test set whose labels are kept back."""
+def _without_bare(parts: list[Part], found: list[Said]) -> tuple[list[Part], list[Said], list[str]]:
+    """(files, rows, notes) without the splits that have no label where others have: a test set whose labels are kept back."""
     bounds = pairwise(accumulate((part.rows for part in parts), initial=0))
-    labels = {part.key: found[start:end] for part, (start, end) in zip(parts, bounds, strict=True)}
-    known = {part.split for part in parts if any(label is not None for label in labels[part.key])}
+    rows = {part.key: found[start:end] for part, (start, end) in zip(parts, bounds, strict=True)}
+    known = {part.split for part in parts if any(row.label is not None for row in rows[part.key])}
     bare = sorted({part.split for part in parts} - known)
     if not known or not bare:
         return parts, found, []
     kept = [part for part in parts if part.split in known]
     note = f"The files of {', '.join(bare)} have no labels and are left out."
-    return kept, [label for part in kept for label in labels[part.key]], [note]
+    return kept, [row for part in kept for row in rows[part.key]], [note]
 
 
-def _images(split: str, root: str, reader: Reader, labels: np.ndarray | None, rows: list[int]) -> Images:
+def _images(split: str, root: str, reader: Reader, labels: np.ndarray | None, texts: tuple[Texts, ...] | None, rows: list[int]) -> Images:
     """Some rows as a split."""
     named = sorted((*reader.name(row), row) for row in rows)
     ordered = [row for *_, row in named]
     keys, stamps = tuple(key for key, *_ in named), tuple(stamp for _, stamp, _ in named)
-    return Images(split, keys, stamps, None if labels is None else labels[ordered], lambda i: reader.read(ordered[i]), root)
+    some, said = None if labels is None else labels[ordered], None if texts is None else tuple(texts[row] for row in ordered)
+    return Images(split, keys, stamps, some, lambda i: reader.read(ordered[i]), root, said)

@@ -25,7 +25,9 @@ class Columns(NamedTuple):
     picture: str
     inner: bool  # whether pictures are structs with a field `bytes`
     label: str  # empty without one
+    listed: bool  # whether it holds lists of labels
     names: tuple[str, ...]  # of the labels; empty where the file has none
+    captions: str  # empty without one
 
 
 class Part(NamedTuple):

@@ -52,7 +52,7 @@ class Table:
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset. Labels are class names, or indices into --classes. Raises DataError that names file, line and column."""
         here = place(where)
-        rows = _joined(where, sorted(_rows(here), key=lambda row: row.key))
+        rows = _joined(where, sorted(rows_of(here), key=lambda row: row.key))
         if not rows:
             raise DataError(f"{where!r} lists no picture.")
         captions, distractors = checked([(row.where, row.captions, row.distractors) for row in rows])
@@ -120,7 +120,8 @@ def _stamps(here: Remote, keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(there[key].stamp if key in there else "missing" for key in keys)
 
 
-def _rows(path: Place) -> Iterator[Row]:
+def rows_of(path: Place) -> Iterator[Row]:
+    """Its lines as rows, in its order. Raises DataError that names file and line."""
     suffix = Path(path.name).suffix.lower()
     try:
         if suffix == ".parquet":
@@ -149,7 +150,7 @@ def _pairs(path: Place, lines: Iterator[tuple[int, Any]]) -> Iterator[Row]:
         if "\0" in key:
             raise DataError(f"Line {number} of {path.text!r} has a path with a zero byte: {key[:60]!r}.", "No file is called so.")
         where = f"Line {number} of {path.text!r}"
-        said = texts(where, "captions", by_name.get(column(by_name, (*LABELS, LISTS))))
+        said = texts(where, "captions", by_name.get(column(by_name, not by_name.keys().isdisjoint((*LABELS, LISTS)))))
         wrong = texts(where, "distractors", distractors_in(by_name))
         yield Row(key, where, _label(where, by_name), str(by_name.get("split") or "").strip().lower(), said, wrong)
 

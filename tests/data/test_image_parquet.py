@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from promptlab.config import Settings
+from promptlab.data import imageparquet
 from promptlab.errors import DataError
 from promptlab.lab import Lab
 from promptlab.types import Dataset, Images
@@ -158,6 +159,83 @@ def doubled(name: str) -> None:
 def cut(name: str) -> None:
     path = written(name, [0] * 5)
     path.write_bytes(path.read_bytes()[:-40])
+
+
+@pytest.mark.parametrize("how", [lambda inner: {"_type": "Sequence", "feature": inner}, lambda inner: [inner]])
+def test_lists_of_labels(lab: Lab, how: Callable[[Any], Any]) -> None:
+    path = written("t.parquet", None, names=(), n=3, shown=pa.array([[2, 0], [], [1]]))
+    note = {"info": {"features": {"image": {"_type": "Image"}, "shown": how({"_type": "ClassLabel", "names": NAMES})}}}
+    parquet.write_table(parquet.read_table(path).replace_schema_metadata({"huggingface": json.dumps(note)}), path)
+    dataset = lab.open("t.parquet")
+    assert dataset.classes.ids == tuple(NAMES)
+    labels = images(dataset).labels
+    assert labels is not None
+    assert labels.tolist() == [[True, False, True], [False, False, False], [False, True, False]]
+
+
+def test_lists_of_names(lab: Lab) -> None:
+    written("t.parquet", None, names=(), n=3, Labels=pa.array([["dog", "cat"], ["owl"], []], pa.large_list(pa.string())))
+    assert images(lab.open("t.parquet")).labels.tolist() == [[True, True, False], [False, False, True], [False] * 3]  # type: ignore[union-attr]
+
+
+def test_one_label_goes_before_lists(lab: Lab) -> None:
+    written("t.parquet", [0, 1, 2], n=3, Labels=pa.array([[0], [1], [2]]))
+    assert images(lab.open("t.parquet")).labels.tolist() == [0, 1, 2]  # type: ignore[union-attr]
+
+
+SAID = [["a cat", "a black cat"], ["a dog"], ["an owl"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "said"),
+    [
+        ("caption", pa.array(SAID), SAID),
+        ("Captions", pa.array([one[0] for one in SAID]), [one[:1] for one in SAID]),
+        ("text", pa.array([one[0] for one in SAID], pa.large_string()), [one[:1] for one in SAID]),
+    ],
+)
+def test_captions(lab: Lab, name: str, column: Any, said: list[list[str]]) -> None:
+    written("set/data/train-00000-of-00001.parquet", None, names=(), n=3, **{name: column})
+    written("set/data/test-00000-of-00001.parquet", None, 3, names=(), n=3, **{name: column[::-1]})
+    dataset = lab.open("set")
+    assert dataset.classes.ids == ()
+    assert images(dataset, "tune").captions == tuple(map(tuple, said))
+    assert images(dataset, "eval").captions == tuple(map(tuple, said[::-1]))
+
+
+def test_captions_beside_labels(lab: Lab) -> None:
+    written("t.parquet", [0, 1, 2], n=3, caption=pa.array(SAID), text=pa.array(["x", None, ""]))
+    part = images(lab.open("t.parquet"))
+    assert part.captions == tuple(map(tuple, SAID))
+    assert part.labels is not None
+    written("t.parquet", [0, 1, 2], n=3, text=pa.array(["x", None, ""]))
+    assert images(lab.open("t.parquet")).captions is None
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (pa.array([["x"], [], ["y"]]), r"Row 1 of 't.parquet' has no captions"),
+        (pa.array([["x"], None, ["y"]]), r"Row 1 of 't.parquet' has no captions"),
+        (pa.array([["x"], ["z", None], ["y"]]), r"Row 1 of 't.parquet' has 'None' among its captions"),
+        (pa.array(["x", "y" * 70_000, "z"]), "a caption of more than 65,536 bytes"),
+    ],
+)
+def test_captions_that_cannot_be_used(lab: Lab, column: Any, said: str) -> None:
+    written("t.parquet", None, names=(), n=3, caption=column)
+    with pytest.raises(DataError, match=said):
+        lab.open("t.parquet")
+
+
+def test_captions_that_would_grow_are_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imageparquet, "GROWN", 1 << 20)
+    columns = {
+        "image": pa.array([b"p"] * 200),
+        "caption": pa.array(["x" * 60_000] * 200),
+    }  # 12 MB in memory, of which the file has one copy
+    parquet.write_table(pa.table(columns), "t.parquet")
+    with pytest.raises(DataError, match=r"claims to hold more than .* bytes in its column 'caption'"):
+        lab.open("t.parquet")
 
 
 BROKEN: dict[str, tuple[Any, str]] = {
