@@ -13,7 +13,7 @@ from promptlab.score.intervals import difference_interval, mcnemar, share_interv
 from promptlab.score.reducers import default_k, worst_order
 from promptlab.score.resamples import Answers
 from promptlab.score.sweep import sweep
-from promptlab.types import Array, Classifier, Difference, Evaluation, Features, Interval, LabelSource, Outcomes, WorstSet
+from promptlab.types import Array, Classifier, Difference, Evaluation, Features, Interval, LabelSource, Outcomes, Scoreboard, WorstSet
 
 Span = Callable[[Array, bool], Interval]
 """The interval of some classes, pooled or (True) of the mean over them."""
@@ -65,11 +65,7 @@ def evaluate(
     top = boards[names[0]]
     outcomes = classify(classifier, features, labels, device)
     if labels is None:
-        predicted = np.bincount(outcomes.winner, minlength=c) > 0
-        order = np.lexsort((np.arange(c), top.per_class[0], predicted)) if fixed is None else np.array(fixed)
-        worst = WorstSet(k, None, None, None, tuple(order[:k].tolist()))
-        unknown, told = (features.split, len(features), None, None, np.full(c, np.nan), np.zeros(c, int)), top.per_class[0]
-        return Evaluation(*unknown, told, worst, (worst,), tuple(order.tolist()), float(top.value[0]), outcomes)
+        return _unlabelled(features, outcomes, top, fixed, k)
     hits, count = _tally(outcomes, labels, c)
     with np.errstate(invalid="ignore"):
         per_class = hits / count
@@ -87,6 +83,16 @@ def evaluate(
         return made
     followed = None if fixed is None else made.worst.fixed_classes
     return replace(made, precision=precision.judge(classifier, features.pictures, followed=followed, k=k, seed=seed, device=device))
+
+
+def _unlabelled(features: Features, outcomes: Outcomes, top: Scoreboard, fixed: Sequence[int] | None, k: int) -> Evaluation:
+    """What can be said without labels; top: the scoreboard of cmm-top."""
+    c = top.per_class.shape[1]
+    predicted = np.bincount(outcomes.winner, minlength=c) > 0
+    order = np.lexsort((np.arange(c), top.per_class[0], predicted)) if fixed is None else np.array(fixed)
+    worst = WorstSet(k, None, None, None, tuple(order[:k].tolist()))
+    unknown, told = (features.split, len(features), None, None, np.full(c, np.nan), np.zeros(c, int)), top.per_class[0]
+    return Evaluation(*unknown, told, worst, (worst,), tuple(order.tolist()), float(top.value[0]), outcomes)
 
 
 def _span(outcomes: Outcomes, features: Features, hits: Array, count: Array, seed: int) -> Span:
