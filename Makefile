@@ -19,7 +19,7 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python docs/write.py --check
 
-# 48 tests of 2,500 examples each: 120,000.
+# 54 tests of 2,500 examples each: 135,000.
 fuzz: setup
 	FUZZ_EXAMPLES=2500 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n 2 -o timeout=1800
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from promptlab.config import ADDED, Settings
 from promptlab.data.places import is_far
+from promptlab.data.splits import split_by
 from promptlab.errors import DataError, MismatchError, OfflineError, UsageError, unknown_name
 from promptlab.events import Listener, ignore
 from promptlab.plugins import Brought, Plugins, Source, checked_rule, opened, reading
@@ -129,7 +130,12 @@ class Catalogue:
         return resolve(self.settings.device)
 
     def open(self, where: str) -> Dataset:
-        """The dataset that `where` names or points to. Raises UsageError or DataError that lists what would work."""
+        """The dataset that `where` names or points to, halved as the settings' split file says. Raises UsageError or DataError that lists
+        what would work."""
+        dataset = self._opened(where)
+        return split_by(dataset, self.settings.split) if self.settings.split else dataset
+
+    def _opened(self, where: str) -> Dataset:
         if self.settings.offline and is_far(where):
             raise OfflineError(f"{where!r} is not on this machine.", "Leave --offline out to fetch it.")
         found = self._plugins.first(self.sources, lambda source: source.claims(where))
@@ -142,6 +148,13 @@ class Catalogue:
         if os.path.exists(where):  # Path.exists raises for a name that is too long
             raise DataError(f"{where!r} is nothing that a dataset source understands.", "`promptlab datasets` shows what they read.")
         raise unknown_name("dataset or folder", where, self.named_datasets())
+
+    def classified(self, where: str) -> Dataset:
+        """The dataset, for whatever needs classes. Raises DataError where pictures have captions and no category."""
+        dataset = self.open(where)
+        if not len(dataset.classes):
+            raise DataError(f"{where!r} has captions and no categories, so there are no classes to tell apart.", f"promptlab match {where}")
+        return dataset
 
     def named_datasets(self) -> list[str]:
         """The sources of data that are a dataset themselves: those that claim their own name."""

@@ -78,6 +78,8 @@ class Settings:
     """Size of the worst sets; 0 is min(10, ceil(C / 5))."""
     transductive: bool = False
     """Tune and judge on all pictures; in-sample."""
+    split: str = ""
+    """A table of PATH,SPLIT rows that says which pictures are tuned on and which judged; empty: what the data says, else halves."""
     seed: int = 0
     """Of halves and resamples."""
     device: str = "auto"
@@ -324,7 +326,7 @@ def _rooted(name: str, value: Any) -> Any:
     """The value with its paths absolute, so that a run goes on from any folder."""
     if name == "plugins_dir":
         return tuple(str(Path(os.path.expanduser(folder)).absolute()) for folder in value)
-    if name in ("classes", "mix") and value:
+    if name in ("classes", "mix", "split") and value:
         return str(Path(os.path.expanduser(value)).absolute())  # a pipe, as `<(...)` gives, has no other name to be resolved to
     if name == "templates":
         return tuple(str(Path(v).resolve()) if os.path.isfile(v) else v for v in value)

@@ -158,7 +158,7 @@ class Lab(Matcher):
         if wanted.descriptions:
             raise UsageError("With --descriptions nobody would be asked.", "Leave it out to see the questions.")
         plan = self._planned(where, run)
-        lab, dataset = plan.lab, plan.lab.open(plan.where)
+        lab, dataset = plan.lab, plan.lab.classified(plan.where)
         prompts = plan.prompts or lab.prompts_for(dataset)
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
         asked = lab._questions(lab._ground(dataset, prompts, wanted).cases, dataset.classes, wanted)
@@ -188,7 +188,7 @@ class Lab(Matcher):
         from promptlab.score.texts import score_texts
 
         plan = self._planned("", run)
-        dataset = plan.lab.open(plan.where)
+        dataset = plan.lab.classified(plan.where)
         if plan.prompts is not None:
             dataset = replace(dataset, classes=plan.prompts.apply(dataset.classes))
         material = plan.lab.prepare(dataset, plan.prompts)
@@ -272,7 +272,7 @@ class Lab(Matcher):
         from promptlab.loops.judge import labels_for
         from promptlab.score.evaluate import evaluate
 
-        classifier, dataset = runs.load_classifier(Path(path)), self.open(where)
+        classifier, dataset = runs.load_classifier(Path(path)), self.classified(where)
         encoded = all(isinstance(part, Features) for part in dataset.splits.values())
         features, _ = self.features(dataset, None if encoded else self._encoder_of(classifier))
         part = features["all" if "all" in features else "eval"]
@@ -295,7 +295,7 @@ class Lab(Matcher):
         if mine.encoder != theirs.encoder:
             raise MismatchError("The two classifiers were made with different models.", "Compare each on its own: promptlab eval.")
         plan = Plan(self, where, None, None) if where else self._planned("", first)
-        lab, s, dataset = plan.lab, plan.lab.settings, plan.lab.open(plan.where)
+        lab, s, dataset = plan.lab, plan.lab.settings, plan.lab.classified(plan.where)
         encoded = all(isinstance(part, Features) for part in dataset.splits.values())
         features, _ = lab.features(dataset, None if encoded else lab._encoder_of(mine))
         halves = lab.halves(features)
@@ -331,7 +331,7 @@ class Lab(Matcher):
 
     def encode(self, where: str) -> Material:
         """Vectors of all pictures and prompts of a dataset, ahead of time."""
-        return self.prepare(self.open(where))
+        return self.prepare(self.classified(where))
 
     def new_plugin(self, name: str, kind: str, folder: str | Path = ".") -> "Scaffold":
         """A package for a new plugin (a `dataset`, `rule` or `encoder`), in a new folder below `folder`: an example that works, tested."""

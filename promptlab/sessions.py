@@ -97,7 +97,7 @@ class Sessions(Stages):
     def _session(self, plan: Plan[Any], **about: Any) -> Iterator[Session]:
         """The opened dataset and its run folder, a new one where the data has changed; until the end every event is recorded there.
         about: what else a new run's manifest says."""
-        watch, dataset = runs.Stopwatch(), self.open(plan.where)
+        watch, dataset = runs.Stopwatch(), self.classified(plan.where)
         pictures = identity.content(dataset)
         prompts = plan.prompts or self.prompts_for(dataset)
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))

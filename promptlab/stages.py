@@ -2,15 +2,18 @@
 
 import base64
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.catalogue import Catalogue
 from promptlab.config import Settings
+from promptlab.data import shots, splits
 from promptlab.data.imagefolder import some_pictures
 from promptlab.data.listing import SUFFIXES
 from promptlab.data.names import read_mix
+from promptlab.data.shots import Shots
 from promptlab.display import many
 from promptlab.errors import DataError, UsageError
 from promptlab.events import Event, Listener, Noted, ignore
@@ -55,7 +58,8 @@ class Stages(Catalogue):
         return loop.Choice(how, s.debias, mix, s.k, s.seed, self.device)
 
     def features(self, dataset: Dataset, encoder: Encoder | None) -> tuple[dict[str, Features], int]:
-        """Features of every split, and how many pictures were encoded anew. `encoder` may be None where all splits are features already."""
+        """Features of every split, or of the halves that a split file says, and how many pictures were encoded anew. `encoder` may be None
+        where all splits are features already."""
         from promptlab.encode.features import encode_images
 
         out, new = {}, 0
@@ -70,7 +74,7 @@ class Stages(Catalogue):
         skipped = [s for part in out.values() for s in part.skipped]
         if skipped:
             self._tell(Noted(f"Left out: {many(len(skipped), 'picture')} that could not be read, e.g. {skipped[0][0]}: {skipped[0][1]}."))
-        return out, new
+        return out if dataset.halves is None else splits.taken(out, dataset.halves), new
 
     def _brings_templates(self, dataset: Dataset) -> bool:
         """Whether the templates that came with the data are used: nobody chose any."""
@@ -137,6 +141,29 @@ class Stages(Catalogue):
             return whole, whole
         first, second = halves(whole.labels, len(whole), self.settings.seed)
         return whole.take(first, "tune"), whole.take(second, "eval")
+
+    def shots(
+        self,
+        where: str,
+        ks: Sequence[int] = (1, 2, 4, 8, 16),
+        *,
+        seeds: int = 1,
+        val: int = 0,
+        short: bool = False,
+        output: Path,
+        form: str = "csv",
+    ) -> list[Shots]:
+        """Few-shot splits of a dataset, each a file of the folder `output`: for each seed, from that of the settings on, and each k so many
+        pictures of each class to train, `val` to validate, and the same rest to test. form: `csv`, or `coop` for the JSON of CoOp.
+
+        short: classes with too few pictures give what they have; else DataError names them.
+        """
+        source = shots.source_of(self.classified(where), where)
+        first = self.settings.seed
+        made = [one for seed in range(first, first + seeds) for one in shots.draw(source, ks, seed, val, short)]
+        for note in shots.notes(source, max(ks), val):
+            self._tell(Noted(note))
+        return [shots.save(one, source, output, form) for one in made]
 
     def thumbnails(self, where: str, keys: Collection[str]) -> dict[str, str]:
         """{key: small JPEG in base64} of pictures of a dataset; those that cannot be read, or are vectors, are left out."""

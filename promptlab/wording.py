@@ -33,7 +33,7 @@ class Wording(Sessions):
         assert plan.kept is not None
         if plan.prompts is None:
             raise _no_prompts(plan.kept)
-        classes = plan.lab.open(plan.where).classes
+        classes = plan.lab.classified(plan.where).classes
         return plan.kept, plan.prompts, plan.lab.grid(plan.prompts.apply(classes), plan.prompts), classes
 
     def history(self, run: str = "") -> tuple[runs.Run, Classes, history.History]:
@@ -42,7 +42,7 @@ class Wording(Sessions):
         assert plan.kept is not None
         if plan.prompts is None:
             raise _no_prompts(plan.kept)
-        classes = plan.lab.open(plan.where).classes
+        classes = plan.lab.classified(plan.where).classes
         found = history.History.open(plan.kept, classes)
         return plan.kept, found.prompts.apply(classes), found
 
@@ -86,7 +86,7 @@ class Wording(Sessions):
         assert plan.kept is not None
         if plan.prompts is None:
             raise _no_prompts(plan.kept)
-        classes = plan.lab.open(plan.where).classes
+        classes = plan.lab.classified(plan.where).classes
         found = history.History.open(plan.kept, classes)
         imported = reading.read(path, Asked(format_, key, class_names), found.prompts.apply(classes))
         of = f"{imported.format}, {Path(path).name}"
@@ -114,7 +114,7 @@ class Wording(Sessions):
     def lint(self, where: str = "", run: str = "") -> list[Check]:
         """What is likely wrong with the names of a dataset or of a run, and with its templates or those of the settings."""
         if where:
-            dataset = self.open(where)
+            dataset = self.classified(where)
             classes, own = dataset.classes, self._brings_templates(dataset)
             templates = self.prompts_for(dataset).templates if own else template_sets.listed(self.settings.templates)
         else:

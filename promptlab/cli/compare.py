@@ -13,6 +13,7 @@ from promptlab.cli import completion, options
 @click.option(
     "--data", "where", type=completion.DATA, default="", help="Judge both on the eval half of this data (default: of the first run)."
 )
+@options.halves
 @options.places
 @options.output
 def compare(first: str, second: str, where: str, as_json: bool, quiet: bool, **flags: Any) -> None:

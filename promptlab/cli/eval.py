@@ -28,6 +28,7 @@ def _floor(context: click.Context, option: click.Parameter, given: tuple[str, ..
 @options.classifier
 @click.option("--fail-under", multiple=True, callback=_floor, metavar="NAME=SHARE", help="Exit with 1 below it: accuracy, mean, worst.")
 @click.option("--classes", type=completion.FILES, help="Names: one per line for a flat folder, FOLDER<TAB>NAME for a labelled one.")
+@options.halves
 @click.option("--k", type=click.IntRange(min=0), help="How many worst classes (default: min(10, a fifth of them)).")
 @click.option("--result", type=click.Path(path_type=Path), help="Write the result here as CLIP_benchmark does (JSON).")
 @click.option("--language", default="en", show_default=True, help="What that file says of the prompts' language.")

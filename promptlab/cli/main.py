@@ -33,6 +33,7 @@ from promptlab.cli import (
     run,
     runs,
     score,
+    shots,
     study,
     templates,
     trust,
@@ -59,7 +60,7 @@ COMMANDS: tuple[click.Command, ...] = (
     match.match,
     tui.tui,
     classes.classes,
-    *(encode.encode, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, questions.questions),
+    *(encode.encode, shots.shots, prompts.prompts, runs.runs, datasets.datasets, models.models, templates.templates, questions.questions),
     *(rules.rules, plugins.plugins, cache.cache, init.init, trust.trust, keys.keys, doctor.doctor),
 )
 

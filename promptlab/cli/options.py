@@ -99,8 +99,16 @@ def material(command: F) -> F:
         ),
         texts,
         loading,
+        halves,
         click.option("--seed", type=click.IntRange(min=0), help="Of the halves and the resamples (default: 0)."),
         click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample."),
+    )(command)
+
+
+def halves(command: F) -> F:
+    """Which pictures are tuned on and which judged."""
+    return click.option(
+        "--split", type=completion.FILES, help="PATH,SPLIT rows: train and val to tune, test to judge (default: the data's own, or halves)."
     )(command)
 
 

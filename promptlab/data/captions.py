@@ -51,7 +51,8 @@ def checked(rows: Sequence[tuple[str, Texts, Texts]]) -> tuple[tuple[Texts, ...]
     for where, right, wrong in rows:
         if not right:
             raise DataError(f"{where} has no captions, where others have some.", "Give each picture at least one, or leave it out.")
-        both = next((text for text in wrong if text in right), None)
+        known = set(right)
+        both = next((text for text in wrong if text in known), None)
         if both is not None:
             raise DataError(f"{where} has {both[:40]!r} both as a caption and as a distractor.", "It is right or wrong, not both.")
     return captions, distractors if any(distractors) else None

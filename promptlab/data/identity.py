@@ -21,6 +21,8 @@ def content(dataset: Dataset) -> str:
         if isinstance(part, Images):  # appended, so that what has neither is known by what it was known by before
             parts += [["captions", part.captions]] * (part.captions is not None)
             parts += [["distractors", part.distractors]] * (part.distractors is not None)
+    if dataset.halves is not None:
+        parts += [["halves", dict(dataset.halves)]]
     if dataset.bank is not None:
         parts += [dataset.bank.grid.families, dataset.bank.z, dataset.bank.scale]
     return fingerprint(*parts)

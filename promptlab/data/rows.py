@@ -1,6 +1,7 @@
 """Rows that say what is in a picture, and which split it is of: what tables, shards and parquet files all come to."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -90,8 +91,9 @@ def _listed(
         raise DataError(
             f"{bare} of {len(found)} rows of {where!r} list no labels where others do.", "An empty list says: none of the classes."
         )
-    twice = next((label for row in rows for label in row if row.count(label) > 1), None)
-    if twice is not None:
+    several = next((row for row in rows if len(set(row)) < len(row)), None)
+    if several is not None:
+        twice = next(label for label, count in Counter(several).items() if count > 1)
         raise DataError(f"A row of {where!r} lists the label {twice!r} twice.", "List the names or the indices of what a picture shows.")
     classes, flat = _single(where, [label for row in rows for label in row], options, own, is_text)
     if len(rows) * len(classes) > MOST_CELLS:

@@ -1,6 +1,7 @@
 """A table of pictures: csv, tsv, jsonl or parquet with a column of paths and, if there are any, of labels, captions and splits."""
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -52,7 +53,7 @@ class Table:
     def open(self, where: str, options: DataOptions) -> Dataset:
         """The dataset. Labels are class names, or indices into --classes. Raises DataError that names file, line and column."""
         here = place(where)
-        rows = _joined(where, sorted(_rows(here), key=lambda row: row.key))
+        rows = _joined(where, sorted(rows_of(here), key=lambda row: row.key))
         if not rows:
             raise DataError(f"{where!r} lists no picture.")
         captions, distractors = checked([(row.where, row.captions, row.distractors) for row in rows])
@@ -71,22 +72,19 @@ class Table:
 def _joined(where: str, rows: list[Row]) -> list[Row]:
     """The rows, sorted by key, with those of one picture, a caption each, as one row. Raises DataError for others of one picture."""
     joined: list[Row] = []
-    for row in rows:
-        before = joined[-1] if joined else None
-        if before is None or before.key != row.key:
-            joined.append(row)
-            continue
-        if not before.captions or not row.captions:
-            raise DataError(
-                f"{where!r} lists the picture {row.key!r} more than once.", "Each picture may have one row, or one for each caption."
-            )
-        if before.label != row.label or before.split != row.split:
-            other = "label" if before.label != row.label else "split"
-            raise DataError(
-                f"{row.where} gives {row.key!r} another {other} than {before.where}.", "One picture has one, whatever is said of it."
-            )
-        wrong = tuple(dict.fromkeys((*before.distractors, *row.distractors)))
-        joined[-1] = before._replace(captions=(*before.captions, *row.captions), distractors=wrong)
+    for _, group in itertools.groupby(rows, key=lambda row: row.key):
+        first, *others = same = list(group)
+        if others and not all(row.captions for row in same):
+            said = f"{where!r} lists the picture {first.key!r} more than once."
+            raise DataError(said, "Each picture may have one row, or one for each caption.")
+        odd = next((row for row in others if (row.label, row.split) != (first.label, first.split)), None)
+        if odd is not None:
+            other = "label" if odd.label != first.label else "split"
+            said = f"{odd.where} gives {odd.key!r} another {other} than {first.where}."
+            raise DataError(said, "One picture has one, whatever is said of it.")
+        right = tuple(text for row in same for text in row.captions)
+        wrong = tuple(dict.fromkeys(text for row in same for text in row.distractors))
+        joined.append(first._replace(captions=right, distractors=wrong))
     return joined
 
 
@@ -120,7 +118,8 @@ def _stamps(here: Remote, keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(there[key].stamp if key in there else "missing" for key in keys)
 
 
-def _rows(path: Place) -> Iterator[Row]:
+def rows_of(path: Place) -> Iterator[Row]:
+    """Its lines as rows, in its order. Raises DataError that names file and line."""
     suffix = Path(path.name).suffix.lower()
     try:
         if suffix == ".parquet":

@@ -98,10 +98,10 @@ def _features(
     bad = {rows.start + int(i): reason for rows, note in zip(cuts, notes, strict=True) for i, reason in note["bad"].items()}
     good = np.array([i for i in range(len(images)) if i not in bad], np.int64)
     if not len(good):
-        lost = bad[0].startswith(UNREAD) and not _is_there(images, 0)
+        lost = bad[0].startswith(UNREAD) and not os.path.isfile(images.place(0))  # else its source looked elsewhere
         raise DataError(
             f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.",
-            f"It was looked for at {_place(images, 0)!r}." if lost else "Are they pictures at all?",
+            f"It was looked for at {images.place(0)!r}." if lost else "Are they pictures at all?",
         )
     try:
         parts = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
@@ -113,16 +113,3 @@ def _features(
     labels = None if images.labels is None else images.labels[good]
     keys = tuple(images.keys[i] for i in good)
     return Features(Shards([p for p in parts if len(p)]), keys, labels, images.split, encoder.fingerprint, skipped)
-
-
-def _is_there(images: Images, i: int) -> bool:
-    """Whether a file lies where its key says: then its source looked elsewhere."""
-    return os.path.isfile(_place(images, i))
-
-
-def _place(images: Images, i: int) -> str:
-    """Where a picture was looked for, for messages."""
-    if "://" in images.root:
-        return f"{images.root.rstrip('/')}/{images.keys[i]}"
-    root = Path(images.root)
-    return str((root.parent if root.is_file() else root) / images.keys[i])  # a table lists what lies beside it

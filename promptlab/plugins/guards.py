@@ -47,7 +47,7 @@ def opened(source: DatasetSource, where: str, options: DataOptions, plugin: str)
         if wrong:
             raise nonsense(plugin, "open", f"a split {name!r} with {wrong[0]}", wrong[1])
     splits = {name: _careful(part, plugin) if isinstance(part, Images) else part for name, part in made.splits.items()}
-    return replace(made, splits=splits)
+    return replace(made, splits=splits, halves=None)
 
 
 class _Asked(DataOptions):

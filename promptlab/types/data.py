@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 
@@ -58,6 +59,13 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def place(self, i: int) -> str:
+        """Where picture i lies, if it is a file: its key below the root, or beside a root that is a table."""
+        if "://" in self.root:
+            return f"{self.root.rstrip('/')}/{self.keys[i]}"
+        root = Path(self.root)
+        return str((root.parent if root.is_file() else root) / self.keys[i])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,6 +175,8 @@ class Dataset:
     """Templates that came with the data; empty when none did."""
     by: str = ""
     """Which plugin opened it, and its version; promptlab fills it in."""
+    halves: Mapping[str, str] | None = None
+    """{key: `tune` or `eval`}, as `--split` says; promptlab fills it in. None: as `splits` says, or halves by the seed."""
 
     def __post_init__(self) -> None:
         if set(self.splits) not in ({"all"}, {"tune", "eval"}):

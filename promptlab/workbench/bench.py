@@ -59,7 +59,7 @@ class Workbench:
         """
         self._lab, self.where, self.run, self._history, self._listen = lab, where, run, history, listen
         self._lock = RLock()
-        self.dataset = lab.open(where)
+        self.dataset = lab.classified(where)
         self.model = lab.model_for(self.dataset)
         features, _ = lab.features(self.dataset, self._encoder)
         tune, _ = lab.halves(features)

@@ -14,7 +14,8 @@ from pyarrow import parquet
 from promptlab.data.identity import content
 from promptlab.errors import DataError
 from promptlab.lab import Lab
-from promptlab.types import Dataset, Images
+from promptlab.runs import save_classifier
+from promptlab.types import Classes, Classifier, Dataset, Images
 
 
 def jsonl(*rows: Any) -> str:
@@ -248,3 +249,22 @@ def test_what_is_said_is_part_of_the_content(lab: Lab) -> None:
     ]
     assert len(set(marks)) == len(marks)
     assert marked(captions=texts) == marks[0]
+    halved = [content(replace(dataset, halves=halves)) for halves in (None, {"a": "tune", "b": "eval"}, {"a": "eval", "b": "tune"})]
+    assert halved[0] == marks[0]
+    assert len(set(halved)) == 3
+
+
+# -- what needs classes ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["run", "enrich", "build", "study", "encode", "lint", "would_ask", "shots", "score", "judge", "compare"])
+def test_whatever_needs_classes_says_so(lab: Lab, verb: str, tmp_path: Path) -> None:
+    where = csv(*ONE_A_ROW)
+    made = tmp_path / "c.safetensors"
+    save_classifier(made, Classifier(np.eye(2, 4, dtype=np.float32), np.zeros(2), 1.0, Classes.of(["a", "b"]), ""))
+    given: dict[str, tuple[Any, ...]] = {"score": (where, ["cmm"]), "judge": (where, made), "compare": (str(made), str(made), where)}
+    more = {"output": tmp_path} if verb == "shots" else {}
+    with pytest.raises(DataError, match="has captions and no categories") as caught:
+        getattr(lab, verb)(*given.get(verb, (where,)), **more)
+    assert caught.value.hint == f"promptlab match {where}"
+    assert not Path("runs").exists()

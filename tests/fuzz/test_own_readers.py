@@ -16,12 +16,15 @@ from safetensors.numpy import save
 
 from promptlab import config, runs
 from promptlab.config import Settings
+from promptlab.data.identity import content
 from promptlab.data.names import NamesFile, read_mix
+from promptlab.data.splits import split_by
 from promptlab.data.table import Table
 from promptlab.errors import PromptlabError
+from promptlab.plugins.guards import _unusable
 from promptlab.prompts import descriptions, edits, history, questions, renames, templates
 from promptlab.protocols import DataOptions
-from promptlab.types import Classes, Edit, EditKind
+from promptlab.types import Classes, Dataset, Edit, EditKind, Images
 
 from . import fuzzed
 from .broken import contents, met
@@ -29,6 +32,12 @@ from .broken import contents, met
 CLASSES = Classes(("n1", "n2"), (("crane",), ("barn owl",)))
 PROMPTS = 'templates = ["a {{ name }}."]\noff = ["{{ name }}"]\n[names]\nn1 = ["heron"]\n[texts."n2"]\n"{{ name }}" = "an owl"\n'
 SAID = '{"class": "n1", "text": "a tall bird", "use": true, "place": "inside", "form": "phrase"}\n{"class": "n2", "text": "It hoots."}\n'
+CAPTIONS = ("image,caption,negatives\na.png,a cat,a dog\na.png,a pet,a dog\nb.png,an owl,\n", "image,text\na.png,a cat\n")
+SAID_OF = (
+    '{"image": "a.png", "captions": ["a cat", "a pet"], "category": "n1", "distractors": ["a dog"]}\n'
+    '{"image": "b", "caption": "x", "class": "n2"}\n',
+    '{"image": "a.png", "labels": ["n1", "n2"]}\n{"image": "b.png", "labels": []}\n{"image": "c.png", "labels": "n1"}\n',
+)
 PACK = (Path(__file__).parents[2] / "templates" / "ask" / "contrast.toml").read_text("utf-8")
 
 
@@ -47,7 +56,19 @@ def packed(path: Path) -> None:
 
 
 def opened(path: Path) -> None:
-    Table().open(str(path), DataOptions())
+    dataset = Table().open(str(path), DataOptions())
+    for part in dataset.splits.values():
+        assert isinstance(part, Images)
+        assert _unusable(part, len(dataset.classes)) is None
+    assert content(dataset)
+
+
+def halved(path: Path) -> None:
+    images = Images("all", ("a.png", "b.png", "c.png"), ("",) * 3, None, lambda i: b"", str(path.parent.parent))
+    halves = split_by(Dataset("x", CLASSES, {"all": images}), str(path)).halves
+    assert halves is not None
+    assert set(halves) <= set(images.keys)
+    assert set(halves.values()) == {"tune", "eval"}
 
 
 def worked(path: Path) -> None:
@@ -68,9 +89,10 @@ READERS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "synonyms.tsv": (lambda path: renames.synonyms(str(path), CLASSES), ("n1\theron, stork\nbarn owl\towl\n",)),
     "descriptions.jsonl": (lambda path: descriptions.load(path.parent), (SAID,)),
     "prompts.toml": (lambda path: edits.load(path), (PROMPTS,)),
-    "table.csv": (opened, ("path,label,split\na.png,n1,tune\nb.png,n2,eval\n",)),
-    "table.tsv": (opened, ("path\tlabel\na.png\tn1\n",)),
-    "table.jsonl": (opened, ('{"path": "a.png", "label": "n1"}\n{"path": "b.png", "label": "n2"}\n',)),
+    "table.csv": (opened, ("path,label,split\na.png,n1,tune\nb.png,n2,eval\n", *CAPTIONS, "path,labels\na.png,n1|n2\nb.png,\n")),
+    "table.tsv": (opened, ("path\tlabel\na.png\tn1\n", "path\tlabels\na.png\tn1;n2\n", CAPTIONS[0].replace(",", "\t"))),
+    "table.jsonl": (opened, ('{"path": "a.png", "label": "n1"}\n{"path": "b.png", "label": "n2"}\n', *SAID_OF)),
+    "split.csv": (halved, ("path,split\na.png,train\n../b.png,test\n", "path,label,split\na.png,n1,train\nb.png,n2,val\nc.png,n1,test\n")),
     "run.json": (worked, ('{"created": "x", "data": "photos", "settings": {"model": "mini"}}',)),
     "result.json": (worked, ('{"accuracy": 0.5, "descriptions": null}',)),
     "classes.json": (worked, ('[{"class": "crane", "id": "n1", "before": 0.5}]',)),

@@ -13,12 +13,15 @@ from pyarrow import parquet
 
 from promptlab.errors import DataError, UsageError
 from promptlab.lab import Lab
+from promptlab.plugins.guards import _unusable
 from promptlab.types import Images
 from tests.fuzz import fuzzed
 
 CLEAR = (DataError, UsageError)  # a PluginError would be a fault of the reader
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-WORDS = st.sampled_from(("image", "img", "bytes", "label", "fine_label", "coarse_label", "Label", "path", "x", "\u202e", ""))
+WORDS = st.sampled_from(
+    ("image", "img", "bytes", "label", "fine_label", "coarse_label", "Label", "labels", "caption", "text", "path", "x", "\u202e", "")
+)
 VALUES: list[Any] = [
     pa.array([{"bytes": b"p", "path": "a"}, None, {"bytes": None, "path": "b"}], STRUCT),
     pa.array([b"p", b"", None]),
@@ -30,6 +33,12 @@ VALUES: list[Any] = [
     pa.array(["cat", "dog", ""]),
     pa.array(["cat", "dog", "cat"]).dictionary_encode(),
     pa.array([[0], [1], None]),
+    pa.array([["cat"], ["dog", "cat"], []]),
+    pa.array([["a cat", None], None, [""]], pa.large_list(pa.string())),
+    pa.array([["cat"], ["dog"], ["owl"]]).cast(pa.list_(pa.string(), 1)),
+    pa.array([[b"\xff"], [b"\xfe"], []]).cast(pa.list_(pa.binary())),
+    pa.array([[["cat"]], [], None]),
+    pa.array(["a cat", " ", "an owl"], pa.large_string()),
     pa.array([None, None, None]),
     pa.array([True, False, True]),
 ]
@@ -59,10 +68,12 @@ def outcome(data: bytes, lab: Lab) -> None:
     Path("x/t.parquet").write_bytes(data)
     for where in ("x/t.parquet", "x"):
         try:
-            part = lab.open(where).splits["all"]
+            dataset = lab.open(where)
         except CLEAR:
             continue
+        part = dataset.splits["all"]
         assert isinstance(part, Images)
+        assert _unusable(part, len(dataset.classes)) is None
         assert list(part.keys) == sorted(set(part.keys))
         for i in range(len(part)):
             try:
@@ -84,7 +95,8 @@ def test_strange_columns(lab: Lab, columns: dict[str, Any], note: bytes) -> None
 @fuzzed
 @given(labels=st.sampled_from(VALUES), names=NOTES)
 def test_strange_labels(lab: Lab, labels: Any, names: Any) -> None:
-    note = {"info": {"features": {"label": {"_type": "ClassLabel", "names": names}}}}
+    inner = {"_type": "ClassLabel", "names": names}
+    note = {"info": {"features": {"label": [inner] if pa.types.is_list(labels.type) else inner}}}
     outcome(made({"image": VALUES[0], "label": labels}, json.dumps(note).encode()), lab)
 
 

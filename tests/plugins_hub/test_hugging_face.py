@@ -72,6 +72,49 @@ def test_words_are_names(hub: Any) -> None:
     assert images(dataset).labels.tolist() == [1, 0, 1]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("kind", ["ClassLabel", "string", "int64"])
+def test_pictures_may_show_several_classes(hub: Any, kind: str) -> None:
+    inner = hub.ClassLabel(names=NAMES) if kind == "ClassLabel" else hub.Value(kind)
+    listed = [["dog", "cat"], [], ["dog"]] if kind == "string" else [[1, 0], [], [1]]
+    rows(hub, listed, hub.List(inner)).save_to_disk("saved")
+    Path("names.txt").write_text("cat\ndog\n")
+    dataset = opened("hf:saved", "names.txt" if kind == "int64" else "")
+    assert dataset.classes.titles == ("cat", "dog")
+    assert images(dataset).labels.tolist() == [[True, True], [False, False], [False, True]]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("listed", [[[0], None], [[0], [9]], [[0], [-1]]])
+def test_lists_that_cannot_be_used(hub: Any, listed: list[Any]) -> None:
+    rows(hub, listed, hub.List(hub.Value("int64"))).save_to_disk("saved")
+    Path("names.txt").write_text("cat\ndog\n")
+    with pytest.raises(DataError):
+        opened("hf:saved", "names.txt")
+
+
+def captioned(hub: Any, column: str, said: list[Any]) -> None:
+    pictures = [{"bytes": png("red"), "path": None}] * len(said)
+    kind = hub.List(hub.Value("string")) if any(isinstance(one, list) for one in said) else hub.Value("string")
+    features = hub.Features({"image": hub.Image(), column: kind})
+    hub.DatasetDict(dict.fromkeys(("train", "test"), hub.Dataset.from_dict({"image": pictures, column: said}, features))).save_to_disk(
+        "saved"
+    )
+
+
+@pytest.mark.parametrize(("column", "said"), [("caption", [["a", "b"], ["c"]]), ("captions", ["a", "c"]), ("text", ["a", "c"])])
+def test_captions_need_no_classes(hub: Any, column: str, said: list[Any]) -> None:
+    captioned(hub, column, said)
+    dataset = opened("hf:saved")
+    assert dataset.classes.ids == ()
+    assert images(dataset, "eval").captions == (("a", "b") if isinstance(said[0], list) else ("a",), ("c",))
+
+
+@pytest.mark.parametrize("said", [["a", ""], ["a", None], [["a"], []], [["a"], ["b", " "]]])
+def test_a_picture_without_a_caption_is_told(hub: Any, said: list[Any]) -> None:
+    captioned(hub, "caption", said)
+    with pytest.raises(DataError, match="Row 1 of train of 'hf:saved' has no caption"):
+        opened("hf:saved")
+
+
 def test_numbers_take_a_list_of_names(hub: Any) -> None:
     rows(hub, [1, 0], hub.Value("int64")).save_to_disk("saved")
     Path("names.txt").write_text("one\ntwo\n")

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,12 @@ USUAL = ("label", "labels", "class", "target")
 NONE = (None, "", -1)  # what pictures without a label have; -1 where the hub keeps labels back
 LARGEST = 1 << 30  # bytes of a picture that is a file
 
-Said = list[int] | list[str] | None
+CAPTIONS = ("captions", "caption", "text")  # the last one only where there are no labels
+TEXT = ("string", "large_string")
+LISTS = ("List", "LargeList", "Sequence")
+
+Label = int | str
+Said = list[Label] | list[list[Label]] | None
 
 
 class HuggingFace:
@@ -37,10 +42,17 @@ class HuggingFace:
         assert found is not None  # it was claimed
         name, config, split = found.groups()
         loaded = _loaded(name, config, split, options.offline)
-        picture, label = _columns(where, loaded)
-        names = getattr(next(iter(loaded.values())).features.get(label), "names", None) or []
-        known, labels = _classed(where, {one: _said(where, one, data, label) for one, data in loaded.items()}, names, options)
-        parts = {one: _part(data, picture, labels[one], _folders(name)) for one, data in loaded.items()}
+        picture, label, caption = _columns(where, loaded)
+        feature = next(iter(loaded.values())).features.get(label)
+        names = getattr(_inner(feature) or feature, "names", None) or []
+        said = {one: _said(where, one, data, label) for one, data in loaded.items()}
+        known, labels = Classes((), ()), dict.fromkeys(said)
+        if not caption or options.names or any(rows is not None for rows in said.values()):
+            known, labels = _classed(where, said, names, options)
+        parts = {
+            one: _part(data, picture, labels[one], _folders(name))._replace(captions=_captions(where, one, data, caption))
+            for one, data in loaded.items()
+        }
         return dataset(where, Path(name).name or name, parts, known)
 
 
@@ -100,15 +112,24 @@ def _named(name: str, found: Any, split: str) -> Any:
     return there[split]
 
 
-def _columns(where: str, loaded: dict[str, Any]) -> tuple[str, str]:
-    """(column of pictures, column of labels or nothing), the same in all splits.
+def _inner(feature: Any) -> Any:
+    """What a list is of; None where it is no list."""
+    return getattr(feature, "feature", None) if type(feature).__name__ in LISTS else None
+
+
+def _columns(where: str, loaded: dict[str, Any]) -> tuple[str, str, str]:
+    """(column of pictures, column of labels or nothing, column of captions or nothing), the same in all splits.
 
     Raises DataError where there is no picture, it is not clear which is meant, or labels are other ones in another split.
     """
     features = next(iter(loaded.values())).features
     kinds = {name: type(feature).__name__ for name, feature in features.items()}
     pictures = [name for name, kind in kinds.items() if kind == "Image"]
-    labels = [name for name, kind in kinds.items() if kind == "ClassLabel"] or [name for name in kinds if name.lower() in USUAL]
+    labels = (
+        [name for name, kind in kinds.items() if kind == "ClassLabel"]
+        or [name for name, feature in features.items() if type(_inner(feature)).__name__ == "ClassLabel"]
+        or [name for name in kinds if name.lower() in USUAL]
+    )
     if not pictures:
         raise DataError(f"{where!r} has no column of pictures; its columns are {', '.join(kinds)}.", "Only data with pictures can be used.")
     chosen = []
@@ -117,11 +138,24 @@ def _columns(where: str, loaded: dict[str, Any]) -> tuple[str, str]:
         if found and not first:
             raise DataError(f"{where!r} has several columns of {what}: {', '.join(found)}.", f"One called {usual[0]!r} would be taken.")
         chosen.append("".join(first))
+    texts = {name.lower(): name for name, feature in features.items() if getattr(_inner(feature) or feature, "dtype", "") in TEXT}
+    chosen.append(next((texts[name] for name in CAPTIONS[: 2 if chosen[1] else 3] if name in texts), ""))
     for split, data in loaded.items():
         other = next((name for name in chosen if name and data.features.get(name) != features[name]), None)
         if other is not None:
             raise DataError(f"The column {other!r} of {where!r} is another one in {split}, or has other names.", f"Name one: {where}:SPLIT")
-    return chosen[0], chosen[1]
+    return chosen[0], chosen[1], chosen[2]
+
+
+def _captions(where: str, split: str, data: Any, column: str) -> list[tuple[str, ...]] | None:
+    """The captions of a split; None without a column of them. Raises DataError for a picture without, and for one that is empty."""
+    if not column:
+        return None
+    found = [tuple(one) if isinstance(one, list) else (one,) for one in data[column]]
+    odd = next((i for i, texts in enumerate(found) if not texts or not all(isinstance(text, str) and text.strip() for text in texts)), None)
+    if odd is not None:
+        raise DataError(f"Row {odd} of {split} of {where!r} has no caption, or an empty one.", "Each picture needs at least one.")
+    return [tuple(text.strip() for text in texts) for texts in found]
 
 
 def _said(where: str, split: str, data: Any, label: str) -> Said:
@@ -132,27 +166,37 @@ def _said(where: str, split: str, data: Any, label: str) -> Said:
         return None
     if missing:
         raise DataError(f"{missing} of {len(rows)} rows of {split} of {where!r} have no label.", "Give each row one, or none.")
-    odd = next((one for one in rows if not isinstance(one, int | str)), None)
-    if odd is not None:
-        raise DataError(f"The column {label!r} of {where!r} holds {str(odd)[:40]!r}; numbers or names were expected.")
+    odd = next((one for row in rows for one in (row if isinstance(row, list) else [row]) if not _is_label(one)), None)
+    if odd is not None or len({isinstance(row, list) for row in rows}) > 1:
+        raise DataError(f"The column {label!r} of {where!r} holds {str(odd)[:40]!r}; numbers or names were expected, or lists of them.")
     return rows
 
 
-def _classed(where: str, said: dict[str, Said], names: list[str], options: DataOptions) -> tuple[Classes, dict[str, list[int] | None]]:
+def _is_label(one: Any) -> bool:
+    return isinstance(one, int | str) and not isinstance(one, bool)
+
+
+def _classed(where: str, said: dict[str, Said], names: list[str], options: DataOptions) -> tuple[Classes, dict[str, Any]]:
     """(classes, {split: labels}). Words are names, even those that look like numbers; where they are none, they are indices as numbers are.
 
     Raises DataError for a word that is no name.
     """
-    words = sorted({one for rows in said.values() for one in rows or () if isinstance(one, str)})
+    flat = [one for rows in said.values() for row in rows or () for one in (row if isinstance(row, list) else [row])]
+    words = sorted({one for one in flat if isinstance(one, str)})
     digits = all(re.fullmatch("[0-9]{1,9}", one) for one in words)
     known = classes(where, names or ([] if digits else words), options)
     index = {name: i for i, name in enumerate(known.ids)}
     if digits and not index.keys() & set(words):
-        return known, {split: rows and [int(one) for one in rows] for split, rows in said.items()}
+        return known, {split: _each(rows, int) for split, rows in said.items()}
     strange = next((one for one in words if one not in index), None)
     if strange is not None:
         raise DataError(f"The label {strange!r} in {where!r} is no class that is named.", "Name every class in --classes.")
-    return known, {split: rows and [index[str(one)] for one in rows] for split, rows in said.items()}
+    return known, {split: _each(rows, lambda one: index[str(one)]) for split, rows in said.items()}
+
+
+def _each(rows: Said, number: Callable[[Label], int]) -> Any:
+    """The rows with every label as a number; None where there are none."""
+    return rows and [[number(one) for one in row] if isinstance(row, list) else number(row) for row in rows]
 
 
 def _folders(name: str) -> list[Path]:
@@ -165,7 +209,7 @@ def _folders(name: str) -> list[Path]:
     return [Path(one).resolve() for one in found]
 
 
-def _part(data: Any, picture: str, labels: list[int] | None, folders: list[Path]) -> Part:
+def _part(data: Any, picture: str, labels: Any, folders: list[Path]) -> Part:
     from datasets import Image
 
     rows = data.select_columns([picture]).cast_column(picture, Image(decode=False))

@@ -15,29 +15,49 @@ JUDGE = ("test", "val", "validation", "valid")
 class Part(NamedTuple):
     """One split of a dataset."""
 
-    labels: list[int] | None  # None where it has none
+    labels: list[int] | list[list[int]] | None  # lists where pictures may show several classes; None where it has none
     stamps: list[str]  # of each picture; changes when its bytes do
     read: Callable[[int], bytes]
+    captions: list[tuple[str, ...]] | None = None
 
 
 def dataset(where: str, name: str, parts: dict[str, Part], classes: Classes) -> Dataset:
     """The splits as a dataset: one alone is halved; of several one is to tune and one to judge, which is said."""
     if len(parts) == 1:
-        return Dataset(name, classes, {"all": _images(where, "all", *next(iter(parts.items())))})
+        return Dataset(name, classes, {"all": _images(where, "all", *next(iter(parts.items())), len(classes))})
     tune = next((split for split in TUNE if split in parts), None)
-    judge = next((split for split in JUDGE if split in parts and parts[split].labels is not None), None)
+    judge = next((split for split in JUDGE if split in parts and (parts[split].labels is not None or parts[split].captions)), None)
     if tune is None or judge is None:
         raise DataError(f"{where!r} has the splits {', '.join(parts)}, and it is not clear which to judge on.", f"Name one: {where}:SPLIT")
     others = [split for split in parts if split not in (tune, judge)]
     note = f"{tune} to tune, {judge} to judge" + (f"; {', '.join(others)} not used." if others else ".")
-    both = {"tune": _images(where, "tune", tune, parts[tune]), "eval": _images(where, "eval", judge, parts[judge])}
+    both = {
+        "tune": _images(where, "tune", tune, parts[tune], len(classes)),
+        "eval": _images(where, "eval", judge, parts[judge], len(classes)),
+    }
     return Dataset(name, classes, both, notes=(f"The splits of {where!r}: {note}",))
 
 
-def _images(where: str, split: str, name: str, part: Part) -> Images:
+def _images(where: str, split: str, name: str, part: Part, classes: int) -> Images:
     keys = tuple(f"{name}/{i:08d}" for i in range(len(part.stamps)))
-    labels = None if part.labels is None else np.array(part.labels, np.int64)
-    return Images(split, keys, tuple(part.stamps), labels, part.read, where)
+    captions = None if part.captions is None else tuple(part.captions)
+    return Images(split, keys, tuple(part.stamps), _labels(where, part.labels, classes), part.read, where, captions)
+
+
+def _labels(where: str, labels: list[int] | list[list[int]] | None, classes: int) -> "np.ndarray | None":
+    """(N,) int, or (N, C) bool where pictures list theirs. Raises DataError for an index in a list that is no class."""
+    if labels is None or not any(isinstance(one, list) for one in labels):
+        return None if labels is None else np.array(labels, np.int64)
+    shown = np.zeros((len(labels), classes), bool)
+    for row, listed in zip(shown, labels, strict=True):
+        assert isinstance(listed, list)  # all are, or none
+        odd = next((one for one in listed if not 0 <= one < classes), None)
+        if odd is not None:
+            raise DataError(
+                f"{where!r} has the label {odd} in a list; there are {classes} classes.", "0 is the first name, C - 1 the last."
+            )
+        row[listed] = True
+    return shown
 
 
 def classes(where: str, found: Sequence[str], options: DataOptions) -> Classes:
