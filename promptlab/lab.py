@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from promptlab import portable, runs
 from promptlab.data import identity
-from promptlab.data.imagefolder import some_pictures
 from promptlab.describing import Wanted
 from promptlab.errors import MismatchError, UsageError
 from promptlab.events import Saved, ignore
@@ -256,16 +255,16 @@ class Lab(Matcher):
 
     def classify(self, pictures: str | Path | Sequence[str | Path], path: str | Path, top: int = 3) -> list[Guess]:
         """What the classifier at `path` says of picture files and of folders of them; one Guess each, in order."""
-        from promptlab.score.classifier import guesses
-
         given = [pictures] if isinstance(pictures, str | Path) else pictures
-        images, classifier = some_pictures([str(one) for one in given]), runs.load_classifier(Path(path))
-        x, bad = self._encoder_of(classifier).encode_images(images, range(len(images)), ignore)
-        found = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
-        good = tuple(key for i, key in enumerate(images.keys) if i not in bad)
-        if good:
-            found |= {guess.key: guess for guess in guesses(classifier, Features(x, good, None, "given", ""), self.device, top)}
-        return [found[key] for key in images.keys]
+        classifier = runs.load_classifier(Path(path))
+        return self.guesses([str(one) for one in given], self._encoder_of(classifier), [classifier], top)[0]
+
+    def choose(self, pictures: str | Path | Sequence[str | Path], texts: Sequence[str], top: int = 3) -> list[Guess]:
+        """Which of some texts fits each picture best, of files and of folders of them; one Guess each, in order. No classifier is needed,
+        only the model of the settings."""
+        given = [pictures] if isinstance(pictures, str | Path) else pictures
+        encoder = self.encoder()
+        return self.guesses([str(one) for one in given], encoder, [self.chosen_from(texts, encoder)], top)[0]
 
     def judge(self, where: str, path: str | Path) -> tuple[Evaluation, Classifier, bool]:
         """How the classifier at `path` does on all pictures of a dataset, and whether it was tuned on some of them."""
@@ -281,7 +280,7 @@ class Lab(Matcher):
         if named or (part.encoder and classifier.encoder and part.encoder != classifier.encoder):
             made = f" ({dataset.encoder!r} and {s.model or model!r})" if named else ""
             raise MismatchError(f"The vectors of {dataset.name!r} and the classifier come from different models{made}.")
-        part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels))
+        part = replace(part, labels=labels_for(classifier.classes, dataset.classes, part.labels)).rows()
         found = evaluate(classifier, part, self.rules, fixed=None, k=s.k or None, seed=s.seed, device=self.device, top5=True)
         return found, classifier, identity.holds(dataset, part.keys, classifier.lineage.get("spots", {}))
 
@@ -299,7 +298,8 @@ class Lab(Matcher):
         encoded = all(isinstance(part, Features) for part in dataset.splits.values())
         features, _ = lab.features(dataset, None if encoded else lab._encoder_of(mine))
         halves = lab.halves(features)
-        tune, judged = (replace(f, labels=labels_for(mine.classes, dataset.classes, f.labels)) for f in halves)
+        known = (replace(f.pictures, labels=labels_for(mine.classes, dataset.classes, f.pictures.labels)) for f in halves)
+        tune, judged = (f.rows() for f in known)
         spots = [theirs.lineage.get("spots", {}), *([mine.lineage.get("spots", {})] if where else [])]
         seen = any(identity.holds(dataset, judged.keys, spot) for spot in spots) or halves[0] is halves[1]
         return replace(duel(mine, theirs, tune, judged, lab.rules, k=s.k, seed=s.seed, device=lab.device), in_sample=seen), mine.classes
@@ -317,7 +317,9 @@ class Lab(Matcher):
         found, classes = kept.result, kept.classes
         if found is None or (classes is None and kept.task == runs.CLASSIFY):
             raise UsageError(f"The run {kept.name!r} has no result to report; it did not finish.", "Make one: promptlab run")
-        page = self._page(found, kept, thumbnails) if kept.task == runs.MATCH else self._class_page(found, classes or [], kept, thumbnails)
+        page = (
+            self._class_page(found, classes or [], kept, thumbnails) if kept.task == runs.CLASSIFY else self._page(found, kept, thumbnails)
+        )
         if output is None:
             return kept.save_text("report.html", page)
         with written(output, "w") as file:

@@ -1,6 +1,8 @@
 """Captions at work: pictures and whole sentences, encoded, and told apart. Over describing, under the lab's verbs."""
 
+import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,19 +11,22 @@ import numpy as np
 
 from promptlab import runs
 from promptlab.describing import Describer
-from promptlab.errors import UsageError, unknown_name
+from promptlab.errors import DataError, UsageError, unknown_name
 from promptlab.events import Saved
 from promptlab.prompts import captions, descriptions
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.edits import Prompts
 from promptlab.report import html
 from promptlab.report import match as matched
+from promptlab.report import retrieve as retrieved
 from promptlab.report.run import Report
 from promptlab.sessions import Plan, Session
-from promptlab.types import Array, Captioned, Captions, Dataset, Features
+from promptlab.stages import LARGE
+from promptlab.types import Array, Captioned, Captions, Dataset, Features, Images, Weights
 
 if TYPE_CHECKING:
     from promptlab.loops import match as loop
+    from promptlab.loops import retrieve as looking
     from promptlab.loops.run import Choice
 
 PLAIN = "{}"  # the caption as it is
@@ -36,6 +41,22 @@ class MatchResult:
     run: runs.Run
     """Its folder."""
     outcome: "loop.Outcome"
+    """What was found."""
+    material: Captioned
+    """What it was found on."""
+    summary: dict[str, Any]
+    """The JSON object."""
+    report: Report
+    """The sentences and tables."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RetrieveResult:
+    """A finished retrieval run."""
+
+    run: runs.Run
+    """Its folder."""
+    outcome: "looking.Outcome"
     """What was found."""
     material: Captioned
     """What it was found on."""
@@ -74,6 +95,48 @@ class Matcher(Describer):
             outcome = loop.run(material, tune, judged, choice, lab.rules, lab._tell)
             return lab._told(session, material, outcome, about["hard"])
 
+    def retrieve(self, where: str = "", run: str = "", *, hard: int = HARD) -> RetrieveResult:
+        """Recall of captions by pictures and of pictures by captions, kept in a run folder; without a dataset the latest such run goes on.
+
+        Weights are uniform where nobody chose any; nothing is chosen then, and all pictures are told, of data with parts those to judge.
+        hard: how many of the queries that find their right answer last are listed.
+        """
+        if hard < 0:
+            raise UsageError("Hard cases are counted from 0.")
+        if where and "weights" not in self.settings.origin:
+            return self.but(weights="uniform").retrieve(where, run, hard=hard)
+        plan = self._planned(where, run, new_when_changed=True, task=runs.RETRIEVE)
+        lab = plan.lab
+        with lab._session(plan._replace(prompts=plan.prompts or lab.caption_prompts()), task=runs.RETRIEVE) as session:
+            captions.require_captions(session.dataset)
+            from promptlab.loops import retrieve as loop
+
+            choice = lab._caption_choice(session.dataset)
+            whole = choice.how.way == "uniform" and "all" in session.dataset.splits
+            material = lab.captioned(session.dataset, session.prompts, whole=whole)
+            weights = lab._weighed(material, choice)
+            outcome = loop.run(material, weights, choice, lab._tell)
+            seconds = session.watch.table()
+            found = retrieved.result(outcome, material, run=str(session.run.path), how=choice.how.name, hard=hard, seconds=seconds)
+            shown = retrieved.report(found)
+            found |= {"lead": list(shown.lead), "descriptions": descriptions.mark(())}
+            lab._keep(session.run, found, shown, hard)
+            return RetrieveResult(session.run, outcome, material, found, shown)
+
+    def _weighed(self, material: Captioned, choice: "Choice") -> Weights:
+        """Weights of the families, found where right captions are told from wrong ones on tune."""
+        from promptlab.score import weights
+        from promptlab.score.cases import draw
+        from promptlab.score.matches import CaptionEvidence
+        from promptlab.score.weighting import find
+
+        families = material.bank.grid.families
+        if choice.how.way == "uniform":
+            return weights.uniform(families)
+        cases = draw(material.tune_captions, material.tune.keys, 0, "auto", self.settings.seed)
+        given = (material.tune, material.bank, self.rules, self.device, self._tell, material.tune_captions, cases)
+        return find(choice.how, CaptionEvidence(*given))[0]
+
     def _caption_choice(self, dataset: Dataset) -> "Choice":
         """How the settings want families weighted. Raises UsageError for what needs classes."""
         from promptlab.loops.run import Choice
@@ -98,24 +161,47 @@ class Matcher(Describer):
         found |= {"lead": list(shown.lead), "descriptions": descriptions.mark(())}
         lines = (matched.case(i, outcome, material.judged.keys, material.judged_captions) for i in order)
         run.save_text(runs.CASES, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        self._keep(run, found, shown, hard)
+        return MatchResult(run, outcome, material, found, shown)
+
+    def _keep(self, run: runs.Run, found: dict[str, Any], shown: Report, hard: int) -> None:
+        """Reports and result of a caption run."""
         run.save_text("report.md", shown.markdown)
         self._tell(Saved("report", str(run.save_text("report.html", self._page(found, run, shown=hard)))))
         run.save_json("result.json", found)  # last: a run with a result is whole
-        return MatchResult(run, outcome, material, found, shown)
 
     def _page(self, found: dict[str, Any], run: runs.Run, shown: int) -> str:
         """report.html of a caption run, with small copies of the pictures of so many hard cases."""
-        wanted = {one["picture"] for one in found["hard"][:shown]}
+        looked_for = run.task == runs.RETRIEVE
+        wanted = retrieved.pictures(found, shown) if looked_for else {one["picture"] for one in found["hard"][:shown]}
         thumbnails = self.thumbnails(str(run.manifest["data"]), wanted) if wanted else {}
-        return html.match_page(found, run.manifest, thumbnails)
+        return (html.retrieve_page if looked_for else html.match_page)(found, run.manifest, thumbnails)
+
+    def pictures_of(self, run: str) -> Callable[[str], bytes]:
+        """Opens the data of a caption run; gives back what makes a small JPEG of the picture of a key, and raises DataError where there is
+        none that can be read."""
+        from promptlab.encode.pictures import thumbnail
+
+        plan = self._planned("", run, task=runs.find(Path(self.settings.runs), run).task)
+        parts = [part for part in plan.lab.open(plan.where).splits.values() if isinstance(part, Images)]
+        places = {key: (part, i) for part in parts for i, key in enumerate(part.keys)}
+
+        def look(key: str) -> bytes:
+            made = thumbnail(*places[key], side=LARGE) if key in places else ""
+            if not made:
+                raise DataError(f"The picture {key!r} cannot be read.")
+            return base64.b64decode(made)
+
+        return look
 
     def caption_prompts(self) -> Prompts:
         """The templates around captions: those that were chosen, else the set for whole sentences; sets for names say `a photo of a`."""
         chosen = "templates" in self.settings.origin
         return Prompts(template_sets.load(self.settings.templates if chosen else (captions.DEFAULT,)))
 
-    def captioned(self, dataset: Dataset, prompts: Prompts | None = None) -> Captioned:
-        """Pictures and captions of a dataset, encoded or taken from the cache: each text under each template once.
+    def captioned(self, dataset: Dataset, prompts: Prompts | None = None, whole: bool = False) -> Captioned:
+        """Pictures and captions of a dataset, encoded or taken from the cache: each text under each template once. whole: whether all
+        pictures are told, since nothing is chosen.
 
         Raises DataError where there are no captions.
         """
@@ -128,7 +214,7 @@ class Matcher(Describer):
         texts = captions.as_classes(next(iter(found.values())))
         bank, new = self.texts(texts, replace(said, descriptions=()), encoder)
         plain, more = self.texts(texts, Prompts((template_sets.template(PLAIN),)), encoder)
-        tune, judged = self.halves(features)
+        tune, judged = (features["all"],) * 2 if whole else self.halves(features)
         mine = self._of(tune, "tune", features, found)
         theirs = mine if tune is judged else self._of(judged, "eval", features, found)
         skipped = tuple(one for part in features.values() for one in part.skipped)
@@ -150,7 +236,7 @@ def _about(plan: Plan[Any], given: dict[str, Any]) -> dict[str, Any]:
     asked |= before if isinstance(before, dict) else {}
     asked |= {name: value for name, value in given.items() if value is not None}
     if asked["distractors"] not in DISTRACTORS:
-        raise unknown_name("value of `distractors`", str(asked["distractors"]), DISTRACTORS)
+        raise unknown_name("value of `distractors`", asked["distractors"], DISTRACTORS)
     if asked["candidates"] < 0 or asked["candidates"] == 1 or asked["hard"] < 0:
         raise UsageError("A picture has 2 candidates or more, one of them right, and hard cases are counted from 0.")
     return asked

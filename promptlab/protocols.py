@@ -217,6 +217,9 @@ class Rule:
     """One line."""
     by: str = ""
     """Which plugin brought it, and its version; promptlab fills it in, for every score that the rule makes."""
+    pictures: bool = False
+    """Whether it looks at each picture once, where pictures may show several classes and the labels are true ones. Others look at every
+    right answer, a row each, without the picture's other right answers; the two are one where a picture has one right answer."""
 
     def __post_init__(self) -> None:
         if (self.per_image is None) == (self.start is None):

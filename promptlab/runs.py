@@ -29,8 +29,8 @@ ENRICHMENT = "enrichment.json"
 LOCK = ".at-work"
 CASES = "cases.jsonl"
 EXPORTED = (CLASSIFIER, "report.html", "report.md", "prompts.toml", "descriptions.jsonl", "result.json", "classes.json", CASES)
-CLASSIFY, MATCH = "classify", "match"  # what a run is about
-VERBS = {CLASSIFY: "run", MATCH: "match"}  # which command goes on with it
+CLASSIFY, MATCH, RETRIEVE = "classify", "match", "retrieve"  # what a run is about
+VERBS = {CLASSIFY: "run", MATCH: "match", RETRIEVE: "retrieve"}  # which command goes on with it
 
 
 class State(StrEnum):
@@ -93,7 +93,7 @@ class Run:
 
     @property
     def task(self) -> str:
-        """What it is about: `classify`, or `match` where captions are told apart."""
+        """What it is about: `classify`, `match` where captions are told apart, `retrieve` where they are looked for."""
         return str(self.manifest.get("task", CLASSIFY))
 
     @property
@@ -256,8 +256,8 @@ def _find(root: Path, name: str, task: str) -> Run:
     if name and name != "latest":
         return _named(root, name)
     newest = next((run for run in _newest_first(root) if task in ("", run.task)), None)
-    if newest is None and task == MATCH:
-        raise UsageError(f"There is no run of `match` in {str(root)!r} yet.", "Name data with captions: promptlab match captions.jsonl")
+    if newest is None and task in (MATCH, RETRIEVE):
+        raise UsageError(f"There is no run of `{task}` in {str(root)!r} yet.", f"Name data with captions: promptlab {task} captions.jsonl")
     if newest is None:
         raise UsageError(f"There is no run in {str(root)!r} yet.", "Name data: promptlab run photos/, or try promptlab demo.")
     found = newest if not name else _latest(root)

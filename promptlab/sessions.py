@@ -97,7 +97,8 @@ class Sessions(Stages):
     def _session(self, plan: Plan[Any], **about: Any) -> Iterator[Session]:
         """The opened dataset and its run folder, a new one where the data has changed; until the end every event is recorded there.
         about: what else a new run's manifest says."""
-        watch, dataset = runs.Stopwatch(), self.classified(plan.where)
+        about_classes = about.get("task", runs.CLASSIFY) == runs.CLASSIFY
+        watch, dataset = runs.Stopwatch(), (self.classified if about_classes else self.open)(plan.where)
         pictures = identity.content(dataset)
         prompts = plan.prompts or self.prompts_for(dataset)
         dataset = replace(dataset, classes=prompts.apply(dataset.classes))
@@ -183,9 +184,9 @@ class Sessions(Stages):
             "debias": choice.debias,
             "by": getattr(self.rules.get(choice.how.rule.partition("/")[0]), "by", ""),
             "seed": self.settings.seed,
-            "tuned_on": len(material.tune),
-            "tune_keys": fingerprint(sorted(material.tune.keys)),
-            "spots": identity.spots(material.dataset, material.tune.keys),
+            "tuned_on": len(material.tune.pictures),
+            "tune_keys": fingerprint(sorted(material.tune.pictures.keys)),
+            "spots": identity.spots(material.dataset, material.tune.pictures.keys),
             "versions": {name: runs.version(name) for name in ("promptlab-clip", "torch", "open_clip_torch", "numpy")},
         }
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from promptlab.catalogue import Catalogue
 from promptlab.config import Settings
 from promptlab.data import shots, splits
@@ -19,11 +21,26 @@ from promptlab.errors import DataError, UsageError
 from promptlab.events import Event, Listener, Noted, ignore
 from promptlab.plugins import Plugins
 from promptlab.prompts import templates as template_sets
-from promptlab.prompts.compose import compose
+from promptlab.prompts.compose import compose, own_text
 from promptlab.prompts.edits import Prompts
 from promptlab.prompts.lint import lint, lint_templates
 from promptlab.protocols import Encoder
-from promptlab.types import Check, Classes, Dataset, Features, Images, Material, PromptGrid, TextBank
+from promptlab.score.ensemble import build
+from promptlab.types import (
+    Array,
+    Check,
+    Classes,
+    Classifier,
+    Combine,
+    Dataset,
+    Features,
+    Guess,
+    Images,
+    Material,
+    PromptGrid,
+    Template,
+    TextBank,
+)
 
 if TYPE_CHECKING:
     from promptlab.loops import run as loop
@@ -129,18 +146,60 @@ class Stages(Catalogue):
         return Material(dataset, tune, judged, bank, bare, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
 
     def halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
-        """Tune and eval: the data's own parts, else halves by the seed; twice the same object when transductive."""
+        """Tune and eval, as rows of right answers where pictures may show several: the data's own parts, else halves of the pictures by the
+        seed; twice the same object when transductive."""
         from promptlab.score.halves import halves
 
         if "all" not in features:
             if self.settings.transductive:
                 raise UsageError("This data brings its own tune and eval parts, so --transductive cannot be used.")
-            return features["tune"], features["eval"]
+            return features["tune"].rows(), features["eval"].rows()
         whole = features["all"]
         if self.settings.transductive:
-            return whole, whole
+            rows = whole.rows()
+            return rows, rows
         first, second = halves(whole.labels, len(whole), self.settings.seed)
-        return whole.take(first, "tune"), whole.take(second, "eval")
+        return whole.take(first, "tune").rows(), whole.take(second, "eval").rows()
+
+    def guesses(
+        self,
+        pictures: Sequence[str],
+        encoder: Encoder,
+        classifiers: Sequence[Classifier],
+        top: int,
+        most: int | None = None,
+        listen: Listener = ignore,
+    ) -> list[list[Guess]]:
+        """What each classifier says of picture files and of folders of them, of the first `most` where that is given; one Guess a picture,
+        in order."""
+        from promptlab.score.classifier import guesses
+
+        images = some_pictures(pictures)
+        rows = range(len(images) if most is None else min(len(images), most))
+        x, bad = encoder.encode_images(images, rows, listen)
+        good = tuple(images.keys[i] for i in rows if i not in bad)
+        broken = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
+
+        def said(classifier: Classifier) -> list[Guess]:
+            found = guesses(classifier, Features(x, good, None, "given", ""), self.device, top) if good else []
+            known = broken | {one.key: one for one in found}
+            return [known[images.keys[i]] for i in rows]
+
+        return [said(one) for one in classifiers]
+
+    def chosen_from(
+        self, texts: Sequence[str], encoder: Encoder, templates: Sequence[Template] = (), weights: Array | None = None
+    ) -> Classifier:
+        """A classifier whose classes are some texts, as they are written, or within templates of these weights (K,).
+
+        Raises UsageError for a text of which nothing is left once it is cleaned, and for fewer than two.
+        """
+        classes = Classes.of(tuple(dict.fromkeys(map(own_text, texts))))
+        if len(classes) < 2:
+            raise UsageError("One text alone cannot be chosen from.", "Give at least two that differ.")
+        families = tuple(templates) or (template_sets.template("{}"),)
+        bank, _ = self.texts(classes, Prompts(families), encoder)
+        return build(bank, np.full(len(families), 1 / len(families)) if weights is None else weights, Combine.EMBEDDING)
 
     def shots(
         self,

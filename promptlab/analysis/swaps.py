@@ -31,8 +31,9 @@ def swaps(judged: Judged) -> Finding | None:
         (titles[a], titles[b], str(one_way.get((a, b), 0)), str(one_way.get((b, a), 0)), f"{100 * count / wrong:.1f}")
         for (a, b), count in pairs[:MOST]
     ]
+    what = "pictures are wrong" if outcomes.picture is None else "right answers are beaten"
     return Finding(
-        f"{wrong} of {len(outcomes.label)} pictures are wrong; half of the mistakes lie between {half} of {len(pairs)} pairs of classes.",
+        f"{wrong} of {len(outcomes.label)} {what}; half of the mistakes lie between {half} of {len(pairs)} pairs of classes.",
         ("class", "and class", ">taken by the second", ">taken by the first", ">% of the mistakes"),
         tuple(rows),
         ("Both ways: the texts don't tell the two apart. One way alone: a class is too strong, which --debias may mend.",),

@@ -35,4 +35,4 @@ def classes(run_name: str, find: str, field: str, reverse: bool, top: int | None
     if as_json:
         output.show_json(report.plain(bench, rows))
     else:
-        output.show([report.table(rows, bench.labelled)], [report.lead(bench)])
+        output.show([report.table(rows, bench.labelled, bench.several)], [report.lead(bench)])

@@ -11,7 +11,7 @@ Names = Callable[[click.Context], Iterable[str]]
 
 # Written down, since asking for them takes a second; a test keeps them in step.
 RULES = (
-    *("accuracy", "cmm", "cmm-class", "cmm-top", "confidence", "predicted-sim", "similarity", "recall", "loglik"),
+    *("accuracy", "cmm", "cmm-class", "cmm-top", "confidence", "predicted-sim", "similarity", "recall", "loglik", "ap", "caption-match"),
     *("f1", "entropy", "hit@5", "cmm/worst-k", "accuracy/zeros"),
 )
 WAYS = ("uniform", "cpe", "zpe", "carprt", "shrunk", "forward", "top-3")

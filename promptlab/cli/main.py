@@ -29,6 +29,7 @@ from promptlab.cli import (
     questions,
     report,
     results,
+    retrieve,
     rules,
     run,
     runs,
@@ -56,6 +57,7 @@ def cli() -> None:
 COMMANDS: tuple[click.Command, ...] = (
     *(demo.demo, run.run, score.score, build.build, classify.classify, eval.judge, compare.compare, study.study, report.report),
     results.results,
+    retrieve.retrieve,
     enrich.enrich,
     match.match,
     tui.tui,

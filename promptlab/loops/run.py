@@ -122,7 +122,7 @@ def make(tune: Features, bank: TextBank, weights: Weights, choice: Choice) -> Cl
         return made
     c = len(made.classes)
     mix = np.full(c, 1 / c) if choice.mix is None else choice.mix
-    return replace(made, bias={"prior": prior, "balance": balance}[choice.debias](made, tune, choice.device, mix))
+    return replace(made, bias={"prior": prior, "balance": balance}[choice.debias](made, tune.pictures, choice.device, mix))
 
 
 def named(choice: Choice, described: bool = False) -> str:
@@ -132,7 +132,7 @@ def named(choice: Choice, described: bool = False) -> str:
 
 def beats(candidate: Evaluation, baseline: Evaluation) -> bool:
     """Whether the candidate is better on tune: in mean class accuracy, which counts every class alike;
-    without labels in cmm-top/worst-k."""
+    where pictures may show several classes in mean recall; without labels in cmm-top/worst-k."""
     if candidate.mean is not None and baseline.mean is not None:
         return candidate.mean > baseline.mean
     return candidate.cmm_top > baseline.cmm_top
@@ -185,7 +185,7 @@ def rank(classifier: Classifier, tune: Features, truth: Evaluation, rules: Mappi
     columns, boards = columns_of(classifier, choice.device), list[Scoreboard]()
     for source, names in ((LabelSource.SELF, LABEL_FREE), (LabelSource.TRUE, ("cmm",))):
         made = sweep(
-            tune,
+            tune if source is LabelSource.TRUE else tune.pictures,
             columns,
             names,
             rules,
@@ -214,7 +214,7 @@ def _idle(tried: Row, weights: Weights, material: Material, choice: Choice) -> l
         return []
     bare = replace(tried.classifier, weight=build(material.bare, weights.w, choice.how.combine).weight)
     without = classify(bare, material.judged, None, choice.device).winner
-    return check_moved(int((without != tried.evaluation.outcomes.winner).sum()), len(material.judged))
+    return check_moved(int((without != tried.evaluation.outcomes.winner).sum()), len(material.judged.pictures))
 
 
 def health_of(
@@ -226,7 +226,7 @@ def health_of(
         *check_ranking(weights, accuracy),
         *check_labels(choice.how),
         *check_logit(choice.how.combine, described),
-        *check_ties(board, len(tune)),
+        *check_ties(board, tune if board.labels == LabelSource.TRUE else tune.pictures),
         *check_size(tune.labels, len(tune), board.per_class.shape[1]),
-        *check_mix(tune.labels, board.per_class.shape[1], choice.debias, choice.mix),
+        *check_mix(tune, board.per_class.shape[1], choice.debias, choice.mix),
     ]

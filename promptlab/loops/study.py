@@ -105,7 +105,8 @@ def choices(grid: Grid, base: Choice, rules: Mapping[str, Rule], classes: int, l
 
 def key(material: Material) -> str:
     """Changes when anything that a study stands on does: vectors, labels, halves, classes, texts."""
-    halves = [part for f in (material.tune, material.judged) for part in (list(f.keys), f.x[:], f.labels if f.labels is not None else None)]
+    pictures = (material.tune.pictures, material.judged.pictures)
+    halves = [part for f in pictures for part in (list(f.keys), f.x[:], f.labels if f.labels is not None else None)]
     bank = material.bank
     bare = () if material.bare is bank else (material.bare.z,)
     return fingerprint(list(bank.grid.classes.titles), list(bank.grid.families), bank.z, bank.scale, *bare, *halves)

@@ -72,9 +72,10 @@ def cells(row: ClassRow) -> tuple[str, ...]:
     return safe(row.name), str(row.pictures), percent(row.accuracy), change, cosine(row.cmm), safe(row.rival), lost, str(row.texts)
 
 
-def table(rows: dict[str, ClassRow], labelled: bool) -> Table:
+def table(rows: dict[str, ClassRow], labelled: bool, several: bool = False) -> Table:
     """Classes, a row each."""
-    heads = HEADS if labelled else tuple(head.replace("accuracy", "agreement") for head in HEADS)
+    share = "agreement" if not labelled else "recall" if several else "accuracy"
+    heads = tuple(head.replace("accuracy", share) for head in HEADS)
     note = "Change: since the run, in points. Taken by: the class that takes most of its pictures; lost: their share."
     return Table("", heads, tuple(map(cells, rows.values())), note)
 
@@ -82,7 +83,7 @@ def table(rows: dict[str, ClassRow], labelled: bool) -> Table:
 def lead(bench: "Workbench") -> str:
     """What the figures stand on."""
     return (
-        f"{safe(bench.run.name)}, on tune: {len(bench.tune)} pictures. Prompts are chosen on these, so the figures flatter; "
+        f"{safe(bench.run.name)}, on tune: {len(bench.tune.pictures)} pictures. Prompts are chosen on these, so the figures flatter; "
         "`promptlab run` judges on the others."
     )
 
@@ -93,7 +94,7 @@ def plain(bench: "Workbench", rows: dict[str, ClassRow]) -> dict[str, Any]:
         {"class": row.name, "id": key, **{field: _value(value) for field, value in zip(row._fields[2:], row[2:], strict=True)}}
         for key, row in rows.items()
     ]
-    return {"run": bench.run.name, "half": "tune", "pictures": len(bench.tune), "labelled": bench.labelled, "classes": found}
+    return {"run": bench.run.name, "half": "tune", "pictures": len(bench.tune.pictures), "labelled": bench.labelled, "classes": found}
 
 
 def _value(value: Any) -> Any:

@@ -5,18 +5,8 @@ from typing import TYPE_CHECKING, Any
 from promptlab.analysis.changes import changes
 from promptlab.display import many
 from promptlab.report import summary
-from promptlab.report.tables import (
-    Table,
-    change,
-    class_changes,
-    cosine,
-    judged_cells,
-    judged_heads,
-    mcnemar,
-    percent,
-    worst_sets,
-    worst_size,
-)
+from promptlab.report.judged import class_changes, counted, judged_cells, judged_heads, sentence, worst_sets, worst_size
+from promptlab.report.tables import Table, cosine, percent
 from promptlab.types import Classes
 
 if TYPE_CHECKING:
@@ -32,9 +22,7 @@ def verdict(duel: "Duel") -> str:
         return "No verdict: the second classifier was tuned on pictures that both are judged on here (another seed, or --transductive)."
     if d.accuracy is None:
         return f"{percent(d.changed)} % of the predictions differ. Which are better, only labels can say."
-    k = worst_size(duel.first)
-    parts = [change("accuracy", d.accuracy, d.interval), change(f"fixed worst-{k}", d.worst, d.worst_interval)]
-    return f"Second against first: {'; '.join(parts)}. {mcnemar(d)}"
+    return f"Second against first: {sentence(d, worst_size(duel.first))}"
 
 
 def tables_of(duel: "Duel", classes: Classes) -> list[Table]:
@@ -46,13 +34,13 @@ def tables_of(duel: "Duel", classes: Classes) -> list[Table]:
         ]
     rows = tuple((name, *judged_cells(e)) for name, e in (("first", duel.first), ("second", duel.second)))
     note = "Fixed: the worst classes of the first on its own tune half, followed in both."
-    whole = Table(f"On {many(duel.first.n, 'picture')}", ("classifier", *judged_heads(duel.first)), rows, note)
+    whole = Table(f"On {counted(duel.first)}", ("classifier", *judged_heads(duel.first)), rows, note)
     return [whole, *([worst_sets(duel.first, duel.second, duel.difference)] if duel.difference.sizes else []), *_moved(duel, classes)]
 
 
 def _moved(duel: "Duel", classes: Classes) -> list[Table]:
     found = changes(duel.first, duel.second)
-    return [] if found is None else [class_changes(found, classes, MOST)]
+    return [] if found is None else [class_changes(found, classes, MOST, duel.first.precision is None)]
 
 
 def plain(duel: "Duel", classes: Classes) -> dict[str, Any]:

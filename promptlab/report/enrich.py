@@ -9,7 +9,8 @@ from promptlab.display import many, safe
 from promptlab.llm.question import Failure, Reply
 from promptlab.prompts.renames import SOURCES as NAME_SOURCES
 from promptlab.report import summary
-from promptlab.report.tables import Table, change, cosine, percent, signed, span
+from promptlab.report.judged import change
+from promptlab.report.tables import Table, cosine, percent, signed, span
 from promptlab.types import Classes, Interval
 
 if TYPE_CHECKING:
@@ -76,8 +77,11 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
         return [*said, f"{percent(gain['changed'])} % of the predictions changed. Whether for the better, only labels can say."]
     k = rows["after"]["worst"]["k"]
     worst = change(f"fixed worst-{k}", gain["worst"], _interval(gain["worst_interval"]))
-    said.append(f"Enrichment alone: {worst}; {change('accuracy', gain['accuracy'], _interval(gain['interval']))}.")
-    said += _cost_to_others(found["collateral"])
+    several = rows["after"].get("average_precision") is not None
+    share = change("recall" if several else "accuracy", gain["accuracy"], _interval(gain["interval"]))
+    ranked = [change("mAP", gain["average_precision"], _interval(gain["average_precision_interval"]))] if several else []
+    said.append(f"Enrichment alone: {'; '.join([*ranked, worst, share])}.")
+    said += _cost_to_others(found["collateral"], "right answer" if several else "picture")
     if len(kept) == names:
         return said
     beaten = {one["control"]: _better(one) for one in found["against"]}
@@ -91,13 +95,13 @@ def verdict(found: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _cost_to_others(found: Mapping[str, Any] | None) -> list[str]:
-    """Pictures won and lost, and the class that lost most; nothing when none did."""
+def _cost_to_others(found: Mapping[str, Any] | None, what: str) -> list[str]:
+    """Pictures (right answers) won and lost, and the class that lost most; nothing when none did."""
     if not found or not found["lost"]:
         return []
     most = found["lost"][0]
     away = f"{safe(most['class'], 40)} from {percent(most['before'])} to {percent(most['after'])} %"
-    moved = f"{many(found['gained_pictures'], 'picture')} won, {found['lost_pictures']} lost"
+    moved = f"{many(found['gained_pictures'], what)} won, {found['lost_pictures']} lost"
     return [f"{moved}; {many(len(found['lost']), 'class', 'classes')} lost some, most of all {away}."]
 
 
@@ -137,7 +141,7 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
     made = [_rows(found)] if len(_compared(found)) > 1 else []
     made.append(_classes(found))
     if found["collateral"] and found["collateral"]["lost"]:
-        made.append(_collateral(found["collateral"]))
+        made.append(_collateral(found["collateral"], found["rows"][0].get("average_precision") is not None))
     return made
 
 
@@ -155,11 +159,13 @@ def _rows(found: Mapping[str, Any]) -> Table:
         worst, other = row["worst"], differences.get(row["name"])
         after = "" if other is None else f"{signed(other['worst'])} {span(_interval(other['worst_interval']), sign=True)}"
         fixed = f"{percent(worst['fixed'])} {span(_interval(worst['fixed_interval']))}".strip()
-        figures = (percent(row["accuracy"]), percent(row["mean"]), str(row["zeros"]), fixed)
+        ranked = () if row.get("average_precision") is None else (percent(row["average_precision"]["mean"]),)
+        figures = (*ranked, percent(row["accuracy"]), percent(row["mean"]), str(row["zeros"]), fixed)
         kept = f", kept for {row['kept']}" if row["kind"] == "control" else ""
         return (safe(row["name"]) + kept, *figures, after)
 
-    shown = ("classifier", ">accuracy %", ">mean %", ">at 0", f">fixed worst-{k} %", ">words add, points")
+    shares = (">accuracy %",) if rows[0].get("average_precision") is None else (">mAP %", ">recall %")
+    shown = ("classifier", *shares, ">mean %", ">at 0", f">fixed worst-{k} %", ">words add, points")
     note = (
         "Random words: as many and as long, the same for every class. Swapped: other classes' descriptions. Both went through the same "
         "keep step, and were kept for so many classes. The last column: with descriptions minus this row, in the fixed worst, with its "
@@ -197,7 +203,7 @@ def short(row: Mapping[str, Any]) -> str:
     return max(row["trials"], key=lambda one: float(one["margin"]))["fault"] or "not wanted"
 
 
-def _collateral(found: Mapping[str, Any]) -> Table:
+def _collateral(found: Mapping[str, Any], several: bool) -> Table:
     rows = tuple(
         (
             safe(one["class"], 40),
@@ -207,7 +213,7 @@ def _collateral(found: Mapping[str, Any]) -> Table:
         )
         for one in found["lost"][:12]
     )
-    note = f"Pictures: {found['gained_pictures']} gained, {found['lost_pictures']} lost."
+    note = f"{'Right answers' if several else 'Pictures'}: {found['gained_pictures']} gained, {found['lost_pictures']} lost."
     return Table(
         f"What it cost: {many(len(found['lost']), 'class', 'classes')} lost", ("class", ">before %", ">after %", "went to"), rows, note
     )

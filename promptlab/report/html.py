@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from promptlab.display import safe
-from promptlab.report import enrich, match, plots, tables
+from promptlab.report import enrich, match, plots, retrieve, tables
 from promptlab.report.tables import cosine, percent, signed
 from promptlab.shipped import folder
 
@@ -67,6 +67,18 @@ def match_page(found: Mapping[str, Any], manifest: Mapping[str, Any], thumbnails
     before, after = match.around_hard_cases(found)  # of words that are safe to show
     return _template("match.html.j2").render(
         found=found, lead=match.lead(found), before=before, after=after, manifest=manifest, thumbnails=thumbnails
+    )
+
+
+def retrieve_page(found: Mapping[str, Any], manifest: Mapping[str, Any], thumbnails: Mapping[str, str]) -> str:
+    """The page of a retrieval run. found: result.json; manifest: run.json; thumbnails: {picture: JPEG in base64}."""
+    return _template("retrieve.html.j2").render(
+        found=found,
+        lead=retrieve.lead(found),
+        recalls=retrieve.recalls(found),
+        health=retrieve.health(found),
+        manifest=manifest,
+        thumbnails=thumbnails,
     )
 
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from promptlab.display import many, safe
 from promptlab.report import markdown, summary
+from promptlab.report.judged import change, mcnemar
 from promptlab.report.run import Report
-from promptlab.report.tables import Table, change, cosine, mcnemar, percent, with_interval
+from promptlab.report.tables import Table, cosine, percent, with_interval
 from promptlab.types import Captioned, Captions, Cases, Check, Difference, Interval, Matched
 
 if TYPE_CHECKING:

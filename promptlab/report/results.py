@@ -43,14 +43,25 @@ class Result:
 
 
 def for_benchmark(found: Evaluation, *, dataset: str, model: str, language: str) -> dict[str, Any]:
-    """An evaluation as CLIP_benchmark writes its own, with null where that writes NaN. model: as --model takes it. Raises UsageError
-    without labels."""
+    """An evaluation as CLIP_benchmark writes its own, with null where that writes NaN; of pictures that may show several classes it has
+    mean average precision alone. model: as --model takes it. Raises UsageError without labels."""
     if found.accuracy is None:
         raise UsageError("The data has no labels, so there is no accuracy to write.", "Judge on labelled pictures.")
     name, _, pretrained = model.partition(",")
     metrics = {"acc1": found.accuracy, "acc5": found.top5, "mean_per_class_recall": found.mean}
+    if found.precision is not None:
+        metrics = {"mean_average_precision": found.precision.mean}
     about = {"dataset": dataset, "model": name, "pretrained": pretrained, "task": "zeroshot_classification"}
     return {**about, "metrics": metrics, "language": language}
+
+
+def save_retrieval(path: Path, found: Mapping[str, Any], data: str, language: str) -> None:
+    """Write the result.json of a retrieval as CLIP_benchmark writes its own: of the templates, with recall at each k. data: where it is."""
+    name, _, pretrained = str(found["data"]["model"]).partition(",")
+    ways = {"image": found["result"]["pictures"], "text": found["result"]["captions"]}
+    metrics = {f"{way}_retrieval_recall@{at['k']}": at["recall"] for way, one in ways.items() for at in one["at"]}
+    about = {"dataset": named(data), "model": name, "pretrained": pretrained, "task": "zeroshot_retrieval"}
+    write_json(path, {**about, "metrics": metrics, "language": language})
 
 
 def save(path: Path, found: Evaluation, data: str, model: str, language: str) -> None:

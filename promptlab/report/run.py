@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from promptlab.display import many, safe
-from promptlab.report import enrich, markdown, tables
+from promptlab.report import enrich, judged, markdown, tables
 from promptlab.types import Check, Material
 
 if TYPE_CHECKING:
@@ -25,16 +25,19 @@ class Report(NamedTuple):
 
 
 def data(material: Material) -> dict[str, Any]:
-    """What the numbers stand on: pictures, classes, absent classes, skipped pictures. Plain JSON."""
+    """What the numbers stand on: pictures, right answers where a picture may have several, classes, absent classes, skipped pictures. Plain
+    JSON."""
+    tune, told = material.tune.pictures, material.judged.pictures
     labels = [f.labels for f in (material.tune, material.judged) if f.labels is not None]
     titles = material.dataset.classes.titles
     present = set(np.unique(np.concatenate(labels)).tolist()) if labels else None
     absent = None if present is None else [title for c, title in enumerate(titles) if c not in present]
     return {
         "name": material.dataset.name,
-        "n": len(material.tune) + (0 if material.in_sample else len(material.judged)),
-        "tune": len(material.tune),
-        "eval": len(material.judged),
+        "n": len(tune) + (0 if material.in_sample else len(told)),
+        "tune": len(tune),
+        "eval": len(told),
+        "right_answers": None if material.tune.several is None else _answers(material),
         "in_sample": material.in_sample,
         "classes": len(titles),
         "absent": None if absent is None else len(absent),
@@ -44,6 +47,10 @@ def data(material: Material) -> dict[str, Any]:
         "by": material.dataset.by,
         "notes": list(material.dataset.notes),
     }
+
+
+def _answers(material: Material) -> int:
+    return len(material.tune) + (0 if material.in_sample else len(material.judged))
 
 
 def report(
@@ -57,15 +64,15 @@ def report(
     name, classes = material.dataset.name, material.dataset.classes
     more = [] if enrichment is None else enrich.tables(enrichment)
     said = [] if enrichment is None else [*enrich.cost(enrichment), *enrich.verdict(enrichment)]
-    lead = (*_about(outcome, material), tables.verdict(outcome), *said)
-    before = (tables.headline(outcome, material.in_sample), tables.worst_classes(outcome, classes))
+    lead = (*_about(outcome, material), judged.verdict(outcome), *said)
+    before = (judged.headline(outcome, material.in_sample), judged.worst_classes(outcome, classes))
     few, every = (tables.families(outcome, most) for most in (8, None))
     after = tables.checks(health)
     whole = [*before, *more]
     if outcome.difference.sizes:
-        whole.append(tables.worst_sets(outcome.baseline.evaluation, outcome.result.evaluation, outcome.difference))
+        whole.append(judged.worst_sets(outcome.baseline.evaluation, outcome.result.evaluation, outcome.difference))
     if outcome.changes is not None and (outcome.changes.won or outcome.changes.lost):
-        whole.append(tables.class_changes(outcome.changes, classes, 24))
+        whole.append(judged.class_changes(outcome.changes, classes, 24, material.judged.several is None))
     whole += [every, *([tables.ranking(outcome.ranking)] if outcome.ranking else []), *map(tables.finding, findings), after]
     return Report(lead, (*before, *more, few, after), markdown.report(f"promptlab: {safe(name)}", lead, whole))
 
@@ -74,7 +81,8 @@ def _about(outcome: "Outcome", material: Material) -> list[str]:
     facts = data(material)
     absent = f", {facts['absent']} of them without a picture" if facts["absent"] else ""
     model = safe(material.model) or "vectors that came with the data"
-    size = f"{many(facts['n'], 'picture')}, {facts['classes']} classes{absent}"
+    answers = "" if facts["right_answers"] is None else f" with {many(facts['right_answers'], 'right answer')}"
+    size = f"{many(facts['n'], 'picture')}{answers}, {facts['classes']} classes{absent}"
     said = [f"{safe(facts['name'])}: {size}; {many(len(outcome.weights.w), 'prompt family', 'prompt families')}; model: {model}."]
     if facts["absent"]:
         said.append(f"Without a picture: {', '.join(safe(t, 40) for t in facts['absent_classes'][:12])}{', ...' * (facts['absent'] > 12)}.")

@@ -13,7 +13,7 @@ from promptlab.types import Classes
 if TYPE_CHECKING:
     from promptlab.loops.study import Tried
 
-FORMAT = 4  # of a row: one that was kept in another is made again
+FORMAT = 5  # of a row: one that was kept in another is made again
 COLUMNS = ("name", "weights", "scope", "labels", "combine", "debias", "tau", "evidence", "descriptions")
 
 
@@ -105,12 +105,15 @@ def table(rows: Sequence[dict[str, Any]], most: int | None = None) -> Table:
             f"{len(rows)} combinations without labels, by cmm-top", ("weighting", ">cmm-top", ">predictions changed %", ">on tune"), few
         )
     k, n = lines[0]["eval"]["worst"]["k"], lines[0]["eval"]["n"]
-    heads = ("weighting", f">fixed worst-{k} %", ">against baseline", ">accuracy %", ">at 0", ">mean %", ">on tune")
+    several = lines[0]["eval"].get("average_precision") is not None
+    shares = (">mAP %", ">against baseline", ">recall %") if several else (">accuracy %",)
+    heads = ("weighting", f">fixed worst-{k} %", ">against baseline", *shares, ">at 0", ">mean %", ">on tune")
     note = (
         "Fixed: the baseline's worst classes on tune, followed here. Against baseline: paired difference in points, 95 % interval; "
         "> above 0, < below 0. *: chosen on tune; best: chosen, and above 0."
     )
-    where = f"{n} pictures, in-sample: chosen and told on the same" if best["in_sample"] else f"{n} pictures"
+    answers = f" with {lines[0]['eval']['right_answers']} right answers" if several else ""
+    where = f"{n} pictures{answers}, in-sample: chosen and told on the same" if best["in_sample"] else f"{n} pictures{answers}"
     return Table(f"{len(rows)} combinations on {where}, by fixed worst-{k}", heads, tuple(_cells(r, r is best) for r in shown), note)
 
 
@@ -136,11 +139,21 @@ def _cells(one: dict[str, Any], best: bool) -> tuple[str, ...]:
         safe(one["name"], 60) + chosen_mark,
         percent(told["worst"]["fixed"]) + _span(told["worst"]["fixed_interval"]),
         signed(change["worst"]) + _span(change["worst_interval"], sign=True) + (mark or "  "),
+        *_precision(told, change),
         percent(told["accuracy"]) + _span(told["interval"]),
         str(told["zeros"]),
         percent(told["mean"]),
         _tune(one),
     )
+
+
+def _precision(told: dict[str, Any], change: dict[str, Any]) -> tuple[str, ...]:
+    """Cells of mean average precision; none where a picture shows one class."""
+    found = told.get("average_precision")
+    if found is None:
+        return ()
+    gain = signed(change["average_precision"]) + _span(change["average_precision_interval"], sign=True)
+    return percent(found["mean"]) + _span(found["interval"]), gain
 
 
 def _tune(one: dict[str, Any]) -> str:
@@ -168,8 +181,9 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
         "tune_mean",
         "tune_cmm_top",
     )
+    ranked = ("map", "map_low", "map_high", "map_difference", "map_difference_low", "map_difference_high")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*COLUMNS, *facts, *figures, *changes, "clearly", "chosen"])
+    writer.writerow([*COLUMNS, *facts, *figures, *changes, "clearly", "chosen", *ranked])
     best = chosen(rows)
     for one in ordered(rows):
         told, change = one["eval"], one["difference"]
@@ -182,9 +196,18 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
                 *(change["changed"], change["accuracy"], *(change["interval"] or ("", ""))),
                 *(change["worst"], *(change["worst_interval"] or ("", "")), change["mcnemar_p"]),
                 *(one["tune"]["mean"], one["tune"]["cmm_top"], clearly(one), "yes" if one is best else ""),
+                *_ranked(told, change),
             ]
         )
     return out.getvalue()
+
+
+def _ranked(told: dict[str, Any], change: dict[str, Any]) -> tuple[Any, ...]:
+    """Mean average precision and what it has over the baseline, with their ends; empty cells where a picture shows one class."""
+    found = told.get("average_precision")
+    if found is None:
+        return ("",) * 6
+    return found["mean"], *found["interval"], change["average_precision"], *change["average_precision_interval"]
 
 
 def _cell(value: Any) -> Any:

@@ -18,6 +18,7 @@ from promptlab.types import (
     Guess,
     Interval,
     Material,
+    Precision,
     Scoreboard,
     TextScores,
     WorstSet,
@@ -40,6 +41,8 @@ def evaluation(e: Evaluation, classes: Classes) -> dict[str, Any]:
     return {
         "split": e.split,
         "n": e.n,
+        "right_answers": None if e.precision is None else int(e.count.sum()),
+        "average_precision": None if e.precision is None else precision(e.precision),
         "accuracy": e.accuracy,
         "interval": interval(e.interval),
         "mean": e.mean,
@@ -54,6 +57,12 @@ def evaluation(e: Evaluation, classes: Classes) -> dict[str, Any]:
         "worst_sizes": [worst_set(w) for w in e.sizes],
         "cmm_top": e.cmm_top,
     }
+
+
+def precision(p: Precision) -> dict[str, Any]:
+    """Average precision: its mean over classes (mAP), the fixed worst classes, the k lowest."""
+    worst = {"fixed": p.fixed, "fixed_interval": interval(p.fixed_interval), "repicked": p.repicked}
+    return {"mean": p.mean, "interval": interval(p.interval), **worst}
 
 
 def confused(e: Evaluation, classes: Classes) -> list[dict[str, Any]]:
@@ -84,6 +93,8 @@ def difference(d: Difference) -> dict[str, Any]:
         "worst_sizes": [{"k": k, "difference": x, "interval": interval(span)} for k, x, span in d.sizes],
         "mcnemar_p": d.mcnemar_p,
         "changed": d.changed,
+        "average_precision": d.precision,
+        "average_precision_interval": interval(d.precision_interval),
     }
 
 
@@ -96,6 +107,9 @@ def class_rows(outcome: "Outcome", material: Material) -> list[dict[str, Any]]:
         if labels is not None and before.count[c]:
             row |= {"before": float(before.per_class[c]), "before_interval": _of_class(before, c)}
             row |= {"after": float(after.per_class[c]), "after_interval": _of_class(after, c), "margin": float(after.margin[c])}
+            if before.precision is not None and after.precision is not None:
+                ranked = {"before": before.precision, "after": after.precision}
+                row["average_precision"] = {when: float(p.per_class[c]) for when, p in ranked.items()}
             found = [{"class": classes.titles[t.predicted], "takes": t.count} for t in takers(labels, after.outcomes.winner, c)]
             row |= {"rivals": found} if found else {}
         if labels is None:
@@ -197,12 +211,12 @@ def board(made: Scoreboard, classes: Classes) -> dict[str, Any]:
     return {**about, "value": value, "per_class": plain, "count": made.count.tolist(), "ties": made.ties.tolist()}
 
 
-def guesses(found: Sequence[Guess]) -> list[dict[str, Any]]:
-    """One object per picture."""
+def guesses(found: Sequence[Guess], what: str = "class") -> list[dict[str, Any]]:
+    """One object per picture; what: how it calls that which was chosen from."""
     return [
         {"picture": g.key, "error": g.fault}
         if g.fault
-        else {"picture": g.key, "top": [{"class": n, "share": p} for n, p in g.top], "margin": g.margin}
+        else {"picture": g.key, "top": [{what: n, "share": p} for n, p in g.top], "margin": g.margin}
         for g in found
     ]
 

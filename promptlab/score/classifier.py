@@ -19,7 +19,7 @@ def classify(classifier: Classifier, features: Features, labels: Array | None, d
         margin = contest.true.double() - contest.rival.double()
         parts.append([tensor[:, 0].cpu().numpy() for tensor in (contest.winner, contest.rival_class, margin)])
     winners, rivals, margins = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Outcomes(winners, labels, rivals, margins)
+    return Outcomes(winners, labels, rivals, margins, None if features.several is None else features.several.picture)
 
 
 def logits(classifier: Classifier, features: Features, device: str) -> Array:

@@ -67,6 +67,10 @@ class Evidence:
         assert self.tune.labels is not None  # checked just now
         return self.tune.labels
 
+    def images(self, source: LabelSource) -> Features:
+        """What a label source gives labels to: right answers, a row each, for `true`, else pictures."""
+        return self.tune if source is LabelSource.TRUE else self.tune.pictures
+
     def layout(self, z: Array) -> Layout:
         """What the candidates of an image are under text vectors z (K, C, D)."""
         return Columns(z, device=self.device)
@@ -96,7 +100,7 @@ class Evidence:
             if self._columns is None:
                 self._columns = self.layout(self.bank.z)
             made = sweep(
-                self.tune if source is LabelSource.TRUE else self.tune.pictures,
+                self.images(source),
                 self._columns,
                 new,
                 self.rules,

@@ -4,7 +4,7 @@ import numpy as np
 
 from promptlab.display import many
 from promptlab.score.weighting import Weighting
-from promptlab.types import Array, Check, Combine, Evaluation, LabelSource, Scoreboard, Weights
+from promptlab.types import Array, Check, Combine, Evaluation, Features, LabelSource, Scoreboard, Weights
 
 FEW = 5  # pictures a class: below, cmm-top is the mean of four margins or fewer
 
@@ -77,11 +77,12 @@ def check_labels(how: Weighting) -> list[Check]:
     return [Check("labels-self", text)]
 
 
-def check_ties(board: Scoreboard, n: int) -> list[Check]:
-    """Images whose right answer is tied with another class."""
+def check_ties(board: Scoreboard, scored: Features) -> list[Check]:
+    """Images whose right answer is tied with another class; scored: what the board was made on."""
     if not board.ties.any():
         return []
-    text = f"In up to {int(board.ties.max())} of {n} pictures the right class is exactly as similar as another one; the lower index wins."
+    where = f"{int(board.ties.max())} of {len(scored)} {'pictures' if scored.several is None else 'right answers'}"
+    text = f"In up to {where} the right class is exactly as similar as another one; the lower index wins."
     return [Check("ties", text)]
 
 
@@ -114,14 +115,20 @@ def check_size(labels: Array | None, n: int, classes: int) -> list[Check]:
     return [Check("few-pictures", text)]
 
 
-def check_mix(labels: Array | None, classes: int, debias: str, mix: Array | None) -> list[Check]:
-    """An assumed class mix (C,), None for uniform, that is not the real one, where labels (N,) can tell."""
+def check_mix(tune: Features, classes: int, debias: str, mix: Array | None) -> list[Check]:
+    """An assumed class mix (C,), None for uniform, that is not the real one, where labels can tell; pictures that show several classes have
+    no such mix at all."""
+    labels = tune.labels
     if debias == "none":
         return []
     assumed = "all classes are equally common" if mix is None else "the classes have the mix that was given"
     text = f"`{debias}` assumes that {assumed} in these pictures; where it is otherwise it destroys accuracy."
     if labels is None:
         return [Check("debias-assumes-mix", text)]
+    if tune.several is not None:
+        shown = len(labels) / len(tune.pictures)
+        text = f"`{debias}` shares out one class for each picture; here pictures show {shown:.2g} on average, so its offsets mean little."
+        return [Check("debias-assumes-one-class", text)]
     real = np.bincount(labels, minlength=classes) / len(labels)
     distance = float(abs(real - (1 / classes if mix is None else mix)).sum() / 2)
     if absent := int((real == 0).sum()):

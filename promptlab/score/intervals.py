@@ -24,8 +24,9 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return 1.0 if n == 0 else min(1.0, 2 * float(bdtr(min(only_first, only_second), n, 0.5)))
 
 
-def _percentiles(draws: Array) -> Interval:
-    low, high = np.percentile(draws, [2.5, 97.5])
+def percentiles(draws: Array) -> Interval:
+    """The middle 95 % of draws; those that are NaN count for nothing."""
+    low, high = np.percentile(draws[np.isfinite(draws)], [2.5, 97.5])
     return Interval(float(low), float(high))
 
 
@@ -38,7 +39,7 @@ def share_interval(hits: Array, count: Array, seed: int, per_class: bool) -> Int
     rng = np.random.default_rng(seed)
     # Resampling the n_c images of a class with replacement gives a binomial number of hits.
     drawn = rng.binomial(count, hits / count, (RESAMPLES, len(count)))
-    interval = _percentiles((drawn / count).mean(1) if per_class else drawn.sum(1) / count.sum())
+    interval = percentiles((drawn / count).mean(1) if per_class else drawn.sum(1) / count.sum())
     return _exact(hits, count, per_class) if interval.low == interval.high else interval
 
 
@@ -63,7 +64,7 @@ def difference_interval(gained: Array, lost: Array, count: Array, seed: int, per
     share = np.stack([gained, lost, count - gained - lost], 1) / count[:, None]
     drawn = rng.multinomial(count, share, (RESAMPLES, len(count)))
     change = drawn[..., 0] - drawn[..., 1]
-    interval = _percentiles((change / count).mean(1) if per_class else change.sum(1) / count.sum())
+    interval = percentiles((change / count).mean(1) if per_class else change.sum(1) / count.sum())
     if interval.low < interval.high:
         return interval
     up, down = (_exact(side, count, per_class) for side in (gained, lost))

@@ -34,6 +34,8 @@ class Standing:
     """(C,) int: the class that takes most of its images; -1 where it loses none."""
     lost: Array
     """(C,) f8: share of its images that the taker takes; 0 where it loses none."""
+    picture: Array | None = None
+    """(N,) int: the picture of each, where N counts right answers of pictures that may have several; None where it counts images."""
 
     @property
     def order(self) -> Array:
@@ -63,11 +65,16 @@ class Moved:
 
 
 class Live:
-    """Images against rows that change. All similarities are held, (N, C) f4: one new row costs one column and one look at all of them."""
+    """Images against rows that change. All similarities are held, (N, C) f4: one new row costs one column and one look at all of them.
+
+    Where tune is rows of right answers, an image is a row, and its picture's other right answers are no rivals.
+    """
 
     def __init__(self, tune: Features, rows: Array, offsets: Array) -> None:
         """rows: (C, D) f4; offsets: (C,) in cosine units, added to every similarity of a class."""
         self._x = np.concatenate([x for _, x in tune.batches(BATCH)])
+        self._picture = None if tune.several is None else tune.several.picture
+        self._hidden = tune.hidden(slice(0, len(tune)))
         self._rows, self._offsets = np.array(rows, np.float32), np.asarray(offsets, np.float32)
         self._s = np.empty((len(self._x), len(rows)), np.float32)
         self._fill(np.arange(len(rows)))
@@ -94,11 +101,17 @@ class Live:
         if len(wanted) == len(keys):
             np.matmul(self._x, self._rows.T, out=self._s)
             self._s += self._offsets
+            self._hide()
             return
         plain = dict(zip(wanted, (self._x @ self._rows[list(wanted.values())].T).T, strict=True))
         for c, key in enumerate(keys):
             if key in plain:
                 self._s[:, c] = plain[key] + self._offsets[c]
+        self._hide()
+
+    def _hide(self) -> None:
+        if self._hidden is not None:
+            self._s[self._hidden] = -np.inf
 
     def winners(self) -> Array:
         """(N,) int: the class with the highest similarity; the lowest index wins a tie."""
@@ -118,7 +131,7 @@ class Live:
         with np.errstate(invalid="ignore"):
             accuracy = np.bincount(label[hit], minlength=classes) / count
             cmm = np.bincount(label, margin.astype(np.float64), minlength=classes) / count
-        return Standing(label, winner, rival, margin, count, accuracy, cmm, taker, lost)
+        return Standing(label, winner, rival, margin, count, accuracy, cmm, taker, lost, self._picture)
 
     def alone(self, images: Array, c: int, z: Array) -> tuple[Array, Array]:
         """(cmm (n,), accuracy (n,)) of vectors z (n, D), each alone in the row of class c, on some images; all other rows stay."""
@@ -135,8 +148,10 @@ class Live:
 def moved(before: Standing, after: Standing) -> Moved:
     """What changed between two classifiers on the same images with the same labels."""
     was, now = ((one.winner == one.label).astype(np.float64) for one in (before, after))
-    accuracy = difference(was, now, after.label)
-    return Moved(*accuracy, *difference(before.margin, after.margin, after.label), int((before.winner != after.winner).sum()))
+    accuracy = difference(was, now, after.label, after.picture)
+    cmm = difference(before.margin, after.margin, after.label, after.picture)
+    other = before.winner != after.winner
+    return Moved(*accuracy, *cmm, int(other.sum() if after.picture is None else len(np.unique(after.picture[other]))))
 
 
 def _takers(label: Array, winner: Array, count: Array) -> tuple[Array, Array]:
@@ -152,8 +167,10 @@ def _takers(label: Array, winner: Array, count: Array) -> tuple[Array, Array]:
 
 
 def sampled(tune: Features, classes: int, seed: int) -> Features:
-    """The features, or as many of them as similarities can be held."""
+    """The features, or as many of them as similarities can be held; of right answers those of whole pictures."""
     most = max(1, MOST_CELLS // classes)
     if len(tune) <= most:
         return tune
-    return tune.take(np.sort(np.random.default_rng(seed).choice(len(tune), most, replace=False)), tune.split)
+    pictures = tune.pictures
+    few = max(1, most * len(pictures) // len(tune))
+    return pictures.take(np.sort(np.random.default_rng(seed).choice(len(pictures), few, replace=False)), tune.split).rows()

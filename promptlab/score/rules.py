@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from promptlab.errors import unknown_name
 from promptlab.hookspecs import hookimpl
 from promptlab.protocols import Rule, State, Unit
+from promptlab.score.precision import PrecisionState
 from promptlab.score.reducers import parse_reducer
 from promptlab.score.states import BestListState, ClassMeanState, F1State, MeanState, Setting
 
@@ -30,11 +31,22 @@ def promptlab_rules() -> Iterable[Rule]:
         Rule("cmm", lambda c: c.true - c.rival, unit=margin, about="Class-wise Matching Margin: mean of true - rival"),
         Rule("cmm-class", start=ClassMeanState, unit=margin, about="the margin of the class's mean image feature"),
         Rule(
-            "cmm-top", start=BestListState, unit=margin, about="the margin over the N / C images most similar to the class; needs no label"
+            "cmm-top",
+            start=BestListState,
+            unit=margin,
+            about="the margin over the N / C images most similar to the class; needs no label",
+            pictures=True,
         ),
         Rule("accuracy", lambda c: c.winner == c.label, reducer="overall", unit=share, about="share of images whose class wins"),
         Rule("caption-match", lambda c: c.winner == c.label, reducer="overall", unit=share, about="share of pictures whose caption wins"),
         Rule("recall", lambda c: c.winner == c.label, unit=share, about="share of a class's images that it wins, mean over classes"),
+        Rule(
+            "ap",
+            start=PrecisionState,
+            unit=share,
+            about="average precision: how far a class's images come before all others; its mean over classes is mAP",
+            pictures=True,
+        ),
         Rule("f1", start=F1State, reducer="macro", unit=share, about="harmonic mean of precision and recall; /macro, /micro, /weighted"),
         Rule("loglik", lambda c: c.scale * c.true - c.logz, reducer="overall", unit=logit, about="log of the right class's softmax share"),
         Rule("similarity", lambda c: c.scale * c.true, reducer="overall", unit=logit, about="mean logit of the image's own class"),
@@ -47,7 +59,12 @@ def promptlab_rules() -> Iterable[Rule]:
             about="of the softmax, in nats; less is better",
         ),
         Rule(
-            "confidence", start=_confidence, reducer="overall", unit=logit, about="mean of the highest logit above its class's mean logit"
+            "confidence",
+            start=_confidence,
+            reducer="overall",
+            unit=logit,
+            about="mean of the highest logit above its class's mean logit",
+            pictures=True,
         ),
         Rule(
             "predicted-sim",
@@ -55,6 +72,7 @@ def promptlab_rules() -> Iterable[Rule]:
             reducer="mean",
             unit=logit,
             about="mean logit over the images that the family gives a class",
+            pictures=True,
         ),
     ]
 

@@ -29,6 +29,10 @@ class Setting:
     """Logits are cosine x scale."""
     mean: Callable[[], Tensor]
     """Makes the (D,) mean of all N unit images, for rules that compare with an expectation; a pass of its own, so only when asked."""
+    shown: Array | None = None
+    """(N, C) bool: all that each image shows, where images may show several classes and the rule looks at each once; else None."""
+    answers: bool = False
+    """Whether what comes are right answers, a row each, of images that may have several."""
 
     @cached_property
     def expected(self) -> Tensor:
@@ -40,6 +44,16 @@ class Setting:
         if isinstance(self.columns, Columns):
             return self.columns
         raise UsageError(f"The rule {rule!r} compares classes; captions are none.", "Use cmm, caption-match, similarity or confidence.")
+
+    def images(self, rule: str) -> "Setting":
+        """The same setting, for a rule that counts what each image is taken for. Raises UsageError where right answers come instead: an
+        image that has several is taken for several classes."""
+        if not self.answers:
+            return self
+        raise UsageError(
+            f"The rule {rule!r} counts each picture once, for one class; these pictures show several.",
+            "Use ap, which looks at precision and recall class by class, or recall.",
+        )
 
 
 class MeanState:
@@ -160,7 +174,7 @@ class F1State:
     """Right, predicted and real images per class (K, C). F1 = 2 right / (predicted + real): defined for classes that are either."""
 
     def __init__(self, setting: Setting) -> None:
-        shape = setting.columns.shape[:2]
+        shape = setting.images("f1").columns.shape[:2]
         self.right, self.predicted, self.real = (np.zeros(shape, np.int64) for _ in range(3))
 
     def add(self, contest: Contest) -> None:

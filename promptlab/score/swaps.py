@@ -47,11 +47,13 @@ class Swaps:
     """The tune images against a classifier's unit rows (C, D), and what becomes of the margins when one class gets another row.
 
     labels: (N,) int, or None: then each class is judged by the ceil(N / C) images most similar to its row, as `cmm-top` does. Of all
-    similarities the three highest of each image are kept: (N, 3).
+    similarities the three highest of each image are kept: (N, 3). Where tune is rows of right answers, an image is a row, and its picture's
+    other right answers are no rivals.
     """
 
     def __init__(self, tune: Features, rows: Array, labels: Array | None) -> None:
         self._tune, self._rows, self._labels = tune, np.array(rows, np.float32), labels
+        self._picture = None if tune.several is None else tune.several.picture
         self._size = -(-len(tune) // len(rows))
         self.listed = 0 if labels is not None else self._size  # images that each class is judged by without labels
         self._look()
@@ -62,6 +64,9 @@ class Swaps:
         lists, own = (np.zeros((0, c), int), np.zeros((0, c), np.float32)), np.zeros(n, np.float32)
         for start, x in self._tune.batches(BATCH):
             s, here = x @ self._rows.T, slice(start, start + len(x))
+            hidden = self._tune.hidden(here)
+            if hidden is not None:
+                s[hidden] = -np.inf
             part = np.argpartition(-s, min(3, c) - 1, 1)[:, :3]
             self._who[here, : min(3, c)] = part
             self._top[here, : min(3, c)] = np.take_along_axis(s, part, 1)
@@ -108,7 +113,13 @@ class Swaps:
         # A product with one row and one with many round differently. That alone would pass for a rise that is small but clear.
         if np.abs(row - self._rows[c]).max() < SAME:
             return None
-        return np.concatenate([x @ np.asarray(row, np.float32) for _, x in self._tune.batches(BATCH)])
+        parts = []
+        for start, x in self._tune.batches(BATCH):
+            hidden = self._tune.hidden(slice(start, start + len(x)))
+            parts.append(x @ np.asarray(row, np.float32))
+            if hidden is not None:
+                parts[-1][hidden[:, c]] = -np.inf
+        return np.concatenate(parts)
 
     def _after(self, c: int, new: Array, mine: Array) -> Margins:
         """The margins where class c is as similar to the images as `new` (N,) says, and is judged by the images `mine`."""
@@ -126,15 +137,19 @@ class Swaps:
     def change(self, after: Margins, before: Margins | None = None) -> Change:
         """What these margins have over others, by default over those of now."""
         first = before or self.now
-        value, interval = difference(first.margin, after.margin, after.of)
+        picture = None if self._picture is None else self._picture[after.image]
+        value, interval = difference(first.margin, after.margin, after.of, picture)
         if self._labels is None:
             return Change(value, interval, None, None)
-        return Change(value, interval, *difference(first.margin > 0, after.margin > 0, after.of))
+        return Change(value, interval, *difference(first.margin > 0, after.margin > 0, after.of, picture))
 
 
-def difference(before: Array, after: Array, of: Array) -> tuple[float, Interval]:
+def difference(before: Array, after: Array, of: Array, picture: Array | None = None) -> tuple[float, Interval]:
     """The mean over classes of each class's mean of after - before (E,), and its 95 % interval: images resampled within classes, in the
-    normal approximation. of: (E,) int, the class of each. A class with one image is given the pooled variance of the others."""
+    normal approximation. of: (E,) int, the class of each. A class with one image is given the pooled variance of the others.
+
+    picture: (E,) int, the picture of each where one may count for several classes; what they add is then summed before it is squared.
+    """
     count = np.bincount(of)
     count, which = count[count > 0], np.unique(of, return_inverse=True)[1]
     gap = after.astype(np.float64) - before
@@ -144,7 +159,11 @@ def difference(before: Array, after: Array, of: Array) -> tuple[float, Interval]
     if not freedom.any():
         return float(mean.mean()), Interval(-np.inf, np.inf)
     variance = np.where(freedom > 0, squares / np.maximum(freedom, 1), squares.sum() / freedom.sum())
-    error = 1.96 * np.sqrt((variance / count).sum()) / len(count)
+    total = (variance / count).sum()
+    if picture is not None:
+        added = (gap - mean[which]) * np.sqrt(count / np.maximum(freedom, 1))[which] / count[which]
+        total = (np.bincount(picture, added) ** 2).sum() + variance[freedom == 0].sum()
+    error = 1.96 * np.sqrt(total) / len(count)
     return float(mean.mean()), Interval(float(mean.mean() - error), float(mean.mean() + error))
 
 

@@ -33,11 +33,36 @@ def sweep(
     """Scoreboards by the names asked for (`cmm/worst-k`, `accuracy`, ...), all from one pass over features x (N, D).
 
     labels: (N,) int class indices, (N, K) for the source `others`, None for `self`, where each family judges itself.
-    Raises UsageError for unknown rules, MismatchError when widths differ, DataError on unusable rows.
+    Where features are rows of right answers, rules that look at each picture once have a pass of their own over the pictures.
+    Raises UsageError for unknown rules and for those that cannot be asked of this data, MismatchError when widths differ, DataError on
+    unusable rows.
     """
     parsed = {name: parse_rule(name, rules, columns.shape[1]) for name in names}
+    several = features.several is not None
+    passed = partial(_passed, columns=columns, source=source, families=families, scale=scale, listen=listen, batch=batch)
+    once = {name: found for name, found in parsed.items() if found[0].pictures and several}
+    rest = {name: found for name, found in parsed.items() if name not in once}
+    boards = passed(features, rest, labels=labels) if rest else {}
+    boards |= passed(features.pictures, once, labels=None) if once else {}
+    return {name: boards[name] for name in names}
+
+
+def _passed(
+    features: Features,
+    parsed: Mapping[str, tuple[Rule, str]],
+    *,
+    columns: Layout,
+    source: LabelSource,
+    labels: Array | None,
+    families: tuple[str, ...],
+    scale: float,
+    listen: Listener,
+    batch: int | None,
+) -> dict[str, Scoreboard]:
+    """The scoreboards of one pass."""
     order = np.argsort(np.argsort(np.array(features.keys), kind="stable"))
-    setting = Setting(columns, len(features), order, scale, partial(_mean, features))
+    shown = features.labels if features.labels is not None and features.labels.ndim == 2 and source is LabelSource.TRUE else None
+    setting = Setting(columns, len(features), order, scale, partial(_mean, features), shown, features.several is not None)
     states = {rule.name: start(rule, setting) for rule, _ in parsed.values()}
     ties = TieState(columns.shape[0])
     takers: list[Any] = [*states.values(), ties]

@@ -206,7 +206,7 @@ def forward(how: Weighting, evidence: Evidence) -> list[tuple[int, float]]:
     while left:
         columns = evidence.layout(subset_rows(total, evidence.bank.z[left]))
         made = sweep(
-            evidence.tune,
+            evidence.images(how.labels),
             columns,
             [how.rule],
             evidence.rules,

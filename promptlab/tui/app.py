@@ -105,7 +105,7 @@ class PromptlabApp(App[None], inherit_bindings=False):
 
     def _opened(self, bench: "Workbench") -> None:
         self.bench, self.opening = bench, ""
-        self.log_line("info", f"Opened {bench.run.name}: {len(bench.now.classes)} classes, {len(bench.tune)} pictures on tune.")
+        self.log_line("info", f"Opened {bench.run.name}: {len(bench.now.classes)} classes, {len(bench.tune.pictures)} pictures on tune.")
         self.changed()
 
     def follow(self, run: runs.Run) -> None:
@@ -363,11 +363,12 @@ def pages() -> dict[str, type[Page]]:
 
 def screens() -> tuple[type[Page], ...]:
     """Every screen that has keys: those of the head, and those that open on them."""
+    from promptlab.tui.screens.cases import CasesPage
     from promptlab.tui.screens.follow import Following
     from promptlab.tui.screens.one_class import ClassPage
     from promptlab.tui.screens.papers import Compared, Paper
 
-    return (*pages().values(), ClassPage, Compared, Paper, Following)
+    return (*pages().values(), ClassPage, Compared, Paper, CasesPage, Following)
 
 
 def every_command() -> tuple[Command, ...]:

@@ -21,11 +21,13 @@ from promptlab.types.results import (
     Guess,
     Interval,
     Outcomes,
+    Precision,
     Scoreboard,
     TextScores,
     Weights,
     WorstSet,
 )
+from promptlab.types.retrieved import Recall
 
 __all__ = [
     "NO_TEXT",
@@ -59,7 +61,9 @@ __all__ = [
     "Outcomes",
     "Picked",
     "Place",
+    "Precision",
     "PromptGrid",
+    "Recall",
     "Rows",
     "Scope",
     "Scoreboard",

@@ -121,6 +121,8 @@ class Outcomes:
     """(N,) int: the strongest class other than the label (without labels: than the winner)."""
     margin: Array
     """(N,) f8 cosine units: true - rival (without labels: winner - rival)."""
+    picture: Array | None = None
+    """(N,) int: the picture of each, where pictures may show several classes and N counts right answers; None where it counts images."""
 
     @property
     def hit(self) -> Array | None:
@@ -205,6 +207,30 @@ class WorstSet:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Precision:
+    """How far the images that show a class come before those that do not, where images may show several."""
+
+    mean: float
+    """Mean average precision (mAP): over the classes that an image shows."""
+    interval: Interval
+    """95 % interval of `mean`, images resampled."""
+    per_class: Array
+    """(C,) f8 average precision; NaN for classes that no image shows."""
+    count: Array
+    """(C,) int: images that show each class."""
+    fixed: float | None
+    """Mean over the fixed worst classes, those with the lowest recall of the baseline on tune; None where they were picked here."""
+    fixed_interval: Interval | None
+    """95 % interval of `fixed`."""
+    repicked: float
+    """Mean of the k lowest here; biased low."""
+    images: int
+    """How many images show a class at all."""
+    resampled: Array
+    """(R,) f8: `mean` of each resample, the same images in the same order for all who are judged on them by the same seed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
     """How one classifier does on one split."""
 
@@ -213,11 +239,11 @@ class Evaluation:
     n: int
     """Images."""
     accuracy: float | None
-    """Share of images whose class wins; None without labels."""
+    """Share of images whose class wins, of right answers (recall) where images may show several; None without labels."""
     interval: Interval | None
     """95 % interval of `accuracy`."""
     per_class: Array
-    """(C,) accuracy; NaN for absent classes, and everywhere without labels."""
+    """(C,) accuracy (recall); NaN for absent classes, and everywhere without labels."""
     count: Array
     """(C,) images per class; zeros without labels."""
     margin: Array
@@ -234,6 +260,8 @@ class Evaluation:
     """Image by image."""
     top5: float | None = None
     """Share of images whose class is among the first five; None without labels, for fewer than five classes, and where nobody asked."""
+    precision: Precision | None = None
+    """Average precision, where images may show several classes; None where each has one."""
 
     @property
     def mean(self) -> float | None:
@@ -261,9 +289,14 @@ class Difference:
     sizes: tuple[tuple[int, float, Interval], ...]
     """(k, difference, its paired 95 % interval) of the fixed worst sets of every size; empty without labels."""
     mcnemar_p: float | None
-    """Exact two-sided McNemar p; None without labels."""
+    """Exact two-sided McNemar p; None without labels, and where images may show several classes, whose right answers depend on each
+    other."""
     changed: float
-    """Share of images whose prediction changed."""
+    """Share of images whose prediction changed; of right answers where images may show several."""
+    precision: float | None = None
+    """Difference of mean average precision; None where an image shows one class."""
+    precision_interval: Interval | None = None
+    """Its paired 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)

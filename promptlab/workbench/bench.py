@@ -31,7 +31,6 @@ from promptlab.types import (
     Description,
     Edit,
     EditKind,
-    Features,
     Guess,
     Images,
     LabelSource,
@@ -63,7 +62,7 @@ class Workbench:
         self.model = lab.model_for(self.dataset)
         features, _ = lab.features(self.dataset, self._encoder)
         tune, _ = lab.halves(features)
-        self.labelled = tune.labels is not None
+        self.labelled, self.several = tune.labels is not None, tune.several is not None
         self.tune = sampled(tune, len(self.dataset.classes), lab.settings.seed)
         self._cells: dict[str, _Cells] = {}
         first, prompts = (self._own_prompts,) * 2 if history is None else (history.first, history.prompts)
@@ -141,7 +140,7 @@ class Workbench:
         zeros = int((now.accuracy == 0).sum())
         accuracy = float((now.winner == now.label).mean())
         figures = (accuracy, float(np.nanmean(now.accuracy)), zeros, len(self._worst), now.worst(self._worst), float(np.nanmean(now.cmm)))
-        return Headline(len(self.tune), self.labelled, *figures, moved(self.base, now))
+        return Headline(len(self.tune.pictures), self.labelled, *figures, moved(self.base, now), self.several)
 
     def families(self) -> list[FamilyRow]:
         """Every family, heaviest first, then those that are set aside."""
@@ -228,26 +227,28 @@ class Workbench:
     def guess(self, path: str, top: int = 5, most: int = 20) -> tuple[list[Guess], list[Guess]]:
         """What the classifier as it is now says of a picture file, or of the first pictures of a folder, and what it says with uniform
         weights; one Guess each, in order."""
-        from promptlab.data.imagefolder import some_pictures
-        from promptlab.score.classifier import guesses
-
-        if self._encoder is None:
-            raise UsageError(f"The vectors of {self.dataset.name!r} do not say which model made them.", "Name it with --model.")
-        images = some_pictures([path])
-        rows = range(min(len(images.keys), most))
-        x, bad = self._encoder.encode_images(images, rows, self._listen)
-        good = tuple(images.keys[i] for i in rows if i not in bad)
-        broken = {images.keys[i]: Guess(images.keys[i], (), 0.0, reason) for i, reason in bad.items()}
         prompts = self.now.prompts
         plain = self._rows(prompts, self._even(prompts))
         made = (self._classifier(self._live.rows, self._offsets), self._classifier(plain, np.zeros(len(plain))))
+        now, even = self._lab.guesses([path], self._reading, made, top, most, self._listen)
+        return now, even
 
-        def said(classifier: Classifier) -> list[Guess]:
-            found = guesses(classifier, Features(x, good, None, "given", ""), self._lab.device, top) if good else []
-            known = broken | {one.key: one for one in found}
-            return [known[images.keys[i]] for i in rows]
+    def choose(self, path: str, texts: Sequence[str], top: int = 5, most: int = 20) -> tuple[list[Guess], list[Guess]]:
+        """Which of some texts fits a picture file best, or each of the first pictures of a folder: as they are written, and within the
+        templates in use, under the weights of these; one Guess each, in order."""
+        prompts, encoder, w = self.now.prompts, self._reading, self._weights(self.now.prompts)
+        templates = prompts.templates if self.dataset.bank is None else ()
+        within = self._lab.chosen_from(texts, encoder, templates, (w if w.ndim == 1 else w.mean(1)) if templates else None)
+        made = (self._lab.chosen_from(texts, encoder), within)
+        alone, templated = self._lab.guesses([path], encoder, made, top, most, self._listen)
+        return alone, templated
 
-        return said(made[0]), said(made[1])
+    @property
+    def _reading(self) -> Encoder:
+        """The model, for pictures that are not of the data. Raises UsageError where nobody knows it."""
+        if self._encoder is None:
+            raise UsageError(f"The vectors of {self.dataset.name!r} do not say which model made them.", "Name it with --model.")
+        return self._encoder
 
     def _classifier(self, rows: Array, offsets: Array) -> Classifier:
         assert self._encoder is not None

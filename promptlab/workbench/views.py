@@ -53,6 +53,8 @@ class Headline:
     """Mean over classes of cmm, in cosine units."""
     since: Moved
     """Against the run's own classifier."""
+    several: bool = False
+    """Whether images may show several classes: then shares are of right answers."""
 
 
 @dataclass(frozen=True, slots=True)

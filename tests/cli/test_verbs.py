@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 from promptlab.cli.main import cli
+from promptlab.data.imagefolder import some_pictures
+from promptlab.events import ignore
+from promptlab.lab import Lab
 
 from .conftest import Said
 
@@ -309,6 +312,21 @@ def test_classify_names_what_is_on_a_picture(promptlab: Call, in_a_run: str, pho
         assert shares == sorted(shares, reverse=True)
         assert 0 < sum(shares) <= 1
         assert guess["margin"] >= 0
+
+
+def test_classify_chooses_from_texts_without_a_classifier(promptlab: Call, photos: Path) -> None:
+    pictures, texts = [str(photos / name / "0.png") for name in ("red", "blue")], ["a red wall", "a blue wall", "a spoon"]
+    said = promptlab("classify", *pictures, *(word for text in texts for word in ("--text", text)), "--json", "--top", "3")
+    encoder = Lab().encoder()
+    x, _ = encoder.encode_images(some_pictures(pictures), range(2), ignore)
+    logit = encoder.scale * x.astype(np.float64) @ encoder.encode_texts(texts, ignore).T
+    share = np.exp(logit) / np.exp(logit).sum(1, keepdims=True)
+    for guess, row in zip(said.json, share, strict=True):
+        assert {one["text"]: one["share"] for one in guess["top"]} == pytest.approx(dict(zip(texts, row, strict=True)), abs=1e-4)
+    alone = promptlab("classify", pictures[0], "--text", "alone")
+    assert (alone.code, "at least two" in alone.err) == (2, True)
+    beside = promptlab("classify", pictures[0], "--text", "a", "--text", "b", "--run", "latest")
+    assert (beside.code, "needs no classifier" in beside.err) == (2, True)
 
 
 def test_classify_says_which_pictures_it_could_not_read(promptlab: Call, in_a_run: str, photos: Path) -> None:

@@ -64,6 +64,17 @@ def f1(winners: Sequence[int], labels: Sequence[int], classes: int) -> list[floa
     return out
 
 
+def average_precision(s: Array, shown: Array) -> list[float]:
+    """(C,) mean over a class's images of the share of its images among all that are at least as similar; NaN without images. s, shown:
+    (N, C)."""
+    out = []
+    for c in range(s.shape[1]):
+        mine = [i for i in range(len(s)) if shown[i, c]]
+        above = [[j for j in range(len(s)) if s[j, c] >= s[i, c]] for i in mine]
+        out.append(sum(sum(bool(shown[j, c]) for j in js) / len(js) for js in above) / len(mine) if mine else math.nan)
+    return out
+
+
 def loglik(row: Array, label: int, scale: float) -> float:
     """Log of the right class's softmax share."""
     shares = softmax(row * scale)
@@ -79,11 +90,12 @@ def per_class(rule: str, s: Array, labels: Sequence[int], keys: Sequence[str], s
     """(C,) of one family; s: (N, C). NaN where a class has no image."""
     duels = [duel(row, y) for row, y in zip(s, labels, strict=True)]
     winners = [winner for _, _, winner, _ in duels]
-    if rule in ("cmm-class", "cmm-top", "f1"):
+    if rule in ("cmm-class", "cmm-top", "f1", "ap"):
         return {
             "cmm-class": lambda: cmm_class(s, labels),
             "cmm-top": lambda: cmm_top(s, keys),
             "f1": lambda: f1(winners, labels, s.shape[1]),
+            "ap": lambda: average_precision(s, np.asarray(labels)[:, None] == np.arange(s.shape[1])),
         }[rule]()
     if rule == "predicted-sim":
         return mean_per_class([scale * max(row) for row in s], winners, s.shape[1])

@@ -135,15 +135,18 @@ def test_only_labels_of_the_family_itself_are_told() -> None:
 def test_ties_are_told_with_their_number() -> None:
     twins, distinct = np.eye(2)[[0, 0, 1]][None], np.eye(3)[None]
     features = features_of(np.eye(2)[[0, 0, 1]], np.array([0, 1, 2]))
-    found = check_ties(boards(features, twins, ["cmm"], features.labels)["cmm"], 3)
+    found = check_ties(boards(features, twins, ["cmm"], features.labels)["cmm"], features)
     assert names(found) == ["ties"]
     assert "2 of 3 pictures" in found[0].text
     clean = features_of(np.eye(3), np.arange(3))
-    assert check_ties(boards(clean, distinct, ["cmm"], clean.labels)["cmm"], 3) == []
+    assert check_ties(boards(clean, distinct, ["cmm"], clean.labels)["cmm"], clean) == []
 
 
 def test_the_assumed_mix_is_told_and_absent_classes_are_counted() -> None:
-    assert check_mix(np.array([0, 1, 2]), 3, "none", None) == []
-    assert "do not occur" not in check_mix(np.array([0, 1, 2]), 3, "balance", None)[0].text
-    assert "do not occur" not in check_mix(None, 3, "balance", None)[0].text
-    assert "2 of 5 classes do not occur" in check_mix(np.array([0, 1, 2, 2]), 5, "balance", None)[0].text
+    def said(labels: list[int] | None, classes: int = 3) -> str:
+        return check_mix(features_of(np.eye(4)[: len(labels or "abc")], labels), classes, "balance", None)[0].text
+
+    assert check_mix(features_of(np.eye(3), np.arange(3)), 3, "none", None) == []
+    assert "do not occur" not in said([0, 1, 2])
+    assert "do not occur" not in said(None)
+    assert "2 of 5 classes do not occur" in said([0, 1, 2, 2], 5)

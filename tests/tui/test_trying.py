@@ -141,3 +141,32 @@ def test_the_tree_shows_names_as_they_are_and_only_pictures(lab: Lab, runs: Path
             assert "margin" in said(page)
 
     played(lab, script)
+
+
+def test_texts_of_ones_own_are_chosen_from(lab: Lab, runs: Path, made: Made) -> None:
+    picture = str(made.folder / "photos" / "red" / "0.png")
+
+    async def script(app: PromptlabApp, pilot: Pilot[None]) -> None:
+        page = await there(app, pilot)
+        await asked(page, pilot, picture)
+        await pilot.press("c")
+        page.app.screen.query_one(Input).value = "a red wall | green grass | [/x]"
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(page.texts) and "as they are written" in said(page))
+        (alone,), (within,) = page.said
+        assert {name for name, _ in alone.top} == {name for name, _ in within.top} == {"a red wall", "green grass", "[/x]"}
+        assert lab.choose(picture, page.texts)[0].top == alone.top
+        assert sum(share for _, share in alone.top) == pytest.approx(1)
+        grid = page.query_one("#one", Grid)
+        assert [str(column.label) for column in grid.ordered_columns] == ["as written", "%", "in templates", "%"]
+        await pilot.press("c")
+        page.app.screen.query_one(Input).value = "one alone"
+        await pilot.press("enter")
+        await until(pilot, lambda: "One text alone" in said(page))
+        await pilot.press("c")
+        page.app.screen.query_one(Input).value = ""
+        await pilot.press("enter")
+        await until(pilot, lambda: "with uniform weights" in said(page))
+        assert {name for name, _ in page.said[0][0].top} == {"red", "green leaf", "blue"}
+
+    played(lab, script)

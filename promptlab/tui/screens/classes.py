@@ -112,7 +112,7 @@ class ClassesPage(Page):
         self._about()
 
     def _titles(self, bench: "Workbench") -> dict[str, str]:
-        titles = {} if bench.labelled else {"accuracy": "agree"}
+        titles = {"accuracy": "agree"} if not bench.labelled else {"accuracy": "recall"} if bench.several else {}
         title = next((titles.get(one.key, one.title) for one in COLUMNS if one.key == self._sort), "")
         return titles | ({self._sort: f"{title}{'▾' if self._turned else '▴'}"} if title else {})
 

@@ -18,6 +18,7 @@ from promptlab.report.tables import Table, percent, run_list
 from promptlab.runs import Run, State
 from promptlab.tui.commands import Command
 from promptlab.tui.page import Page
+from promptlab.tui.screens.cases import CasesPage
 from promptlab.tui.screens.papers import Compared, Paper
 from promptlab.tui.widgets.grid import Column, Grid
 from promptlab.tui.widgets.line import Confirm, Line
@@ -46,7 +47,7 @@ class RunsPage(Page):
         " nothing was tuned on. The line below follows the worst classes over the finished runs on the same data."
     )
     DOES = (
-        Command("runs.open", "enter", "open", "Open", "Open the run under the cursor.", "promptlab tui latest"),
+        Command("runs.open", "enter", "open", "Open", "Open the run, or the cases of one about captions.", "promptlab tui latest"),
         Command("runs.mark", "space", "mark", "Mark", "Mark the run to compare it; a third mark takes the first away."),
         Command("runs.compare", "c", "compare", "Compare", "Compare the two marked runs.", "promptlab compare latest 2026-01-31"),
         Command("runs.report", "r", "report", "Report", "Read the report of the run.", "promptlab runs show latest"),
@@ -116,9 +117,13 @@ class RunsPage(Page):
         self.action_open()
 
     def action_open(self) -> None:
-        """Open the run under the cursor."""
-        if self._current is not None:
-            self.lab_app.open_run(str(self._current.run.path))
+        """Open the run under the cursor; of one about captions its cases."""
+        if (found := self._current) is None:
+            return
+        if found.run.task != runs.CLASSIFY and found.state is State.FINISHED:
+            self.app.push_screen(CasesPage(found.run))
+        else:
+            self.lab_app.open_run(str(found.run.path))
 
     def action_mark(self) -> None:
         """Mark it, or unmark it; the older of two marks makes room for a third."""

@@ -1,4 +1,4 @@
-"""What the classifier says of a picture, with its weights and with uniform ones."""
+"""What the classifier says of a picture, with its weights and with uniform ones; or which of some texts fits it best."""
 
 import asyncio
 import itertools
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from promptlab.workbench import Workbench
 
 MOST = 20  # pictures of a folder
+TEXTS = 20  # of those to choose from
+SEPARATOR = "|"
+HEADS = (("as now", "uniform"), ("as written", "in templates"))
+WAYS = (("with the weights as they are now", "with uniform weights"), ("as they are written", "within the run's templates"))
 LISTED = 2000  # entries of a folder that the tree shows
 Said = tuple[list[Guess], list[Guess]]
 
@@ -61,7 +65,8 @@ class TryPage(Page):
     MODE = "try"
     ABOUT = (
         "Pick a picture, or type a path; of a folder the first 20 are looked at. Share: softmax over classes; of sigmoid models each"
-        " class's own. Margin: winner - runner-up, in cosine units. Edits and weights count as they are now."
+        " class's own. Margin: winner - runner-up, in cosine units. Edits and weights count as they are now. c: texts of your own to choose"
+        " from, as they are written and within the run's templates."
     )
     DOES = (
         Command("try.pick", "enter", "pick", "Look", "Look at the picture under the cursor.", "promptlab classify cat.jpg"),
@@ -69,12 +74,21 @@ class TryPage(Page):
         Command(
             "try.folder", "f", "folder", "Folder", "The first 20 pictures of the folder under the cursor.", "promptlab classify photos/"
         ),
+        Command(
+            "try.candidates",
+            "c",
+            "candidates",
+            "Candidates",
+            "Texts to choose from, instead of the classes.",
+            "promptlab classify cat.jpg --text 'a cat' --text 'a dog'",
+        ),
         Command("try.copy", "y", "copy", "Copy", "Copy what was said.", "promptlab classify cat.jpg --json", False),
     )
 
     def __init__(self) -> None:
         super().__init__()
         self.path = ""
+        self.texts: tuple[str, ...] = ()  # to choose from; none: the classes
         self.said: Said = ([], [])
         self._seen = ""  # the picture that is shown
 
@@ -118,13 +132,16 @@ class TryPage(Page):
             self._say("No run is open, so there is no classifier to ask. 5 lists the runs.")
             return
         try:
-            self.said = await asyncio.to_thread(bench.guess, path, 5, MOST)
+            if self.texts:
+                self.said = await asyncio.to_thread(bench.choose, path, self.texts, TEXTS, MOST)
+            else:
+                self.said = await asyncio.to_thread(bench.guess, path, 5, MOST)
         except Exception as error:  # a picture or a model may fail in any way
             self.said = [], []
             self.lab_app.fault(error)
             self._say(error.message if isinstance(error, PromptlabError) else "Something broke; the log says what.")
         else:
-            self._say(verdict(self.said))
+            self._say(verdict(self.said, self.ways))
         self._draw()
         await self._picture(self.said[0][0].key if self.said[0] else path)
 
@@ -145,6 +162,8 @@ class TryPage(Page):
         now, even = self.said
         one, several = self.query_one("#one", Grid), self.query_one("#several", Grid)
         one.display, several.display = len(now) < 2, len(now) > 1
+        for grid in (one, several):
+            grid.retitle(dict(zip(("now", "even"), HEADS[bool(self.texts)], strict=True)))
         pairs = list(zip(now, even, strict=True))
         several.show((a.key, (_short(a.key), *_best(a), *_best(b))) for a, b in pairs)
         top = zip(now[0].top, even[0].top, strict=True) if now else ()
@@ -155,6 +174,15 @@ class TryPage(Page):
         key = self.query_one("#several", Grid).current
         if len(self.said[0]) > 1 and key and key != self._seen:
             self.beside(partial(self._picture, key), "picture")
+
+    @property
+    def ways(self) -> tuple[str, str]:
+        """What tells the two answers apart."""
+        return (
+            ("as they are written", "within the run's templates")
+            if self.texts
+            else ("with the weights as they are now", "with uniform weights")
+        )
 
     # -- doing --------------------------------------------------------------------------------------------------------------------
 
@@ -189,25 +217,35 @@ class TryPage(Page):
         if text:
             self.look(str(Path(text.strip()).expanduser()))
 
+    def action_candidates(self) -> None:
+        """Ask for texts; an empty line asks for the classes again."""
+        hint = f"{SEPARATOR} between them; an empty line: the classes again   esc: leave it"
+        self.app.push_screen(Line("Texts to choose from", f" {SEPARATOR} ".join(self.texts), hint, blank=True), self._given)
+
+    def _given(self, line: str | None) -> None:
+        if line is not None:
+            self.texts = tuple(filter(None, map(str.strip, line.split(SEPARATOR))))
+            self.show()
+
     def action_copy(self) -> None:
         """What was said, as plain text."""
-        lines = [f"{safe(one.key, 400)}: {_top(one)}\n  with uniform weights: {_top(other)}" for one, other in zip(*self.said, strict=True)]
+        lines = [f"{safe(one.key, 400)}: {_top(one)}\n  {self.ways[1]}: {_top(other)}" for one, other in zip(*self.said, strict=True)]
         self.app.copy_to_clipboard("\n".join(lines))
         self.lab_app.tell(f"Copied {many(len(lines), 'answer')}.")
 
 
-def verdict(said: Said) -> str:
+def verdict(said: Said, ways: tuple[str, str]) -> str:
     """What the answers come to, in a line or two."""
     now, even = said
     if len(now) == 1:
         one, other = now[0], even[0]
         if one.fault:
             return "There is no picture in this folder." if os.path.isdir(one.key) else f"It cannot be read: {one.fault}"
-        return f"margin {cosine(one.margin)} with the weights as they are now\n       {cosine(other.margin)} with uniform weights"
+        return f"margin {cosine(one.margin)} {ways[0]}\n       {cosine(other.margin)} {ways[1]}"
     differ = sum(one.top[0][0] != other.top[0][0] for one, other in zip(now, even, strict=True) if one.top)
     bad = sum(bool(one.fault) for one in now)
     said_bad = f"; {many(bad, 'picture')} cannot be read" if bad else ""
-    return f"{many(len(now), 'picture')}; the two weightings differ on {differ}{said_bad}"
+    return f"{many(len(now), 'picture')}; the two ways differ on {differ}{said_bad}"
 
 
 def _best(one: Guess) -> tuple[str, str]:
@@ -224,5 +262,5 @@ def _short(path: str) -> str:
 
 def _columns(several: bool) -> list[Column]:
     name, first = (11, [Column("picture", "picture", 10, grow=1)]) if several else (17, [])
-    pairs = (("now", "as now"), ("even", "uniform"))
+    pairs = zip(("now", "even"), HEADS[False], strict=True)
     return [*first, *(one for key, title in pairs for one in (Column(key, title, name, grow=1), Column(f"{key}-share", "%", 5, True)))]

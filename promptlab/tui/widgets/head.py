@@ -95,7 +95,7 @@ def figures(head: "Headline", wide: bool) -> list[tuple[str, str]]:
     """(name, value) of the figures that a headline shows, the most telling ones where there is little room."""
     if not head.labelled:
         return [("cmm", cosine(head.cmm)), ("agreement with the first ensemble" if wide else "agree", f"{percent(head.accuracy)} %")]
-    all_images = [("acc", percent(head.accuracy))] if wide else []
+    all_images = [("recall" if head.several else "acc", percent(head.accuracy))] if wide else []
     return [*all_images, ("mean", percent(head.mean)), ("at 0:", str(head.zeros)), (f"worst-{head.k}", percent(head.worst))]
 
 
