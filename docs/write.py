@@ -168,6 +168,7 @@ def lab_page() -> str:
     for name, member in sorted((n, m) for kind in Lab.__mro__[:-1] for n, m in vars(kind).items() if not n.startswith("_")):
         inner = getattr(member, "func", getattr(member, "__func__", member))  # of cached properties, of static methods
         signature = re.sub(r"\(self(, )?", "(", re.sub(r"'(\w[^']*)'", r"\1", str(inspect.signature(inner)))) if callable(inner) else ""
+        signature = re.sub(r"<function (\w+) at 0x\w+>", r"\1", signature)  # where it lies in memory is no part of it
         short = re.sub(r"(?:\w+\.)+(\w+)", r"\1", signature if callable(member) or isinstance(member, staticmethod) else "")
         rows.append(f"- **`{name}{short}`** {(inspect.getdoc(inner) or '').splitlines()[0]}")
     head = (

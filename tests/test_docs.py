@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shlex
 import shutil
 from pathlib import Path
@@ -49,6 +50,10 @@ def place(_own_place: None) -> Path:
     (here / "words.json").write_text('{"beagle": ["a small brown and white hound"]}')
     rows = [f"{path.relative_to(here)},{path.parent.name}" for path in sorted((here / "photos").rglob("*.jpg"))]
     (here / "pictures.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    said = [
+        {"image": str(p.relative_to(here)), "captions": [f"{p.parent.name} {p.stem}"]} for p in sorted((here / "photos").rglob("*.jpg"))
+    ]
+    (here / "captions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in said))
     shutil.copytree(here / "photos", here / "heldout")
     x = rng.normal(size=(12, 384)).astype(np.float32)
     np.savez(here / "features.npz", features=x, labels=np.arange(12) % 3, names=np.array(["cat", "dog", "owl"]))
@@ -108,6 +113,23 @@ def test_commands_of_the_page_on_exchange_run_in_their_order(place: Path, capfd:
             if each:
                 cli.main(["prompts", "undo", "--quiet"], standalone_mode=False)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_example_of_the_page_on_captions_prints_what_the_page_shows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("skimage")
+    monkeypatch.setenv("COLUMNS", "100")
+    runpy.run_path(str(ROOT / "docs" / "photographs.py"))["write"](Path("photographs"))
+    (match,), changed = commands("docs/captions.md")
+    assert cli.main([*words_of(match), "--quiet"], standalone_mode=False) is None
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    (shown,) = fenced("docs/captions.md", "text")
+    own = ("Time:", "Report:", "Cases:")  # of the machine and the moment
+    assert [line for line in printed if not line.startswith(own)] == [line for line in shown.splitlines() if not line.startswith(own)]
+    for line in changed:
+        assert cli.main([*words_of(line), "--quiet"], standalone_mode=False) in (0, None), line
+    exec(compile(fenced("docs/captions.md", "python")[0], "docs/captions.md", "exec"), {})
 
 
 def words_of(line: str) -> list[str]:

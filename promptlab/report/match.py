@@ -197,10 +197,14 @@ def _far(after: Mapping[str, Any], chance: float) -> str:
 
 def _time(each: Mapping[str, Any]) -> str:
     """What one sample takes."""
-    matching = f"matching {each['match_ms']:.3g} ms a case (of {each['matched']})"
+    matching = f"matching {_ms(each['match_ms'])} a case (of {each['matched']})"
     if each["encode_ms"] is None:
         return f"Time: {matching}; every picture was encoded before."
-    return f"Time: encoding {each['encode_ms']:.3g} ms a picture (of {each['encoded']}, loading the model included), {matching}."
+    return f"Time: encoding {_ms(each['encode_ms'])} a picture (of {each['encoded']}, with loading the model), {matching}."
+
+
+def _ms(x: float) -> str:
+    return f"{x:.0f} ms" if x >= 10 else f"{x:.2g} ms"
 
 
 def verdict(found: Mapping[str, Any]) -> str:
