@@ -149,8 +149,9 @@ def verdict(found: Mapping[str, Any], way: str) -> str:
 
 
 def tables(found: Mapping[str, Any], most: int | None) -> list[Table]:
-    """Recalls both ways, the hardest queries each way, cut to `most`, and health."""
-    return [*recalls(found), *(_hard(found, way, most) for way in WAYS), health(found)]
+    """Recalls both ways, the hardest queries each way where there are any, cut to `most`, and health."""
+    hard = (_hard(found, way, most) for way in WAYS)
+    return [*recalls(found), *(table for table in hard if table.rows), health(found)]
 
 
 def recalls(found: Mapping[str, Any]) -> list[Table]:
