@@ -112,8 +112,7 @@ class Matcher(Describer):
             from promptlab.loops import retrieve as loop
 
             choice = lab._caption_choice(session.dataset)
-            whole = choice.how.way == "uniform" and "all" in session.dataset.splits
-            material = lab.captioned(session.dataset, session.prompts, whole=whole)
+            material = lab.captioned(session.dataset, session.prompts, whole=choice.how.way == "uniform")
             weights = lab._weighed(material, choice)
             outcome = loop.run(material, weights, choice, lab._tell)
             seconds = session.watch.table()
@@ -201,7 +200,7 @@ class Matcher(Describer):
 
     def captioned(self, dataset: Dataset, prompts: Prompts | None = None, whole: bool = False) -> Captioned:
         """Pictures and captions of a dataset, encoded or taken from the cache: each text under each template once. whole: whether all
-        pictures are told, since nothing is chosen.
+        pictures are told, where the data has no parts of its own, since nothing is chosen.
 
         Raises DataError where there are no captions.
         """
@@ -214,7 +213,7 @@ class Matcher(Describer):
         texts = captions.as_classes(next(iter(found.values())))
         bank, new = self.texts(texts, replace(said, descriptions=()), encoder)
         plain, more = self.texts(texts, Prompts((template_sets.template(PLAIN),)), encoder)
-        tune, judged = (features["all"],) * 2 if whole else self.halves(features)
+        tune, judged = (features["all"],) * 2 if whole and "all" in features else (half.pictures for half in self.halves(features))
         mine = self._of(tune, "tune", features, found)
         theirs = mine if tune is judged else self._of(judged, "eval", features, found)
         skipped = tuple(one for part in features.values() for one in part.skipped)

@@ -159,7 +159,7 @@ class Contest(Protocol):
     scale: float
     """Logits are cosine x scale."""
     similarity: Any
-    """(B, K, C) every cosine."""
+    """(B, K, C) every cosine; -inf for what is no rival: the other right answers of a picture that shows several classes."""
     x: Any
     """(B, D) the images, unit."""
     start: int
@@ -232,7 +232,8 @@ class Judged:
     """What an analysis is given: a classifier that was judged, and the one that it is measured against, on the same pictures."""
 
     features: Features
-    """The N pictures that it was judged on, as vectors, with labels where the data has some."""
+    """The N pictures that it was judged on, as vectors, with labels where the data has some; where they may show several classes the right
+    answers, a row each, and `features.pictures` has each picture once."""
     classifier: Classifier
     """What the run keeps: (C, D) rows and (C,) offsets, with the C classes."""
     before: Evaluation

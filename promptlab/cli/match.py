@@ -48,6 +48,7 @@ def _floor(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--seed", type=click.IntRange(min=0), help="Of the halves, the cases and the resamples (default: 0).")
 @click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample.")
 @click.option("--fail-under", callback=_floor, metavar="accuracy=SHARE", help="Exit with 1 below it.")
+@options.halves
 @options.loading
 @options.places
 @options.output

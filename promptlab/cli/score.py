@@ -26,7 +26,7 @@ def score(
 ) -> None:
     """Score every prompt family and class of DATA on its tune half.
 
-    Rules: accuracy, caption-match, recall, f1, hit@K, cmm, cmm-class, cmm-top, loglik, similarity, entropy, confidence,
+    Rules: accuracy, recall, f1, ap, hit@K, caption-match, cmm, cmm-class, cmm-top, loglik, similarity, entropy, confidence,
     predicted-sim. Reducers: overall, mean, worst-K, min; of shares also hmean, zeros; of f1 macro, micro, weighted. `promptlab rules`
     says what they are.
     """

@@ -22,18 +22,19 @@ def require_captions(dataset: Dataset) -> None:
 
 
 def gather(dataset: Dataset, features: Mapping[str, Features]) -> dict[str, Captions]:
-    """{split: the captions of its pictures, row by row as its features}; the texts are those of all splits. Pictures without features are
-    left out, and what is said of them alone.
+    """{part: the captions of its pictures, row by row as its features}; parts may be others than the dataset's splits. The texts are those
+    of all parts; pictures without features are left out, and what is said of them alone.
 
     Raises DataError for a picture of whose captions nothing is left once they are cleaned.
     """
-    found = {split: _cleaned(part, features[split].keys) for split, part in dataset.splits.items() if isinstance(part, Images)}
+    places = {key: (part, i) for part in dataset.splits.values() if isinstance(part, Images) for i, key in enumerate(part.keys)}
+    found = {name: _cleaned([(key, *places[key]) for key in part.keys]) for name, part in features.items()}
     texts = sorted({text for sides in found.values() for side in sides if side is not None for own in side for text in own})
     index = {text: p for p, text in enumerate(texts)}
     made = {}
-    for split, (right, wrong) in found.items():
-        category, names = _categories(features[split].labels, len(right), dataset.classes)
-        made[split] = Captions(tuple(texts), _pairs(right, index), None if wrong is None else _pairs(wrong, index), category, names)
+    for name, (right, wrong) in found.items():
+        category, names = _categories(features[name].labels, len(right), dataset.classes)
+        made[name] = Captions(tuple(texts), _pairs(right, index), None if wrong is None else _pairs(wrong, index), category, names)
     return made
 
 
@@ -45,17 +46,16 @@ def as_classes(captions: Captions) -> Classes:
 Texts = Sequence[tuple[str, ...]]
 
 
-def _cleaned(part: Images, keys: Sequence[str]) -> tuple[Texts, Texts | None]:
-    """The right and the wrong captions of some pictures, each distinct."""
-    row = {key: i for i, key in enumerate(part.keys)}
-    assert part.captions is not None  # `require_captions` came first
+def _cleaned(pictures: Sequence[tuple[str, Images, int]]) -> tuple[Texts, Texts | None]:
+    """The right and the wrong captions of some pictures, (key, where it is, its row there) each, distinct."""
     right, wrong = [], []
-    for key in keys:
-        right.append(_distinct(part.captions[row[key]]))
+    for key, part, i in pictures:
+        assert part.captions is not None  # `require_captions` came first
+        right.append(_distinct(part.captions[i]))
         if not right[-1]:
             raise DataError(f"Nothing is left of the captions of {key!r} once control characters are gone.", "Write a sentence about it.")
-        wrong.append(() if part.distractors is None else _distinct(part.distractors[row[key]]))
-    return right, None if part.distractors is None else wrong
+        wrong.append(() if part.distractors is None else _distinct(part.distractors[i]))
+    return right, wrong if any(part.distractors is not None for _, part, _ in pictures) else None
 
 
 def _distinct(texts: Sequence[str]) -> tuple[str, ...]:

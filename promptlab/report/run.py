@@ -73,7 +73,12 @@ def report(
         whole.append(judged.worst_sets(outcome.baseline.evaluation, outcome.result.evaluation, outcome.difference))
     if outcome.changes is not None and (outcome.changes.won or outcome.changes.lost):
         whole.append(judged.class_changes(outcome.changes, classes, 24, material.judged.several is None))
-    whole += [every, *([tables.ranking(outcome.ranking)] if outcome.ranking else []), *map(tables.finding, findings), after]
+    whole += [
+        every,
+        *([tables.ranking(outcome.ranking, judged.share(outcome.baseline.evaluation))] if outcome.ranking else []),
+        *map(tables.finding, findings),
+        after,
+    ]
     return Report(lead, (*before, *more, few, after), markdown.report(f"promptlab: {safe(name)}", lead, whole))
 
 

@@ -80,11 +80,12 @@ def families(outcome: "Outcome", most: int | None = None) -> Table:
     return Table(f"Families, weighted by {weights.how}{' for each class' if per_class else ''}{tried}", heads, rows, note)
 
 
-def ranking(found: Sequence[Agreement]) -> Table:
+def ranking(found: Sequence[Agreement], share: str = "accuracy") -> Table:
     """Whether each rule, read off the baseline on tune, finds the classes that fail on eval."""
     rows = tuple((r.rule, r.labels, "-" if np.isnan(r.spearman) else f"{r.spearman:+.2f}", str(r.found)) for r in found)
-    heads = ("rule", "labels", ">rank correlation with class accuracy", f">of the {found[0].k} worst it finds")
-    note = "Each rule is read off the baseline on tune and compared with the class accuracies on eval."
+    heads = ("rule", "labels", f">rank correlation with class {share}", f">of the {found[0].k} worst it finds")
+    truth = "the class accuracies" if share == "accuracy" else f"class {share}"
+    note = f"Each rule is read off the baseline on tune and compared with {truth} on eval."
     return Table("Does a rule find the classes that fail?", heads, rows, note)
 
 

@@ -133,7 +133,11 @@ def _similarity(classifier: Classifier, pictures: Features, block: Array, device
 
 
 def _resampled(similarity: Array, shown: Array, seed: int, most: int) -> Array:
-    """(most, C) f4: average precision of each resample of the pictures; NaN where it shows a class nowhere."""
+    """(most, C) f4: average precision of each resample of the pictures; NaN where it shows a class nowhere.
+
+    A picture that is drawn twice does not stand before itself: of its copies each one's precision counts that one alone. Else copies would
+    lift the precision of classes that few pictures show, and the interval would lie above its own point.
+    """
     made = np.full((most, shown.shape[1]), np.nan, np.float32)
     ranked = {c: _ranked(similarity[:, c], shown[:, c]) for c in np.flatnonzero(shown.any(0))}
     start = 0
@@ -141,9 +145,11 @@ def _resampled(similarity: Array, shown: Array, seed: int, most: int) -> Array:
         for c, (order, ends, right, places) in ranked.items():
             weight = drawn[order]
             total = np.cumsum(np.add.reduceat(weight, np.append(0, ends[:-1] + 1), 0), 0)
-            gained = np.add.reduceat(weight[places], np.append(0, right[:-1]), 0)
+            own, which = weight[places], np.repeat(np.arange(len(ends)), np.diff(right, prepend=0))
+            hits = np.cumsum(own, 0)[right - 1]
             with np.errstate(invalid="ignore"):
-                made[start : start + drawn.shape[1], c] = (gained * np.cumsum(gained, 0) / np.maximum(total, 1)).sum(0) / gained.sum(0)
+                part = own * (hits[which] - own + 1) / (total[which] - own + 1)
+                made[start : start + drawn.shape[1], c] = part.sum(0) / own.sum(0)
         start += drawn.shape[1]
     return made
 
