@@ -114,7 +114,8 @@ def test_checks_name_short_rows_ties_and_shared_captions() -> None:
     shared = replace(material, judged_captions=replace(material.judged_captions, right=twin))
     z = material.bank.z.copy()
     z[:, 1:] = z[:, :1]  # every text says the same
-    same = done(replace(shared, bank=replace(material.bank, z=z)), "uniform", candidates=500)
-    assert [check.name for check in same.health] == ["few-candidates", "ties", "same-captions"]
+    same = done(replace(shared, bank=replace(material.bank, z=z, too_long=("a very long story",))), "uniform", candidates=500)
+    assert [check.name for check in same.health] == ["few-candidates", "ties", "truncated", "same-captions"]
     assert "In 60 pictures" in same.health[1].text
-    assert "1 caption of" in same.health[2].text
+    assert "1 of 240 texts" in same.health[2].text
+    assert "1 caption of" in same.health[3].text
