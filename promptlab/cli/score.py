@@ -27,7 +27,8 @@ def score(
     """Score every prompt family and class of DATA on its tune half.
 
     Rules: accuracy, recall, f1, ap, hit@K, caption-match, cmm, cmm-class, cmm-top, loglik, similarity, entropy, confidence,
-    predicted-sim. Reducers: overall, mean, worst-K, min; of shares also hmean, zeros; of f1 macro, micro, weighted. `promptlab rules` says what they are.
+    predicted-sim. Reducers: overall, mean, worst-K, min; of shares also hmean, zeros; of f1 macro, micro, weighted. `promptlab rules`
+    says what they are.
     """
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening
