@@ -168,7 +168,6 @@ def lab_page() -> str:
         inner = getattr(member, "func", getattr(member, "__func__", member))  # of cached properties, of static methods
         signature = re.sub(r"\(self(, )?", "(", re.sub(r"'(\w[^']*)'", r"\1", str(inspect.signature(inner)))) if callable(inner) else ""
         short = re.sub(r"(?:\w+\.)+(\w+)", r"\1", signature if callable(member) or isinstance(member, staticmethod) else "")
-        short = re.sub(r"<function (\w+) at 0x\w+>", r"\1", short)  # where it lies is another place each time
         rows.append(f"- **`{name}{short}`** {(inspect.getdoc(inner) or '').splitlines()[0]}")
     head = (
         "`Lab(settings, listen, plugins=True)` does what the commands do. Take `Settings.load({...})` for the settings; all have defaults."
