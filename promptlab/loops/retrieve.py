@@ -10,13 +10,13 @@ from promptlab.events import Finished, Listener, Progressed, Started
 from promptlab.loops.match import check_texts
 from promptlab.loops.run import Choice
 from promptlab.score.contest import require_same_encoder
-from promptlab.score.ensemble import build
+from promptlab.score.ensemble import build, uniform
 from promptlab.score.resamples import Answers
-from promptlab.score.retrieval import Found, find, of_pictures, of_rows
+from promptlab.score.retrieval import SAME, Found, find, of_pictures, of_rows
 from promptlab.types import Array, Captioned, Check, Classifier, Combine, Interval, Recall, Weights
 
 KS = (1, 5, 10)
-WORK = "retrieve"
+WORK, BASELINE = "retrieve", "baseline"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,10 +37,14 @@ class Outcome:
 
     plain: Row
     """The captions as they are, without a template."""
+    baseline: Row
+    """All families under uniform weights."""
     result: Row
-    """All families under the weights that were asked for."""
+    """All families under the weights that were asked for; the same object as `baseline` where those are uniform."""
+    reference: Row
+    """What the result is compared with: the baseline, or where the result is that the captions as they are."""
     differences: tuple[tuple[Interval, ...], tuple[Interval, ...]]
-    """95 % intervals of result minus plain at each k, over pictures, paired: of looking for captions, then for pictures."""
+    """95 % intervals of result minus reference at each k, over pictures, paired: of looking for captions, then for pictures."""
     weights: Weights
     """Of the families."""
     texts: Array
@@ -50,7 +54,8 @@ class Outcome:
 
 
 def run(material: Captioned, weights: Weights, choice: Choice, listen: Listener, ks: Sequence[int] = KS) -> Outcome:
-    """Recall at each k both ways on the judged half: captions as they are, and within weighted families.
+    """Recall at each k both ways on the judged half: captions as they are, within families of equal weights, and of those asked for.
+    Nothing is kept or dropped by what comes out.
 
     Among the captions are those of these pictures alone, each text once. Raises MismatchError when pictures and texts come from different
     encoders.
@@ -59,18 +64,19 @@ def run(material: Captioned, weights: Weights, choice: Choice, listen: Listener,
     own = material.judged_captions.right
     texts, place = np.unique(own[:, 1], return_inverse=True)
     pairs = np.stack([own[:, 0], place], 1)
-    rows = (build(material.plain, np.ones(1), Combine.EMBEDDING), build(material.bank, weights.w, choice.how.combine))
-    listen(Started(WORK, 2 * (len(material.judged) + len(texts)), "queries"))
-    made = []
-    for n, (called, classifier) in enumerate(zip(("plain captions", choice.how.name), rows, strict=True)):
-        before = n * (len(material.judged) + len(texts))
-        made.append(Row(called, *_both_ways(material, classifier, texts, pairs, before, tuple(ks), choice, listen)))
-    listen(Finished(WORK, 2 * (len(material.judged) + len(texts))))
-    plain, result = made
-    n = len(material.judged)
-    both = ((plain.captions, result.captions), (plain.pictures, result.pictures))
+    families = {"plain captions": build(material.plain, np.ones(1), Combine.EMBEDDING), BASELINE: uniform(material.bank)}
+    if choice.how.way != "uniform":
+        families[choice.how.name] = build(material.bank, weights.w, choice.how.combine)
+    n, made, queries = len(material.judged), list[Row](), len(material.judged) + len(texts)
+    listen(Started(WORK, len(families) * queries, "queries"))
+    for name, classifier in families.items():
+        made.append(Row(name, *_both_ways(material, classifier, texts, pairs, len(made) * queries, tuple(ks), choice, listen)))
+    listen(Finished(WORK, len(families) * queries))
+    (plain, baseline, *_), reference, result = made, made[-2], made[-1]
+    both = ((reference.captions, result.captions), (reference.pictures, result.pictures))
     there, back = (_differences(*pair, n, choice.seed) for pair in both)
-    return Outcome(plain, result, (there, back), weights, texts, (*check_texts(material), *check_ties(result)))
+    health = (*check_texts(material), *check_ties(result))
+    return Outcome(plain, baseline, result, reference, (there, back), weights, texts, health)
 
 
 def _both_ways(
@@ -130,9 +136,9 @@ def _differences(first: Recall, second: Recall, n: int, seed: int) -> tuple[Inte
 
 
 def check_ties(row: Row) -> list[Check]:
-    """Queries whose best right target is exactly as similar as a wrong one."""
-    tied = [int((one.gap == 0).sum()) for one in (row.captions, row.pictures)]
+    """Queries whose best right target is as similar as a wrong one."""
+    tied = [int((abs(one.gap) <= SAME).sum()) for one in (row.captions, row.pictures)]
     if not any(tied):
         return []
-    said = f"{many(tied[0], 'picture')} and {many(tied[1], 'caption')} are exactly as similar to a wrong answer as to the best right one"
-    return [Check("ties", f"{said}; equal ones stand in the order of the data.")]
+    said = f"{many(tied[0], 'picture')} and {many(tied[1], 'caption')} are as similar to a wrong answer as to the best right one"
+    return [Check("ties", f"{said}, within 1e-6; equal ones stand in the order of the data.")]

@@ -43,8 +43,9 @@ def result(outcome: "Outcome", material: Captioned, *, run: str, how: str, hard:
         },
         "method": {"weights": how, "families": len(outcome.weights.families), "effective_families": outcome.weights.effective},
         "plain": _row(outcome.plain),
+        "baseline": _row(outcome.baseline),
         "result": _row(outcome.result),
-        "difference": {CAPTIONS: _differences(outcome, 0), PICTURES: _differences(outcome, 1)},
+        "difference": {"against": outcome.reference.name, CAPTIONS: _differences(outcome, 0), PICTURES: _differences(outcome, 1)},
         "families": [{"name": f, "weight": w} for f, w in zip(outcome.weights.families, outcome.weights.overall.tolist(), strict=True)],
         "hard": {CAPTIONS: _pictures(outcome, material, hard), PICTURES: _captions(outcome, material, hard)},
         "health": [{"name": one.name, "text": one.text} for one in outcome.health],
@@ -66,7 +67,7 @@ def _recall(one: Recall) -> dict[str, Any]:
 
 
 def _differences(outcome: "Outcome", way: int) -> list[dict[str, Any]]:
-    before, after = ((row.captions, row.pictures)[way] for row in (outcome.plain, outcome.result))
+    before, after = ((row.captions, row.pictures)[way] for row in (outcome.reference, outcome.result))
     return [
         {"k": k, "change": b - a, "interval": [interval.low, interval.high]}
         for k, a, b, interval in zip(before.ks, before.share, after.share, outcome.differences[way], strict=True)
@@ -139,13 +140,14 @@ def lead(found: Mapping[str, Any]) -> list[str]:
 
 
 def verdict(found: Mapping[str, Any], way: str) -> str:
-    """What templates change in one direction."""
+    """What templates change in one direction, or their weights."""
     parts = []
     for one in found["difference"][way]:
         interval = Interval(*one["interval"])
         word = ("better" if one["change"] > 0 else "worse") if interval.clear else "no clear change"
         parts.append(f"recall@{one['k']} {word}, {signed(one['change'])} points {span(interval, sign=True)}")
-    return f"Templates against plain captions, {way} found: {'; '.join(parts)}."
+    what = "Templates" if found["result"]["name"] == found["baseline"]["name"] else safe(found["result"]["name"])
+    return f"{what} against {safe(found['difference']['against'])}, {way} found: {'; '.join(parts)}."
 
 
 def tables(found: Mapping[str, Any], most: int | None) -> list[Table]:
@@ -158,11 +160,12 @@ def recalls(found: Mapping[str, Any]) -> list[Table]:
     """A table for each direction."""
     made = []
     for way, title in WAYS.items():
-        rows = [(found[name]["name"], found[name][way]) for name in ("plain", "result")]
+        rows = list({found[name]["name"]: found[name][way] for name in ("plain", "baseline", "result")}.items())
         cells = tuple((safe(name), *map(_share, one["at"]), f"{one['median_place']:g}") for name, one in rows)
         heads = ("captions", *(f">recall@{at['k']} %" for at in rows[0][1]["at"]), ">median place")
         guessing = ", ".join(f"@{at['k']} {percent(at['chance'])}" for at in rows[0][1]["at"])
-        made.append(Table(title, heads, cells, f"Brackets: 95 % intervals, over pictures. Guessing: {guessing} %."))
+        where = ", in-sample" if found["data"]["in_sample"] else ""
+        made.append(Table(title + where, heads, cells, f"Brackets: 95 % intervals, over pictures. Guessing: {guessing} %."))
     return made
 
 

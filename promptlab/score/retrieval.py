@@ -14,6 +14,7 @@ from promptlab.types import Array, Features
 BLOCK = {"cpu": 2**25, "cuda": 2**28, "mps": 2**25}
 FEWEST = 64  # queries in a block, however many targets there are: fewer would leave the product waiting for memory
 BATCH = 4096  # targets at a time
+SAME = 1e-6  # cosines that differ by less are equal: products of fp32 round by their place in a block, and so do encoders by their batch
 
 Batches = Callable[[], Iterator[tuple[int, Array]]]
 
@@ -23,7 +24,7 @@ class Found:
     """Where queries found their right answers."""
 
     rank: Array
-    """(Q,) int: targets before the first right one, 0 when a right one comes first; equal ones count by their index."""
+    """(Q,) int: targets before the first right one, 0 when a right one comes first; equal ones (within 1e-6) count by their index."""
     right: Array
     """(Q,) int: the right target that comes first."""
     first: Array
@@ -94,15 +95,15 @@ def _look(s: Tensor, query: Tensor, target: Tensor) -> tuple[Array, ...]:
     b, r = s.shape
     own = s[query, target]
     best = torch.full((b,), -torch.inf, device=s.device).scatter_reduce(0, query, own, "amax")
-    among = torch.where(own == best[query], target, r)
+    among = torch.where(own >= best[query] - SAME, target, r)
     right = torch.full((b,), r, device=s.device).scatter_reduce(0, query, among, "amin")
-    first = s.argmax(1)
+    first = (s >= s.amax(1, keepdim=True) - SAME).byte().argmax(1)  # torch gives the first of equal ones
     # Right ones are never above the best of them, and of those that equal it `right` is the lowest: what counts here is wrong.
-    rank = (s > best[:, None]).sum(1)
-    tied = ((s == best[:, None]).sum(1) > 1).nonzero()[:, 0]
-    if len(tied):
-        before = torch.arange(r, device=s.device) < right[tied, None]
-        rank[tied] += ((s[tied] == best[tied, None]) & before).sum(1)
+    rank = (s > best[:, None] + SAME).sum(1)
+    tied = ((s >= best[:, None] - SAME).sum(1) - rank > 1).nonzero()[:, 0]
+    before = torch.arange(r, device=s.device) < right[tied, None]
+    rank[tied] += ((s[tied] - best[tied, None]).abs() <= SAME).logical_and_(before).sum(1)
+    first = torch.where(rank == 0, right, first)
     s[query, target] = -torch.inf
     gap = best.double() - s.amax(1).double()
     return tuple(column.cpu().numpy() for column in (rank, right, first, gap))

@@ -61,6 +61,18 @@ def test_several_captions_of_a_picture_count_once() -> None:
     assert found(z, x, [(t, i) for i, t in pairs]).rank.tolist() == [0, 1, 1, 1, 0, 0]
 
 
+@pytest.mark.parametrize("targets", [10, 4097, 4100])
+def test_equal_targets_are_tied_wherever_they_stand_in_a_block(targets: int) -> None:
+    """Products round by the place in a block: without care an equal target beats the right one by the last bit, or loses to it."""
+    rng = np.random.default_rng(0)
+    z = unit(rng.standard_normal((targets, 64)).astype(np.float32))
+    z[-1] = z[0]
+    x = np.repeat(z[:1], 50, 0)
+    for right, place in ((0, 0), (targets - 1, 1)):
+        assert set(found(x, z, [(q, right) for q in range(50)]).rank.tolist()) == {place}
+        assert (abs(found(x, z, [(q, right) for q in range(50)]).gap) <= retrieval.SAME).all()
+
+
 def test_what_has_no_answer_is_told() -> None:
     with pytest.raises(MismatchError, match="Query 1 has no right answer; 1 of 2"):
         found(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), [(0, 0)])

@@ -114,3 +114,18 @@ def test_words_from_outside_are_harmless_and_broken_lines_left_out(here: Lab) ->
         assert app.is_running
 
     played(here, script)
+
+
+def test_nothing_is_shown_where_nothing_is_wrong(here: Lab) -> None:
+    run = next(run for run in all_runs(Path("runs")) if run.task == "match")
+    lines = [json.loads(line) | {"hit": True} for line in (run.path / CASES).read_text().splitlines()]
+    (run.path / CASES).write_text("\n".join(map(json.dumps, lines)))
+
+    async def script(app: PromptlabApp, pilot: Pilot[None]) -> None:
+        page = await looked(app, pilot, 1)
+        await until(pilot, lambda: cells(page, "#candidates"))
+        await pilot.press("f")
+        await until(pilot, lambda: not cells(page, "#hard-cases") and not cells(page, "#candidates"))
+        assert lacking(page) == str(page.query_one("#case-about", Static).content) == ""
+
+    played(here, script)

@@ -76,9 +76,9 @@ class CasesPage(Page):
     def _draw(self) -> None:
         shown = {key: one for key, one in self.cases.items() if not (self.wrong_only and one.hit)}
         self.query_one("#hard-cases", Grid).show((key, (cosine(one.margin), one.asked)) for key, one in shown.items())
+        verb, most = VERBS.get(self.run_shown.task, ""), " the first" if len(self.cases) == cases.MOST else ""
         wrong = sum(not one.hit for one in self.cases.values())
-        verb = VERBS.get(self.run_shown.task, "")
-        count = f" {many(len(shown), 'case')} of {verb}, {wrong} wrong" if self.cases else " This run keeps no cases."
+        count = f"{most} {many(len(shown), 'case')} of {verb}, {wrong} of them wrong" if self.cases else " This run keeps no cases."
         self.query_one("#case-count", Static).update(Text(count, "dim"))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -93,6 +93,10 @@ class CasesPage(Page):
 
     def _show(self) -> None:
         if self._current is None:
+            self.query_one("#candidates", Grid).show(())
+            self.query_one("#case-about", Static).update("")
+            self.query_one(Picture).lack("")
+            self._seen = ""
             return
         key, one = self._current
         self.query_one("#candidates", Grid).show((str(n), _cells(candidate)) for n, candidate in enumerate(one.candidates))

@@ -129,7 +129,8 @@ class TryPage(Page):
             self.said = [], []
             self._draw()
             await self._picture(path)
-            self._say("No run is open, so there is no classifier to ask. 5 lists the runs.")
+            alone = " `promptlab classify --text` needs none." if self.texts else ""
+            self._say(f"No run is open, so there is no classifier to ask. 5 lists the runs.{alone}")
             return
         try:
             if self.texts:
@@ -178,11 +179,7 @@ class TryPage(Page):
     @property
     def ways(self) -> tuple[str, str]:
         """What tells the two answers apart."""
-        return (
-            ("as they are written", "within the run's templates")
-            if self.texts
-            else ("with the weights as they are now", "with uniform weights")
-        )
+        return WAYS[bool(self.texts)]
 
     # -- doing --------------------------------------------------------------------------------------------------------------------
 
