@@ -22,7 +22,7 @@ from promptlab import config, errors, events, hookspecs, protocols
 from promptlab.cli.main import cli
 from promptlab.lab import Lab
 from promptlab.score import states
-from promptlab.tui.app import every_command
+from promptlab.tui.places import every_command
 from promptlab.types import captions, data, prompts, results
 
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,11 @@ from promptlab.config import CHOICES
 @click.option("--weights", type=completion.WAY, help="Of the templates: cpe, zpe, shrunk, forward, top-3, or any rule (default: uniform).")
 @click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: the way's own).")
 @click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How templates are joined (default: the way's own).")
-@click.option("--result", type=click.Path(path_type=Path), help="Write the result here as CLIP_benchmark does (JSON).")
+@click.option(
+    "--result",
+    type=click.Path(path_type=Path),
+    help="Write the last row here as CLIP_benchmark does (JSON); --templates bare: of captions alone.",
+)
 @click.option("--language", default="en", show_default=True, help="What that file says of the captions' language.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the halves and the resamples (default: 0).")
 @click.option("--transductive", is_flag=True, default=None, help="Weigh and tell on all pictures; the report calls it in-sample.")

@@ -8,7 +8,7 @@ import numpy as np
 from promptlab.display import many, safe
 from promptlab.report import markdown
 from promptlab.report.run import Report
-from promptlab.report.tables import Table, cosine, percent, signed, span, with_interval
+from promptlab.report.tables import Table, cosine, percent, signed, span, tail, with_interval
 from promptlab.types import Array, Captioned, Interval, Recall
 
 if TYPE_CHECKING:
@@ -136,7 +136,16 @@ def lead(found: Mapping[str, Any]) -> list[str]:
         said.append("In-sample: told on the pictures that the weights were chosen on.")
     elif data["tune"]:
         said.append(f"The weights were chosen on {many(data['tune'], 'other picture')}.")
-    return [*said, *(verdict(found, way) for way in WAYS)]
+    return [*said, *(_found(found, way) for way in WAYS), *(verdict(found, way) for way in WAYS)]
+
+
+def _found(found: Mapping[str, Any], way: str) -> str:
+    """How many find what they look for, beside guessing."""
+    one = found["result"][way]
+    what = {CAPTIONS: ("picture", "one of their captions"), PICTURES: ("caption", "their picture")}[way]
+    first, *more = (f"{percent(at['recall'])} % (guessing {percent(at['chance'])})" for at in one["at"])
+    among = ", ".join(f"{share} among the first {at['k']}" for share, at in zip(more, one["at"][1:], strict=True))
+    return f"Of {many(one['queries'], what[0])} {first} find {what[1]} first, {among}."
 
 
 def verdict(found: Mapping[str, Any], way: str) -> str:
@@ -176,8 +185,9 @@ def _share(at: Mapping[str, Any]) -> str:
 def _hard(found: Mapping[str, Any], way: str, most: int | None) -> Table:
     what = {CAPTIONS: "picture", PICTURES: "caption"}[way]
     every: Sequence[Mapping[str, Any]] = found["hard"][way]
+    asked, answer = (tail, safe) if way == CAPTIONS else (safe, tail)
     rows = tuple(
-        (safe(one[what], 60), str(one["place"]), safe(one["right"], 60), safe(one["first"], 60), cosine(one["margin"]))
+        (asked(one[what], 60), str(one["place"]), answer(one["right"], 60), answer(one["first"], 60), cosine(one["margin"]))
         for one in every[:most]
     )
     left = f" {len(every) - len(rows)} more are in the report." if len(rows) < len(every) else ""

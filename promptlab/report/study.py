@@ -98,7 +98,8 @@ def verdict(rows: Sequence[dict[str, Any]]) -> list[str]:
 def table(rows: Sequence[dict[str, Any]], most: int | None = None) -> Table:
     """One line a combination, best fixed worst-k first."""
     lines, best = ordered(rows), chosen(rows)
-    shown = lines if most is None else lines[:most]
+    shown = lines if most is None or best in lines[:most] else [*lines[: most - 1], best]
+    shown = shown if most is None else shown[:most]
     if lines[0]["eval"]["accuracy"] is None:
         few = tuple((safe(r["name"], 60), f"{r['eval']['cmm_top']:+.4f}", percent(r["difference"]["changed"]), _tune(r)) for r in shown)
         return Table(

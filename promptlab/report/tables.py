@@ -51,6 +51,12 @@ def with_interval(x: float | None, interval: Interval | None, sign: bool = False
     return f"{signed(x) if sign else percent(x)} {span(interval, sign)}".strip()
 
 
+def tail(key: str, most: int) -> str:
+    """A picture's key, by its end where it is long: paths begin alike."""
+    shown = safe(key)
+    return shown if len(shown) <= most else f"…{shown[1 - most :]}"
+
+
 def cosine(x: float) -> str:
     """A margin, with its sign."""
     return "-" if np.isnan(x) else f"{x:+.4f}"

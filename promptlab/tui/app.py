@@ -18,9 +18,10 @@ from promptlab.errors import PromptlabError
 from promptlab.events import Cancelled, Event, Listener, Noted
 from promptlab.lab import Lab, RunResult
 from promptlab.tui.bridge import Bridge, Told, aside, guarded
-from promptlab.tui.commands import EVERYWHERE, Command, bindings
+from promptlab.tui.commands import EVERYWHERE, bindings
 from promptlab.tui.page import Page
 from promptlab.tui.palette import ClassNames
+from promptlab.tui.places import clashes, every_command, pages, screens
 from promptlab.tui.screens.one_class import ClassPage
 from promptlab.tui.widgets.log import Log
 from promptlab.tui.widgets.picture import graphics
@@ -88,13 +89,19 @@ class PromptlabApp(App[None], inherit_bindings=False):
             if not name and not any(run.task == runs.CLASSIFY for run in runs.all_runs(root)):
                 self.switch_mode("start")
                 return
-            run = runs.find(root, name, runs.CLASSIFY)
+            run = runs.find(root, name, "" if name else runs.CLASSIFY)
         except PromptlabError as error:
             self.switch_mode("start" if self.bench is None else self.current_mode)
             self.fault(error)
             return
         if run.state is runs.State.RUNNING:
             self.follow(run)
+            return
+        if run.task != runs.CLASSIFY:
+            from promptlab.tui.screens.cases import CasesPage
+
+            self.go("runs")
+            self.push_screen(CasesPage(run))
             return
         if self.working:
             self._busy()
@@ -346,43 +353,6 @@ def _all_done(bench: "Workbench", edits: Iterable[Edit]) -> None:
         bench.edit(edit)
         if bench.now.done == done:
             return
-
-
-def pages() -> dict[str, type[Page]]:
-    """{mode: its screen}."""
-    from promptlab.tui.screens.classes import ClassesPage
-    from promptlab.tui.screens.enrich import EnrichPage
-    from promptlab.tui.screens.families import FamiliesPage
-    from promptlab.tui.screens.log import LogPage
-    from promptlab.tui.screens.runs import RunsPage
-    from promptlab.tui.screens.start import StartPage
-    from promptlab.tui.screens.trying import TryPage
-
-    return {page.MODE: page for page in (ClassesPage, FamiliesPage, EnrichPage, TryPage, RunsPage, LogPage, StartPage)}
-
-
-def screens() -> tuple[type[Page], ...]:
-    """Every screen that has keys: those of the head, and those that open on them."""
-    from promptlab.tui.screens.cases import CasesPage
-    from promptlab.tui.screens.follow import Following
-    from promptlab.tui.screens.one_class import ClassPage
-    from promptlab.tui.screens.papers import Compared, Paper
-
-    return (*pages().values(), ClassPage, Compared, Paper, CasesPage, Following)
-
-
-def every_command() -> tuple[Command, ...]:
-    """Everything that can be done, on any screen."""
-    return (*(one for page in screens() for one in page.DOES), *EVERYWHERE)
-
-
-def clashes(commands: Iterable[Command], keys: Mapping[str, str]) -> list[str]:
-    """Keys that two commands of one screen share, in a sentence each. The screen goes before the app, and a key that was asked for before
-    one that is usual."""
-    ordered = sorted(commands, key=lambda one: (one in EVERYWHERE, one.id not in keys))
-    pairs = [(key.strip(), one.id) for one in ordered for key in keys.get(one.id, one.key).split(",")]
-    first = dict(reversed(pairs))
-    return [f"The key {key!r} is that of {first[key]} and of {name}; the first has it." for key, name in pairs if first[key] != name]
 
 
 def start(lab: Lab, run: str = "") -> int:

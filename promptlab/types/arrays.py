@@ -58,6 +58,10 @@ class Shards:
             out[here] = self._parts[p][wanted[here] - self._starts[p]]
         return out
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """All rows, for whoever wants a plain array."""
+        return np.asarray(self[:], dtype)
+
 
 class Picked:
     """Some rows of others, in any order and any number of times; nothing is copied until they are asked for."""
@@ -74,3 +78,7 @@ class Picked:
     def __getitem__(self, rows: Any) -> Array:
         """The rows of a slice or of an int array (n,), in that order, copied into memory."""
         return np.asarray(self._rows[self._which[rows]])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """All rows, for whoever wants a plain array."""
+        return np.asarray(self[:], dtype)

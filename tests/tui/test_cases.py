@@ -129,3 +129,14 @@ def test_nothing_is_shown_where_nothing_is_wrong(here: Lab) -> None:
         assert lacking(page) == str(page.query_one("#case-about", Static).content) == ""
 
     played(here, script)
+
+
+def test_a_caption_run_that_is_named_opens_its_cases(here: Lab) -> None:
+    name = next(run.name for run in all_runs(Path("runs")) if run.task == "match")
+
+    async def script(app: PromptlabApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: isinstance(app.screen, CasesPage))
+        await pilot.press("escape")
+        assert app.current_mode == "runs"
+
+    played(here, script, name)

@@ -16,9 +16,10 @@ from workbench.planted import Shop
 from promptlab.cli.main import cli
 from promptlab.lab import Lab
 from promptlab.tui import screens as package
-from promptlab.tui.app import PromptlabApp, clashes, every_command, screens
+from promptlab.tui.app import PromptlabApp
 from promptlab.tui.commands import EVERYWHERE, Command
 from promptlab.tui.page import Page
+from promptlab.tui.places import clashes, every_command, screens
 from promptlab.tui.screens.classes import ClassesPage
 from promptlab.tui.widgets.grid import Grid
 from promptlab.types import Edit, EditKind

@@ -18,7 +18,6 @@ from promptlab.report.tables import Table, percent, run_list
 from promptlab.runs import Run, State
 from promptlab.tui.commands import Command
 from promptlab.tui.page import Page
-from promptlab.tui.screens.cases import CasesPage
 from promptlab.tui.screens.papers import Compared, Paper
 from promptlab.tui.widgets.grid import Column, Grid
 from promptlab.tui.widgets.line import Confirm, Line
@@ -118,12 +117,8 @@ class RunsPage(Page):
 
     def action_open(self) -> None:
         """Open the run under the cursor; of one about captions its cases."""
-        if (found := self._current) is None:
-            return
-        if found.run.task != runs.CLASSIFY and found.state is State.FINISHED:
-            self.app.push_screen(CasesPage(found.run))
-        else:
-            self.lab_app.open_run(str(found.run.path))
+        if self._current is not None:
+            self.lab_app.open_run(str(self._current.run.path))
 
     def action_mark(self) -> None:
         """Mark it, or unmark it; the older of two marks makes room for a third."""
@@ -252,9 +247,15 @@ def worst(one: Past) -> float | None:
     return float(found) if isinstance(found, float | int) else None
 
 
-def _data(one: Past) -> tuple[str, str, str]:
-    """What must be the same for two results to stand side by side: data, the pictures it holds, and what was done with them."""
-    return str(one.manifest["data"]), str(one.manifest.get("pictures")), str(one.manifest.get("task"))
+def _data(one: Past) -> tuple[str, ...]:
+    """What must be the same for two results to stand side by side: data, the pictures it holds, what was asked of them, and the worst
+    classes that were followed."""
+    manifest = [str(one.manifest.get(name)) for name in ("data", "pictures", "task", "match")]
+    try:
+        found = one.result["result"]["worst"] if one.result else {}
+        return (*manifest, str(sorted(map(str, found.get("fixed_classes", found.get("fixed_categories", ()))))))
+    except (KeyError, TypeError, AttributeError):  # somebody else wrote it
+        return tuple(manifest)
 
 
 def _columns() -> list[Column]:
