@@ -11,7 +11,7 @@ import numpy as np
 
 from promptlab import runs
 from promptlab.describing import Describer
-from promptlab.errors import DataError, UsageError, unknown_name
+from promptlab.errors import DataError, StoreError, UsageError, unknown_name
 from promptlab.events import Saved
 from promptlab.prompts import captions, descriptions
 from promptlab.prompts import templates as template_sets
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 PLAIN = "{}"  # the caption as it is
 DISTRACTORS = ("auto", "given", "same", "other", "any")
+MOST = 1000  # candidates of a picture
 HARD = 20  # how many hard cases are listed where nobody says otherwise
 
 
@@ -74,8 +75,10 @@ class Matcher(Describer):
     ) -> MatchResult:
         """Tell the right caption of each picture from wrong ones, kept in a run folder; without a dataset the latest such run goes on.
 
-        candidates: how many a picture has, 12 by default; 0: 12, or all that the data gives. distractors: `auto`, `given`, `same`, `other`
-        or `any`. hard: how many hard cases are listed, 20 by default. What is not given is what the run that goes on had.
+        candidates: how many a picture has, 12 by default, 1000 at most; 0: 12, or all that the data gives. distractors: `auto`, `given`,
+        `same`, `other` or `any`. hard: how many hard cases are listed, 20 by default. What is not given is what the run that goes on had.
+
+        Uniform weights choose nothing: then all pictures are told, of data with parts those to judge.
         """
         plan = self._planned(where, run, new_when_changed=True, task=runs.MATCH)
         about = _about(plan, {"candidates": candidates, "distractors": distractors or None, "hard": hard})
@@ -88,7 +91,7 @@ class Matcher(Describer):
             from promptlab.score.cases import draw
 
             choice = lab._caption_choice(session.dataset)
-            material = lab.captioned(session.dataset, session.prompts)
+            material = lab.captioned(session.dataset, session.prompts, whole=choice.how.way == "uniform")
             asked = (about["candidates"], about["distractors"], lab.settings.seed)
             tune = draw(material.tune_captions, material.tune.keys, *asked)
             judged = tune if material.in_sample else draw(material.judged_captions, material.judged.keys, *asked)
@@ -159,7 +162,7 @@ class Matcher(Describer):
         shown = matched.report(found)
         found |= {"lead": list(shown.lead), "descriptions": descriptions.mark(())}
         lines = (matched.case(i, outcome, material.judged.keys, material.judged_captions) for i in order)
-        run.save_text(runs.CASES, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        run.save_lines(runs.CASES, (json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
         self._keep(run, found, shown, hard)
         return MatchResult(run, outcome, material, found, shown)
 
@@ -228,16 +231,23 @@ class Matcher(Describer):
 
 
 def _about(plan: Plan[Any], given: dict[str, Any]) -> dict[str, Any]:
-    """What is asked of the cases: what was given now, else what the run that goes on had. Raises UsageError for what means nothing."""
-    kept = plan.kept or (runs.find(Path(plan.lab.settings.runs), plan.before) if plan.before else None)
-    before = kept.manifest.get(runs.MATCH) if kept is not None else None
+    """What is asked of the cases: what was given now, else what the run that goes on had. Raises UsageError for what means nothing,
+    StoreError for a run that does not say it."""
     asked: dict[str, Any] = {"candidates": 0, "distractors": "auto", "hard": HARD}
-    asked |= before if isinstance(before, dict) else {}
+    kept = plan.kept or (runs.find(Path(plan.lab.settings.runs), plan.before) if plan.before else None)
+    if kept is not None:
+        before = kept.manifest.get(runs.MATCH)
+        if not isinstance(before, dict) or {name: type(value) for name, value in before.items()} != {n: type(v) for n, v in asked.items()}:
+            raise StoreError(
+                f"The run {kept.name!r} does not say which candidates were asked for: the `match` of its run.json is broken.",
+                "Name the data, and a new run is made: promptlab match captions.jsonl",
+            )
+        asked = dict(before)
     asked |= {name: value for name, value in given.items() if value is not None}
     if asked["distractors"] not in DISTRACTORS:
         raise unknown_name("value of `distractors`", asked["distractors"], DISTRACTORS)
-    if asked["candidates"] < 0 or asked["candidates"] == 1 or asked["hard"] < 0:
-        raise UsageError("A picture has 2 candidates or more, one of them right, and hard cases are counted from 0.")
+    if asked["candidates"] not in (0, *range(2, MOST + 1)) or asked["hard"] < 0:
+        raise UsageError(f"A picture has 2 to {MOST} candidates, one of them right, and hard cases are counted from 0.")
     return asked
 
 

@@ -5,7 +5,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -170,6 +170,11 @@ class Run:
         with written(self.path / name, "w") as file:
             file.write(text)
         return self.path / name
+
+    def save_lines(self, name: str, lines: Iterable[str]) -> None:
+        """Keep a text file in the run, of lines that are made while it is written."""
+        with written(self.path / name, "w") as file:
+            file.writelines(lines)
 
     def log(self, event: Event) -> None:
         """Append an event to events.jsonl, except progress, which is only for eyes."""

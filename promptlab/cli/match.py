@@ -26,7 +26,7 @@ def _floor(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.command()
 @click.argument("data", required=False, default="", type=completion.DATA)
 @click.option("--run", "run_name", type=completion.RUNS, default="", help="Without DATA: go on with this run instead of the newest.")
-@click.option("--candidates", type=click.IntRange(min=2), help="Captions to choose from (default: 12, or all that the data gives).")
+@click.option("--candidates", type=click.IntRange(2, 1000), help="Captions to choose from (default: 12, or all that the data gives).")
 @click.option(
     "--distractors",
     type=click.Choice(DISTRACTORS),
@@ -66,8 +66,9 @@ def match(
     """Tell the right caption of each picture of DATA from wrong ones.
 
     DATA has captions: a table with a column `captions` (and, if you like, `label` for categories and `distractors`), or shards with
-    texts. Templates around captions are weighted on one half of the pictures and judged on the other. The report lists the hardest
-    cases with their pictures: mind whom you give it to. Without DATA the newest run of this kind goes on.
+    texts. Templates around captions are weighted on one half of the pictures and judged on the other; with --weights uniform nothing is
+    chosen, and all pictures are told. The report lists the hardest cases with their pictures: mind whom you give it to. Without DATA the
+    newest run of this kind goes on.
     """
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening

@@ -19,6 +19,7 @@ from promptlab.types import Array, Captioned, Cases, Check, Difference, LabelSou
 
 RULE = "caption-match"
 MATCHING = "match captions"
+WHERE = {"given": "of their own in the data", "same": "of their category", "other": "of other categories"}  # by `Cases.source`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,8 @@ class Outcome:
     """The score behind the weights, on tune."""
     accuracy: Scoreboard
     """`caption-match` of each family on tune, with true answers."""
+    chosen: bool
+    """Whether anything was chosen on tune; uniform weights choose nothing."""
     kept: bool
     """Whether the tried weights are kept."""
     same: bool
@@ -66,25 +69,29 @@ class Outcome:
 
 
 def run(material: Captioned, tune: Cases, judged: Cases, choice: Choice, rules: Mapping[str, Rule], listen: Listener) -> Outcome:
-    """Everything chosen on the cases of the tune half, everything told on those of the other."""
+    """Everything chosen on the cases of the tune half, everything told on those of the other.
+
+    Worst categories are found by looking, too: where nothing is chosen and both are the same pictures, none is followed.
+    """
     for half in (material.tune, material.judged):
         require_same_encoder(half, material.bank)
     evidence = CaptionEvidence(material.tune, material.bank, rules, choice.device, listen, material.tune_captions, tune)
     weights, board = find(choice.how, evidence)
     accuracy = evidence.board(RULE, LabelSource.TRUE)
     first, candidate = uniform(material.bank).weight, joined(material.bank.z, weights.w, choice.how.combine)
-    same = np.array_equal(first, candidate)
+    same, chosen = np.array_equal(first, candidate), choice.how.way != "uniform"
 
     listen(Started(MATCHING, None, "pictures"))
     matcher = partial(match, k=choice.k, seed=choice.seed, device=choice.device)
     on_tune = partial(matcher, features=material.tune, captions=material.tune_captions, cases=tune)
     on_eval = partial(matcher, features=material.judged, captions=material.judged_captions, cases=judged)
-    before = on_tune(first, fixed=None)
-    kept = same or on_tune(candidate, fixed=before.order).mean > before.mean
-    plain = Row("plain captions", on_eval(material.plain.z[0], fixed=before.order))
-    baseline = Row("baseline", on_eval(first, fixed=before.order))
-    tried = Row(named(choice.how), on_eval(candidate, fixed=before.order))
-    scored = 2 * len(tune) + 3 * len(judged)
+    before = on_tune(first, fixed=None) if chosen or not material.in_sample else None
+    followed = None if before is None else before.order
+    kept = same or before is None or on_tune(candidate, fixed=followed).mean > before.mean
+    plain = Row("plain captions", on_eval(material.plain.z[0], fixed=followed))
+    baseline = Row("baseline", on_eval(first, fixed=followed))
+    tried = Row(named(choice.how), baseline.matched if same else on_eval(candidate, fixed=followed))
+    scored = ((before is not None) + (not same)) * len(tune) + (2 + (not same)) * len(judged)
     listen(Finished(MATCHING, scored))
 
     result = tried if kept else baseline
@@ -97,7 +104,7 @@ def run(material: Captioned, tune: Cases, judged: Cases, choice: Choice, rules: 
         *check_cases(judged, result.matched),
         *check_texts(material),
     )
-    return Outcome(plain, baseline, tried, result, difference, weights, board, accuracy, kept, same, judged, share, scored, health)
+    return Outcome(plain, baseline, tried, result, difference, weights, board, accuracy, chosen, kept, same, judged, share, scored, health)
 
 
 def named(how: Weighting) -> str:
@@ -106,14 +113,19 @@ def named(how: Weighting) -> str:
 
 
 def check_cases(cases: Cases, found: Matched) -> list[Check]:
-    """Pictures with fewer candidates than were asked for, and right captions that are tied with wrong ones."""
+    """Pictures with fewer candidates than were asked for, or with those of another source, and right captions tied with wrong ones."""
     checks = []
+    if cases.elsewhere:
+        text = (
+            f"{many(cases.elsewhere, 'picture')} of {len(cases)} have no wrong caption {WHERE[cases.source]}, and got those of any other."
+        )
+        checks.append(Check("other-captions", text))
     if cases.short:
         least = int(cases.size.min())
         text = f"{many(cases.short, 'picture')} of {len(cases)} have fewer than {cases.asked} candidates, at least {least}: fewer fit."
         checks.append(Check("few-candidates", f"{text} The chance level counts each with its own number."))
     if found.ties:
-        text = f"In {many(found.ties, 'picture')} the right caption is exactly as similar as a wrong one; the first by the alphabet wins."
+        text = f"In {many(found.ties, 'picture')} the right caption is exactly as similar as a wrong one; the seed says which wins."
         checks.append(Check("ties", text))
     return checks
 

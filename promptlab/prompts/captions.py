@@ -1,14 +1,17 @@
 """The captions of pictures: cleaned, each text once, for the pictures that can be read."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from promptlab.errors import DataError
 from promptlab.prompts.compose import clean
+from promptlab.prompts.templates import LONGEST_TEXT
 from promptlab.types import Array, Captions, Classes, Dataset, Features, Images
 
 DEFAULT = "captions"  # the template set for whole sentences
+LONGEST = LONGEST_TEXT // 2  # characters of a caption; the rest is for what a template puts around it
 
 
 def require_captions(dataset: Dataset) -> None:
@@ -25,7 +28,7 @@ def gather(dataset: Dataset, features: Mapping[str, Features]) -> dict[str, Capt
     """{part: the captions of its pictures, row by row as its features}; parts may be others than the dataset's splits. The texts are those
     of all parts; pictures without features are left out, and what is said of them alone.
 
-    Raises DataError for a picture of whose captions nothing is left once they are cleaned.
+    Raises DataError for a picture of whose captions nothing is left once they are cleaned, and for one with a caption that is too long.
     """
     places = {key: (part, i) for part in dataset.splits.values() if isinstance(part, Images) for i, key in enumerate(part.keys)}
     found = {name: _cleaned([(key, *places[key]) for key in part.keys]) for name, part in features.items()}
@@ -35,7 +38,9 @@ def gather(dataset: Dataset, features: Mapping[str, Features]) -> dict[str, Capt
     for name, (right, wrong) in found.items():
         category, names = _categories(features[name].labels, len(right), dataset.classes)
         made[name] = Captions(tuple(texts), _pairs(right, index), None if wrong is None else _pairs(wrong, index), category, names)
-    return made
+    of = [np.stack([part.right[:, 1], part.category[part.right[:, 0]]], 1) for part in made.values()]
+    known = np.unique(np.concatenate(of), axis=0)
+    return {name: replace(part, known=known) for name, part in made.items()}
 
 
 def as_classes(captions: Captions) -> Classes:
@@ -55,6 +60,8 @@ def _cleaned(pictures: Sequence[tuple[str, Images, int]]) -> tuple[Texts, Texts 
         if not right[-1]:
             raise DataError(f"Nothing is left of the captions of {key!r} once control characters are gone.", "Write a sentence about it.")
         wrong.append(() if part.distractors is None else _distinct(part.distractors[i]))
+        if (longest := max(map(len, (*right[-1], *wrong[-1])))) > LONGEST:
+            raise DataError(f"A caption of {key!r} has {longest:,} characters; at most {LONGEST:,} are read.", "Write a sentence or two.")
     return right, wrong if any(part.distractors is not None for _, part, _ in pictures) else None
 
 

@@ -16,19 +16,25 @@ if TYPE_CHECKING:
     from promptlab.loops.match import Outcome
 
 LONGEST = 70  # characters of a caption in a table
+FAR = {
+    "above": "That is clearly above chance.",
+    "below": "That is clearly below chance: something is wrong.",
+    "unclear": "That is no clear difference from chance.",
+}
 FEW = 8  # families, hard cases and candidates in the terminal; all are in the report
 
 
-def facts(material: Captioned) -> dict[str, Any]:
-    """What the figures stand on: pictures, captions, categories. Plain JSON."""
+def facts(material: Captioned, chosen: bool) -> dict[str, Any]:
+    """What the figures stand on: pictures, captions, categories. Plain JSON. chosen: whether anything was chosen on tune."""
     tune, judged = material.tune_captions, material.judged_captions
     right = len(tune.right) + (0 if material.in_sample else len(judged.right))
     return {
         "name": material.dataset.name,
         "n": len(tune) + (0 if material.in_sample else len(judged)),
-        "tune": len(tune),
+        "tune": len(tune) if chosen or not material.in_sample else 0,
         "eval": len(judged),
-        "in_sample": material.in_sample,
+        "chosen": chosen,
+        "in_sample": chosen and material.in_sample,
         "captions": right,
         "categories": len(tune.categories),
         "skipped": [{"picture": key, "reason": reason} for key, reason in material.skipped],
@@ -48,6 +54,7 @@ def matched(found: Matched, cases: Cases, captions: Captions, split: str) -> dic
         "accuracy": found.accuracy,
         "interval": summary.interval(found.interval),
         "chance": cases.chance,
+        "against_chance": found.against_chance,
         "margin": float(found.margin.mean()),
         "mean": found.mean if grouped else None,
         "zeros": int((found.per_category == 0).sum()) if grouped else None,
@@ -57,7 +64,7 @@ def matched(found: Matched, cases: Cases, captions: Captions, split: str) -> dic
             "repicked": found.worst.repicked,
             "fixed": found.worst.fixed,
             "fixed_interval": summary.interval(found.worst.fixed_interval),
-            "fixed_categories": [names[c] for c in found.worst.fixed_classes],
+            "fixed_categories": [] if found.worst.fixed is None else [names[c] for c in found.worst.fixed_classes],
         }
         if grouped
         else {"k": 0, "repicked": None, "fixed": None, "fixed_interval": None, "fixed_categories": []},
@@ -69,6 +76,7 @@ def matched(found: Matched, cases: Cases, captions: Captions, split: str) -> dic
 def categories(outcome: "Outcome", captions: Captions) -> list[dict[str, Any]]:
     """One object a category, the baseline's worst on tune first; empty where there are none."""
     before, after = outcome.baseline.matched, outcome.result.matched
+    followed = () if before.worst.fixed is None else before.worst.fixed_classes
     first = [c for c in before.order if before.count[c]]
     rest = [c for c in range(len(captions.categories)) if before.count[c] and c not in first]
     return [
@@ -78,7 +86,7 @@ def categories(outcome: "Outcome", captions: Captions) -> list[dict[str, Any]]:
             "before": float(before.per_category[c]),
             "after": float(after.per_category[c]),
             "f1": float(after.f1[c]),
-            "worst": before.worst.fixed_classes.index(c) + 1 if c in before.worst.fixed_classes else None,
+            "worst": followed.index(c) + 1 if c in followed else None,
         }
         for c in [*first, *rest]
         if captions.categories
@@ -114,13 +122,14 @@ def result(
     return {
         "run": run,
         "task": "match",
-        "data": facts(material),
+        "data": facts(material, outcome.chosen),
         "candidates": {
             "asked": cases.asked or None,
             "least": int(sizes.min()),
             "most": int(sizes.max()),
             "short": cases.short,
             "from": cases.source,
+            "elsewhere": cases.elsewhere,
             "chance": cases.chance,
         },
         "method": {
@@ -183,16 +192,9 @@ def lead(found: Mapping[str, Any]) -> list[str]:
     few = str(cases["most"]) if cases["least"] == cases["most"] else f"{cases['least']} to {cases['most']}"
     said.append(
         f"Of {few} captions the right one is found for {percent(after['accuracy'])} % {_span(after['interval'])} of "
-        f"{many(after['n'], 'picture')}; guessing would find {percent(cases['chance'])} %. {_far(after, cases['chance'])}"
+        f"{many(after['n'], 'picture')}; guessing would find {percent(cases['chance'])} %. {FAR[after['against_chance']]}"
     )
     return [*said, _time(found["per_sample"]), verdict(found)]
-
-
-def _far(after: Mapping[str, Any], chance: float) -> str:
-    low, high = after["interval"]
-    if low > chance:
-        return "That is clearly above chance."
-    return "That is clearly below chance: something is wrong." if high < chance else "That is no clear difference from chance."
 
 
 def _time(each: Mapping[str, Any]) -> str:
@@ -212,14 +214,16 @@ def verdict(found: Mapping[str, Any]) -> str:
     method, d = found["method"], found["difference"]
     tried = safe(method["tried"])
     if method["tried"] == "uniform":
-        return "The result is the baseline: uniform weights, nothing changed."
+        return "The result is the baseline: uniform weights. Nothing was chosen" + (
+            "." if found["data"]["tune"] else ", so all pictures are told."
+        )
     if method["same"]:
         return f"{tried} weighs as the baseline does: nothing changed."
     if not method["kept"]:
         return f"{tried} does not beat the baseline on tune, so the baseline is kept."
     interval, worst = (None if v is None else Interval(*v) for v in (d["interval"], d["worst_interval"]))
     parts = [change("accuracy", d["accuracy"], interval)]
-    if found["data"]["categories"]:
+    if d["worst"] is not None:
         parts.append(change(f"fixed worst-{found['baseline']['worst']['k']}", d["worst"], worst))
     told = Difference(d["accuracy"], interval, d["worst"], worst, (), d["mcnemar_p"], d["changed"])
     where = " In-sample: told on the pictures that it was chosen on." if found["data"]["in_sample"] else ""
@@ -244,14 +248,23 @@ def headline(found: Mapping[str, Any]) -> Table:
     rows = [("plain captions", found["plain"]), ("baseline", found["baseline"])]
     if method["tried"] != "uniform":
         rows.append((safe(method["tried"]) + ("" if method["kept"] else " (tried)"), found["tried"]))
-    k = found["baseline"]["worst"]["k"]
-    heads = ("score", ">accuracy %", ">chance %", ">mean margin", *((">mean %", ">F1 %", f">fixed worst-{k} %") if grouped else ()))
+    worst = found["baseline"]["worst"]
+    last = f">{'re-picked' if worst['fixed'] is None else 'fixed'} worst-{worst['k']} %"
+    heads = ("score", ">accuracy %", ">chance %", ">mean margin", *((">mean %", ">F1 %", last) if grouped else ()))
     cells = tuple((name, *_figures(e), *(_grouped(e) if grouped else ())) for name, e in rows)
-    n = many(found["result"]["n"], "picture")
-    where = "in-sample: tuned and judged on the same pictures" if found["data"]["in_sample"] else "the half that nothing was tuned on"
     note = "Margin: cosine of the right caption minus the highest of the wrong ones. Brackets: 95 % intervals."
-    more = " Mean and F1: over categories. Fixed: the baseline's worst categories on tune, followed here." if grouped else ""
-    return Table(f"The right caption, on {n}, {where}", heads, cells, note + more)
+    if grouped:
+        followed = "Fixed: the baseline's worst categories on tune, followed here."
+        own = "Re-picked: each row's own worst categories here; biased low."
+        note += f" Mean and F1: over categories. {own if worst['fixed'] is None else followed}"
+    return Table(f"The right caption, on {many(found['result']['n'], 'picture')}{_where(found['data'])}", heads, cells, note)
+
+
+def _where(data: Mapping[str, Any]) -> str:
+    """Which pictures are told, seen from what was chosen."""
+    if not data["chosen"]:
+        return "; nothing was chosen"
+    return ", in-sample: tuned and judged on the same pictures" if data["in_sample"] else ", the half that nothing was tuned on"
 
 
 def _figures(e: Mapping[str, Any]) -> tuple[str, ...]:
@@ -259,12 +272,9 @@ def _figures(e: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _grouped(e: Mapping[str, Any]) -> tuple[str, ...]:
-    interval = e["worst"]["fixed_interval"]
-    return (
-        percent(e["mean"]),
-        percent(e["f1"]),
-        with_interval(e["worst"]["fixed"], None if interval is None else Interval(*interval)),
-    )
+    worst, interval = e["worst"], e["worst"]["fixed_interval"]
+    last = percent(worst["repicked"]) if worst["fixed"] is None else with_interval(worst["fixed"], Interval(*interval))
+    return (percent(e["mean"]), percent(e["f1"]), last)
 
 
 def errors(found: Mapping[str, Any]) -> Table:
@@ -282,9 +292,8 @@ def _categories(found: Mapping[str, Any], most: int | None) -> Table:
     rows = tuple((safe(c["category"], 60), str(c["pictures"]), percent(c["before"]), percent(c["after"]), percent(c["f1"])) for c in every)
     shown = rows if most is None else rows[: max(most, found["baseline"]["worst"]["k"])]
     left = f"{many(len(rows) - len(shown), 'more is', 'more are')} in the report." if len(shown) < len(rows) else ""
-    return Table(
-        "Categories, the baseline's worst on tune first", ("category", ">pictures", ">before %", ">after %", ">F1 after %"), shown, left
-    )
+    first = "the baseline's worst on tune first" if found["baseline"]["worst"]["fixed"] is not None else "the baseline's worst first"
+    return Table(f"Categories, {first}", ("category", ">pictures", ">before %", ">after %", ">F1 after %"), shown, left)
 
 
 def hard(found: Mapping[str, Any], most: int | None) -> Table:
@@ -322,7 +331,8 @@ def _families(found: Mapping[str, Any], most: int | None) -> Table:
     method, rule = found["method"], found["method"]["rule"]
     every = sorted(found["families"], key=lambda row: -row["weight"])
     rows = tuple((safe(f["name"], 60), percent(f["weight"]), f"{f['score']:.4f}", percent(f["accuracy"])) for f in every[:most])
-    note = f"Scores on tune, labels: {safe(method['labels'])}. {method['effective_families']:.1f} of {len(every)} templates count."
+    where = "tune" if found["data"]["tune"] else "all pictures"
+    note = f"Scores on {where}, labels: {safe(method['labels'])}. {method['effective_families']:.1f} of {len(every)} templates count."
     tried = "" if method["kept"] else " (tried, not kept)"
     return Table(
         f"Templates, weighted by {safe(method['tried'])}{tried}", ("template", ">weight %", f">{safe(rule)}", ">accuracy %"), rows, note

@@ -9,7 +9,6 @@ from promptlab.errors import DataError, UsageError
 from promptlab.types import NO_TEXT, Array, Captions, Cases
 
 CANDIDATES = 12  # how many there are where nobody says otherwise
-WHERE = {"given": "among those of the data", "same": "of its category", "other": "of other categories", "any": "of other pictures"}
 
 
 def source_of(captions: Captions, wanted: str) -> str:
@@ -19,52 +18,49 @@ def source_of(captions: Captions, wanted: str) -> str:
     if wanted == "given" and captions.wrong is None:
         raise UsageError("The data gives no wrong captions, so --distractors given cannot be used.", "Use --distractors any.")
     if wanted in ("same", "other") and not captions.categories:
-        raise UsageError(f"The pictures have no categories, so --distractors {wanted} cannot be used.", "Use --distractors any.")
+        raise UsageError(f"No picture has a single category, so --distractors {wanted} cannot be used.", "Use --distractors any.")
     return wanted
 
 
 def draw(captions: Captions, keys: Sequence[str], candidates: int, wanted: str, seed: int) -> Cases:
     """A case for each of N pictures: one of its right captions and up to `candidates` - 1 wrong ones, from as many other pictures as there
     are. None of them reads like a caption of the picture, or like another one, case aside. 0 candidates: 12, or all that the data gives.
+    A picture that the source has no wrong caption for gets them from any other picture.
 
     What is drawn for a picture depends on the seed and on its key (N,), so that the caption that it is judged by is the same among
-    whatever other pictures. Raises UsageError for a source that the data has not, DataError for a picture without any wrong caption.
+    whatever other pictures; in which order pictures and captions are listed changes nothing. Raises UsageError for a source that the data
+    has not, DataError for a picture that no caption is wrong for.
     """
     source = source_of(captions, wanted)
     asked = candidates or (0 if source == "given" else CANDIDATES)
     folded = {text: n for n, text in enumerate(dict.fromkeys(text.casefold() for text in captions.texts))}
     alike = np.array([folded[text.casefold()] for text in captions.texts])
-    own = [texts.tolist() for texts in captions.of(captions.right)]
-    given = None if captions.wrong is None else [texts.tolist() for texts in captions.of(captions.wrong)]
-    others = Others(captions.category, own)
-    rows, right, shown = [], list[int](), list[list[int]]()
+    own = [sorted(texts.tolist()) for texts in captions.of(captions.right)]
+    given = None if captions.wrong is None else [sorted(texts.tolist()) for texts in captions.of(captions.wrong)]
+    others = Others(captions.category, keys, own)
+    rows, right, shown, elsewhere = [], list[int](), list[list[int]](), 0
     for i, key in enumerate(keys):
         rng = _dice(seed, key)
         true = own[i][rng.integers(len(own[i]))]
-        offered = others.offered(rng, i, source, asked) if source != "given" or given is None else _shuffled(rng, given[i])
+        offered = others.offered(rng, i, source, asked) if source != "given" or given is None else iter(rng.permutation(given[i]).tolist())
         wrong = _first(offered, alike, own[i], asked - 1 if asked else len(captions.texts))
         if not wrong:
-            category = f" (category {captions.categories[captions.category[i]]!r})" if captions.categories else ""
-            raise DataError(
-                f"The picture {key!r}{category} has no wrong caption {WHERE[source]}.", "Add some, or use another --distractors."
-            )
-        row = sorted([true, *wrong])
+            size, elsewhere = asked or CANDIDATES, elsewhere + 1
+            wrong = _first(others.offered(rng, i, "any", size), alike, own[i], size - 1)
+        if not wrong:
+            raise DataError(f"No caption is wrong for the picture {key!r}: all read like its own.", "Add pictures with other captions.")
+        texts = sorted([true, *wrong])
+        row = [texts[place] for place in _dice(seed, key, "order").permutation(len(texts))]
         rows.append(row)
         right.append(row.index(true))
         shown.append(_dice(seed, key, "shown").permutation(len(row)).tolist())
-    texts, places = _filled(rows), _filled(shown)
-    return Cases(texts, np.array(right), places, asked, source)
+    return Cases(_filled(rows), np.array(right), _filled(shown), asked, source, elsewhere)
 
 
 def _dice(seed: int, *words: str) -> np.random.Generator:
     """The generator of one picture; the same wherever the picture stands."""
     digest = hashlib.blake2b("\0".join(words).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return np.random.default_rng([seed, int.from_bytes(digest, "big")])
-
-
-def _shuffled(rng: np.random.Generator, texts: Sequence[int]) -> Iterator[int]:
-    ordered = sorted(texts)
-    yield from (ordered[i] for i in rng.permutation(len(ordered)))
 
 
 def _first(offered: Iterator[int], alike: Array, own: Sequence[int], n: int) -> list[int]:
@@ -82,12 +78,12 @@ def _first(offered: Iterator[int], alike: Array, own: Sequence[int], n: int) -> 
 class Others:
     """The captions of N other pictures, in the order in which one picture is offered them: without sorting N pictures for each of N.
 
-    category: (N,) int. own: the texts of each picture.
+    category: (N,) int. own: the texts of each picture, whose order counts; that of the pictures does not, for it is that of their keys.
     """
 
-    def __init__(self, category: Array, own: Sequence[Sequence[int]]) -> None:
+    def __init__(self, category: Array, keys: Sequence[str], own: Sequence[Sequence[int]]) -> None:
         self._own = own
-        self._order = np.argsort(category, kind="stable")  # a category is a block of it
+        self._order = np.lexsort((np.array(keys), category))  # a category is a block of it
         self._place = np.argsort(self._order)
         counts = np.bincount(category)
         ends = np.cumsum(counts)

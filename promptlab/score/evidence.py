@@ -75,6 +75,10 @@ class Evidence:
         """What the candidates of an image are under text vectors z (K, C, D)."""
         return Columns(z, device=self.device)
 
+    def seen(self, layout: Layout, source: LabelSource) -> Layout:
+        """A layout as a label source may see it."""
+        return layout
+
     def winners(self, rows: Array) -> Array:
         """(N,) int: the candidate that wins each image under one row a class (C, D)."""
         found = [one.winner[:, 0].cpu().numpy() for one in contests(self.tune.pictures, self.layout(rows[None]), None, self.scale)]
@@ -101,7 +105,7 @@ class Evidence:
                 self._columns = self.layout(self.bank.z)
             made = sweep(
                 self.images(source),
-                self._columns,
+                self.seen(self._columns, source),
                 new,
                 self.rules,
                 source=source,

@@ -10,25 +10,22 @@ from promptlab.protocols import Rule
 from promptlab.score.candidates import Candidates
 from promptlab.score.contest import Layout, contests
 from promptlab.score.evidence import Evidence
-from promptlab.score.intervals import difference_interval, mcnemar, share_interval
+from promptlab.score.intervals import clopper_pearson, difference_interval, mcnemar, share_interval
 from promptlab.score.reducers import default_k, worst_order
 from promptlab.score.weighting import Weighting
-from promptlab.types import NO_TEXT, Array, Captions, Cases, Difference, Features, Matched, Scope, TextBank, WorstSet
+from promptlab.types import NO_TEXT, Array, Captions, Cases, Difference, Features, LabelSource, Matched, Scope, TextBank, WorstSet
 
 
 def layout_of(z: Array, cases: Cases, captions: Captions, device: str) -> Candidates:
-    """The candidates of these cases under text vectors z (K, P, D), their classes those that pictures have here."""
-    present, group = np.unique(captions.category, return_inverse=True)
-    of = captions.category_of
-    if captions.wrong is not None:  # right for no picture here: it counts as of the picture that it was given for
-        picture, text = captions.wrong[::-1].T
-        of[text] = np.where(of[text] == NO_TEXT, captions.category[picture], of[text])
-    place = np.searchsorted(present, np.maximum(of, present[0]))  # what is still of none is nobody's candidate
-    return Candidates(z, cases.texts, group, place, len(present), device)
+    """The candidates of these cases under text vectors z (K, P, D)."""
+    return Candidates(z, cases.texts, captions.category, captions.counted(cases.texts), captions.groups, device)
 
 
 class CaptionEvidence(Evidence):
-    """What a weighting may ask of pictures with candidates of their own. Every right answer is a place among a picture's candidates."""
+    """What a weighting may ask of pictures with candidates of their own. Every right answer is a place among a picture's candidates.
+
+    Categories are known by looking, too: only the source `true` sees them, to all others pictures are of one class.
+    """
 
     def __init__(
         self, tune: Features, bank: TextBank, rules: Mapping[str, Rule], device: str, listen: Listener, captions: Captions, cases: Cases
@@ -43,6 +40,10 @@ class CaptionEvidence(Evidence):
     def layout(self, z: Array) -> Layout:
         """The candidates of each picture under text vectors z (K, P, D)."""
         return layout_of(z, self._cases, self._captions, self.device)
+
+    def seen(self, layout: Layout, source: LabelSource) -> Layout:
+        """The same without categories, for all sources but `true`."""
+        return layout.in_one() if isinstance(layout, Candidates) and source is not LabelSource.TRUE else layout
 
 
 def require_global(how: Weighting) -> None:
@@ -64,7 +65,7 @@ def match(
     device: str,
 ) -> Matched:
     """How text rows (P, D) do on N cases. fixed: all categories, worst first, whose first k are followed; None picks this one's own worst.
-    k: 0 is min(10, ceil(C / 5))."""
+    k: 0 is min(10, ceil(C / 5)); more than C are C."""
     layout = layout_of(rows[None], cases, captions, device)
     found = list[tuple[Array, ...]]()
     for contest in contests(features, layout, cases.right, 1.0):
@@ -81,17 +82,15 @@ def judged(
     hit = winner == cases.right
     category, c = captions.category, captions.groups
     picked = cases.texts[np.arange(len(cases)), winner]
-    known = captions.right[:, 1] * c + category[captions.right[:, 0]]
-    of_own = np.isin(picked * c + category, known)
-    predicted = np.where(of_own, category, captions.category_of[picked])
+    predicted = captions.counted(picked[:, None])[:, 0]
     count, hits = np.bincount(category, minlength=c), np.bincount(category[hit], minlength=c)
     both = count + np.bincount(predicted[predicted != NO_TEXT], minlength=c)
     with np.errstate(invalid="ignore"):
         per_category = hits / count
         mean_margin = np.bincount(category, margin, minlength=c) / count
         f1 = 2 * hits / both
-    own, present = worst_order(per_category, mean_margin), count > 0
-    size = k or default_k(c)
+    own = worst_order(per_category, mean_margin)
+    size = min(k or default_k(c), c)
     followed = tuple(int(i) for i in (own if fixed is None else fixed)[:size])
     here = np.array([i for i in followed if count[i] and fixed is not None], int)
     worst = WorstSet(
@@ -101,21 +100,30 @@ def judged(
         share_interval(hits[here], count[here], seed, per_class=True) if len(here) else None,
         followed,
     )
-    interval = share_interval(hits[present], count[present], seed, per_class=False)
-    errors = int((~hit & of_own).sum()), int((~hit & ~of_own & (predicted != NO_TEXT)).sum())
+    # One group: of categories with a picture each no resample would differ.
+    interval = share_interval(hits.sum(keepdims=True), count.sum(keepdims=True), seed, per_class=False)
+    side = against(int(hit.sum()), len(cases), cases.chance)
+    errors = int((~hit & (predicted == category)).sum()), int((~hit & (predicted != category) & (predicted != NO_TEXT)).sum())
     order = tuple(own.tolist() if fixed is None else fixed)
-    return Matched(similarity, winner, margin, hit, float(hit.mean()), interval, per_category, count, f1, worst, order, *errors)
+    return Matched(similarity, winner, margin, hit, float(hit.mean()), interval, side, per_category, count, f1, worst, order, *errors)
+
+
+def against(hits: int, n: int, chance: float) -> str:
+    """`above`, `below` or `unclear`: where guessing lies, seen from Clopper's and Pearson's interval of hits of n, which a percentile of
+    resamples is no match for: of guesses it calls one in ten unlike guessing. Exact for cases of one size; hits among cases of several
+    sizes spread less than this has it, so it says too little rather than too much."""
+    interval = clopper_pearson(hits, n)
+    return "above" if interval.low > chance else "below" if interval.high < chance else "unclear"
 
 
 def compare(first: Matched, second: Matched, captions: Captions, seed: int) -> Difference:
     """The paired difference second - first on the same cases; the worst categories are those that `first` followed."""
     c, category, count = captions.groups, captions.category, first.count
     gained, lost = (np.bincount(category[mask], minlength=c) for mask in (second.hit & ~first.hit, first.hit & ~second.hit))
-    present = count > 0
-    here = np.array([i for i in first.worst.fixed_classes if count[i]], int)
+    here = np.array([i for i in first.worst.fixed_classes if count[i] and first.worst.fixed is not None], int)
     return Difference(
         second.accuracy - first.accuracy,
-        difference_interval(gained[present], lost[present], count[present], seed, per_class=False),
+        difference_interval(gained.sum(keepdims=True), lost.sum(keepdims=True), count.sum(keepdims=True), seed, per_class=False),
         float(((gained - lost)[here] / count[here]).mean()) if len(here) else None,
         difference_interval(gained[here], lost[here], count[here], seed, per_class=True) if len(here) else None,
         (),

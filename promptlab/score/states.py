@@ -68,12 +68,9 @@ class MeanState:
         self.counts = np.zeros(setting.columns.shape[:2], np.int64)
 
     def add(self, contest: Contest) -> None:
-        value = _host(self.per_image(contest))
-        label = _host(self.by(contest)).astype(np.int64)
-        k, c = label.shape[1], self.sums.shape[1]
-        cell = (label + np.arange(k) * c).ravel()
-        self.sums[contest.families] += np.bincount(cell, value.ravel(), k * c).reshape(k, c)
-        self.counts[contest.families] += np.bincount(cell, minlength=k * c).reshape(k, c)
+        value, label, c = _host(self.per_image(contest)), self.by(contest), self.sums.shape[1]
+        self.sums[contest.families] += _totals(label, value, c)
+        self.counts[contest.families] += _totals(label, np.ones_like(value), c).astype(np.int64)
 
     def merge(self, other: "MeanState") -> None:
         self.sums += other.sums
@@ -170,6 +167,14 @@ def _host(values: Tensor) -> Array:
     return values.detach().to("cpu", torch.float64).numpy()
 
 
+def _totals(classes: Tensor, values: Array, c: int) -> Array:
+    """(K', c) f8: sums of values (B, K') by class (B, K'); what is of no class, -1, counts nowhere."""
+    k = classes.shape[1]
+    of = classes.cpu().numpy().astype(np.int64)
+    cell, known = (of + np.arange(k) * c).ravel(), of.ravel() >= 0
+    return np.bincount(cell[known], values.ravel()[known], k * c).reshape(k, c)
+
+
 class F1State:
     """Right, predicted and real images per class (K, C). F1 = 2 right / (predicted + real): defined for classes that are either."""
 
@@ -184,9 +189,7 @@ class F1State:
             (self.predicted, picked, torch.ones_like(picked)),
             (self.real, real, torch.ones_like(real)),
         ):
-            k, c = classes.shape[1], kept.shape[1]
-            cell = (classes.cpu().numpy() + np.arange(k) * c).ravel()
-            kept[contest.families] += np.bincount(cell, counted.cpu().numpy().ravel(), k * c).reshape(k, c).astype(np.int64)
+            kept[contest.families] += _totals(classes, _host(counted), kept.shape[1]).astype(np.int64)
 
     def merge(self, other: "F1State") -> None:
         self.right, self.predicted, self.real = self.right + other.right, self.predicted + other.predicted, self.real + other.real

@@ -204,7 +204,7 @@ def forward(how: Weighting, evidence: Evidence) -> list[tuple[int, float]]:
     total: Array = np.zeros(evidence.bank.z.shape[1:])
     left = list(range(len(evidence.families)))
     while left:
-        columns = evidence.layout(subset_rows(total, evidence.bank.z[left]))
+        columns = evidence.seen(evidence.layout(subset_rows(total, evidence.bank.z[left])), how.labels)
         made = sweep(
             evidence.images(how.labels),
             columns,

@@ -28,6 +28,8 @@ class Captions:
     """(N,) int: the class of each picture; zeros where the data has none, or where a picture may show several."""
     categories: tuple[str, ...]
     """(C,) what tables call the classes; empty where the data has none."""
+    known: Array | None = None
+    """(T, 2) int: text and class of every picture of the whole data set that a text is right for; None where these pictures are all."""
 
     def __post_init__(self) -> None:
         if set(np.unique(self.right[:, 0]).tolist()) != set(range(len(self.category))):
@@ -49,15 +51,19 @@ class Captions:
     def take(self, rows: Array) -> "Captions":
         """Those of some pictures (n,), in that order; the texts stay those of the data set."""
         wrong = None if self.wrong is None else _taken(self.of(self.wrong), rows)
-        return Captions(self.texts, _taken(self.of(self.right), rows), wrong, self.category[rows], self.categories)
+        return Captions(self.texts, _taken(self.of(self.right), rows), wrong, self.category[rows], self.categories, self._known())
 
-    @property
-    def category_of(self) -> Array:
-        """(P,) int: the class of the first picture that each text is right for; -1 for texts that are right for none of these."""
-        found = np.full(len(self.texts), NO_TEXT)
-        backwards = self.right[::-1]  # the last one written stays
-        found[backwards[:, 1]] = self.category[backwards[:, 0]]
-        return found
+    def _known(self) -> Array:
+        return np.stack([self.right[:, 1], self.category[self.right[:, 0]]], 1) if self.known is None else self.known
+
+    def counted(self, texts: Array) -> Array:
+        """(N, M) int: the class that each text (N, M) counts for when it is picked for its row's picture: the picture's own if it is right
+        for a picture of that class anywhere in the data set, else the first class that it is right for; -1 if it is right for none."""
+        known = self._known()[np.lexsort(self._known().T[::-1])]
+        first = np.full(len(self.texts), NO_TEXT)
+        first[known[::-1, 0]] = known[::-1, 1]  # the last one written stays
+        own = np.isin(texts * self.groups + self.category[:, None], known @ [self.groups, 1])
+        return np.where(texts == NO_TEXT, NO_TEXT, np.where(own, self.category[:, None], first[texts]))
 
 
 def _taken(each: Sequence[Array], rows: Array) -> Array:
@@ -72,16 +78,18 @@ class Cases:
     """N pictures, each with up to M candidates of its own, one of them right."""
 
     texts: Array
-    """(N, M) int: the candidates, ascending, so that nothing depends on the order in which they were listed; -1 last where there are
-    fewer."""
+    """(N, M) int: the candidates, of equally similar ones the first wins; so their order is drawn by the seed and the picture, whichever of
+    them is right and in whatever order they were listed. -1 last where there are fewer."""
     right: Array
     """(N,) int: the place of the right one in the row."""
     shown: Array
-    """(N, M) int: the places of the row in the order in which candidates are shown, drawn by the seed; -1 last where there are fewer."""
+    """(N, M) int: the places of the row in the order in which candidates are shown, drawn apart; -1 last where there are fewer."""
     asked: int
     """How many candidates were asked for; 0 where all that the data gives were."""
     source: str
     """Where the wrong ones are from: `given`, `same`, `other` or `any`."""
+    elsewhere: int = 0
+    """Pictures that the source has no wrong caption for: theirs are of any other picture."""
 
     def __post_init__(self) -> None:
         same_length("Cases", rows=len(self.texts), right=len(self.right), shown=len(self.shown))
@@ -120,7 +128,9 @@ class Matched:
     accuracy: float
     """Share of pictures whose right caption wins."""
     interval: Interval
-    """95 % interval of `accuracy`."""
+    """95 % interval of `accuracy`: pictures resampled, whatever their categories."""
+    against_chance: str
+    """Whether `accuracy` is `above` or `below` what guessing would get, or it is `unclear`, by the exact interval of its hits."""
     per_category: Array
     """(C,) accuracy of each category; NaN for absent ones."""
     count: Array
@@ -134,7 +144,8 @@ class Matched:
     same: int
     """Wrong picks whose caption is right for a picture of the same category."""
     other: int
-    """Wrong picks whose caption is right for pictures of other categories alone. One that the data gives as wrong may be right for none."""
+    """Wrong picks whose caption is right for pictures of other categories alone. One that the data gives as wrong may be right for none at
+    all."""
 
     @property
     def mean(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from promptlab.errors import UsageError
 from promptlab.lab import Lab
 
 from .conftest import Said, draw
@@ -47,7 +48,8 @@ def test_a_caption_run_keeps_its_figures_its_cases_and_a_page(promptlab: Call, c
     assert json.loads((run / "run.json").read_text())["task"] == found["task"] == "match"
     assert found["data"]["n"] == 15
     assert [one["picture"] for one in found["data"]["skipped"]] == ["photos/blue/broken.jpg"]
-    assert found["candidates"] == {"asked": 4, "least": 4, "most": 4, "short": 0, "from": "any", "chance": 0.25}
+    about = {"asked": 4, "least": 4, "most": 4, "short": 0, "from": "any", "elsewhere": 0, "chance": 0.25}
+    assert found["candidates"] == about
     assert found["data"]["tune"] == 6
     assert found["result"]["n"] == found["data"]["eval"] == 9
     assert found["result"]["interval"][0] <= found["result"]["accuracy"] <= found["result"]["interval"][1]
@@ -84,7 +86,56 @@ def test_captions_from_outside_are_shown_and_not_obeyed(promptlab: Call, caption
     assert "<script>" not in (run / "report.html").read_text()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in (run / "report.html").read_text()
     assert "in-sample" in said.out
+    assert "fixed worst-2 %" in said.out
     assert "few-candidates" in said.out, "there are 31 captions, and 2 or 3 are a picture's own"
+
+
+def test_uniform_weights_choose_nothing_and_tell_all_pictures(promptlab: Call, captioned: Path) -> None:
+    said = promptlab("match", "captions.jsonl", *FEW, "--weights", "uniform", "--k", "99")
+    assert said.code == 0, said.err
+    (run,) = folders()
+    found = json.loads((run / "result.json").read_text())
+    assert (found["result"]["n"], found["result"]["split"], found["per_sample"]["matched"]) == (15, "all", 30)
+    assert (found["data"]["n"], found["data"]["tune"], found["data"]["chosen"], found["data"]["in_sample"]) == (15, 0, False, False)
+    assert (found["result"]["worst"]["k"], found["result"]["worst"]["fixed"], found["result"]["worst"]["fixed_categories"]) == (3, None, [])
+    assert {row["worst"] for row in found["categories"]} == {None}
+    assert found["difference"]["worst"] is None
+    for told in (said.out, (run / "report.md").read_text(), (run / "report.html").read_text()):
+        assert "on 15 pictures; nothing was chosen" in " ".join(told.split())
+        assert "re-picked worst-3 %" in " ".join(told.split())
+        for word in ("in-sample", "In-sample", "tuned on", "on tune", "fixed worst", "Fixed"):
+            assert word not in told
+    split = [json.loads(line) | {"split": "train" if n % 2 else "test"} for n, line in enumerate(captioned.read_text().splitlines())]
+    Path("parts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in split))
+    parts = promptlab("match", "parts.jsonl", *FEW, "--weights", "uniform", "--json").json
+    assert parts["data"]["n"] == 15 > parts["result"]["n"] == parts["data"]["eval"]
+    assert parts["result"]["worst"]["fixed"] is not None
+
+
+def test_a_category_of_one_picture_is_no_stumbling_block(promptlab: Call, captioned: Path) -> None:
+    rows = [json.loads(line) for line in captioned.read_text().splitlines()]
+    rows[0]["label"] = "alone"
+    captioned.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = promptlab("match", "captions.jsonl", *FEW, "--weights", "uniform", "--distractors", "same", "--json").json
+    assert found["candidates"]["elsewhere"] == 1
+    told = {one["name"]: one["text"] for one in found["health"]}
+    assert told["other-captions"] == "1 picture of 15 have no wrong caption of their category, and got those of any other."
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    ["x", None, [], {}, {"candidates": 1.5}, {"hard": 1.5}, {"hard": True}, {"distractors": None}, {"candidates": "4"}, {"more": 1}],
+)
+def test_a_damaged_run_is_said(promptlab: Call, captioned: Path, damaged: Any) -> None:
+    path = Path("runs/one/run.json")
+    path.parent.mkdir(parents=True)
+    asked = {"candidates": 0, "distractors": "auto", "hard": 20}
+    manifest = {"created": "2026-01-01", "data": "captions.jsonl", "settings": {}, "task": "match"}
+    about = asked | damaged if isinstance(damaged, dict) and damaged else damaged
+    path.write_text(json.dumps(manifest | {"match": about}))
+    said = promptlab("match", "--quiet")
+    assert (said.code, "the `match` of its run.json is broken" in said.err) == (1, True), said.err
+    assert "Name the data" in said.err
 
 
 def test_the_newest_caption_run_goes_on_and_changed_questions_make_a_new_one(promptlab: Call, captioned: Path) -> None:
@@ -137,10 +188,13 @@ def test_what_cannot_be_matched_is_said_in_a_sentence(promptlab: Call, captioned
         (("--scope", "class"), "captions are no classes"),
         (("--distractors", "given"), "The data gives no wrong captions"),
         (("--candidates", "1"), "candidates"),
+        (("--candidates", "1001"), "candidates"),
         (("--fail-under", "mean=1"), "accuracy=SHARE"),
     ):
         answer = promptlab("match", "captions.jsonl", *FEW, *flags)
         assert (answer.code, said in answer.err) == (2, True), answer.err
+    with pytest.raises(UsageError, match="2 to 1000 candidates"):
+        Lab().match("captions.jsonl", candidates=1001)
     folder = promptlab("match", "photos", "--quiet")
     assert (folder.code, "have no captions" in folder.err) == (1, True)
     assert not Path("runs").exists() or not folders(), "a command that fails leaves no run"
@@ -155,7 +209,8 @@ def test_wrong_captions_of_the_data_are_used(promptlab: Call, captioned: Path) -
         line["distractors"] = ["A photo of a train", "Two dogs on a beach"]
     Path("given.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = promptlab("match", "given.jsonl", *FEW, "--json").json
-    assert found["candidates"] == {"asked": None, "least": 3, "most": 3, "short": 0, "from": "given", "chance": pytest.approx(1 / 3)}
+    about = {"asked": None, "least": 3, "most": 3, "short": 0, "from": "given", "elsewhere": 0, "chance": pytest.approx(1 / 3)}
+    assert found["candidates"] == about
     assert (found["categories"], found["result"]["f1"], found["result"]["worst"]["fixed"]) == ([], None, None)
     for case in found["hard"]:
         assert {one["caption"] for one in case["candidates"]} == {case["right"], "A photo of a train", "Two dogs on a beach"}

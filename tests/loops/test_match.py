@@ -1,17 +1,20 @@
 """The caption loop on planted vectors: chosen on tune, told on eval."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pytest
 from score.planted import RULES, bank_of, features_of
 
 from promptlab.events import ignore
+from promptlab.loops import match as loop
 from promptlab.loops.match import Outcome, run
 from promptlab.loops.run import Choice
 from promptlab.score.cases import draw
 from promptlab.score.matches import hardest
 from promptlab.score.weighting import weighting
-from promptlab.types import Array, Captioned, Captions, Classes, Dataset, Features, Images, unit
+from promptlab.types import Array, Captioned, Captions, Classes, Dataset, Features, Images, Matched, unit
 
 N, D = 120, 24
 
@@ -100,6 +103,33 @@ def test_another_shuffle_changes_positions_alone() -> None:
     assert not np.array_equal(first.cases.shown, second.cases.shown)
 
 
+def test_a_case_counts_as_scored_when_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran, score = 0, loop.match
+
+    def counted(*args: Any, **how: Any) -> Matched:
+        nonlocal ran
+        ran += len(how["cases"])
+        return score(*args, **how)
+
+    monkeypatch.setattr(loop, "match", counted)
+    apart = planted((1.0, 2.0))
+    whole = replace(apart, tune=apart.judged, tune_captions=apart.judged_captions)
+    for material, name in ((apart, "cpe"), (apart, "uniform"), (whole, "uniform"), (whole, "cpe")):
+        ran = 0
+        assert done(material, name).matched == ran > 0
+
+
+def test_where_nothing_is_chosen_all_pictures_are_told_and_no_category_is_followed() -> None:
+    apart = planted((1.0, 2.0))
+    whole = replace(apart, tune=apart.judged, tune_captions=apart.judged_captions)
+    found = done(whole, "uniform")
+    assert (found.chosen, found.kept, found.same) == (False, True, True)
+    assert found.baseline.matched.worst.fixed is found.baseline.matched.worst.fixed_interval is found.difference.worst is None
+    assert found.baseline.matched.worst.repicked > 0
+    assert done(apart, "uniform").baseline.matched.worst.fixed is not None, "data with parts of its own has another one to pick them on"
+    assert done(whole, "cpe").baseline.matched.worst.fixed is not None, "in-sample they are picked where they are followed"
+
+
 def test_without_categories_all_pictures_are_one_group() -> None:
     found = done(planted((1.0, 2.0), categories=()), "shrunk").baseline.matched
     assert found.per_category.tolist() == [found.accuracy]
@@ -117,5 +147,7 @@ def test_checks_name_short_rows_ties_and_shared_captions() -> None:
     same = done(replace(shared, bank=replace(material.bank, z=z, too_long=("a very long story",))), "uniform", candidates=500)
     assert [check.name for check in same.health] == ["few-candidates", "ties", "truncated", "same-captions"]
     assert "In 60 pictures" in same.health[1].text
+    tied = same.result.matched
+    assert tied.accuracy < 0.1, "of equal texts the seed says which wins"
     assert "1 of 240 texts" in same.health[2].text
     assert "1 caption of" in same.health[3].text

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from promptlab.errors import UsageError
 from promptlab.events import ignore
 from promptlab.loops.match import shares
 from promptlab.report.match import per_sample
+from promptlab.score import contest as kernel
 from promptlab.score.matches import CaptionEvidence, compare, hardest, judged, layout_of, match, require_global
 from promptlab.score.sweep import sweep
 from promptlab.score.weighting import find, weighting
@@ -135,7 +137,7 @@ def test_figures_are_those_of_the_definitions(world: tuple[Features, Array, Capt
     for picture, text in captions.right.tolist():
         owners.setdefault(text, []).append(category[picture])
     picks = [int(cases.texts[i, winner]) for i, (_, _, winner, _) in enumerate(duels)]
-    of = [y if y in owners.get(t, ()) else owners.get(t, [NO_TEXT])[0] for t, y in zip(picks, category, strict=True)]
+    of = [y if y in owners.get(t, ()) else min(owners.get(t, [NO_TEXT])) for t, y in zip(picks, category, strict=True)]
     wrong = [i for i, hit in enumerate(found.hit) if not hit]
     assert found.same == sum(of[i] == category[i] for i in wrong)
     assert found.other == sum(of[i] not in (category[i], NO_TEXT) for i in wrong)
@@ -186,6 +188,44 @@ def test_the_order_in_which_pictures_and_texts_come_changes_no_figure(world: tup
     assert np.array_equal(first.per_category, second.per_category, equal_nan=True)
 
 
+def guessed(hits: int, n: int, m: int, category: Array | None = None) -> Matched:
+    """n cases of m candidates, of which the first `hits` are right."""
+    texts, pairs = np.tile(np.arange(m), (n, 1)), np.stack([np.arange(n), np.zeros(n, int)], 1)
+    group = np.zeros(n, int) if category is None else category
+    captions = Captions(tuple(map(str, range(m))), pairs, None, group, tuple(map(str, range(group.max() + 1))))
+    winner = (np.arange(n) >= hits).astype(int)
+    cases = Cases(texts, np.zeros(n, int), texts, m, "any")
+    return judged(np.zeros((n, m)), winner, 0.1 - 0.2 * winner, captions, cases, fixed=None, k=99, seed=0)
+
+
+def test_guesses_are_hardly_ever_called_unlike_guessing() -> None:
+    one = guessed(1, 40, 8)
+    assert one.interval.high < 1 / 8, "resampled, 1 of 40 is below 1 of 8"
+    assert one.against_chance == "unclear", "exactly, it is 0.1 to 13.2 %"
+    assert [guessed(hits, 40, 8).against_chance for hits in (0, 9, 10)] == ["below", "unclear", "above"]
+    for n, m in ((20, 4), (40, 8), (120, 12), (8, 12)):
+        share = [math.comb(n, h) * (1 / m) ** h * (1 - 1 / m) ** (n - h) for h in range(n + 1)]
+        sides = [guessed(h, n, m).against_chance for h in range(n + 1)]
+        for side in ("above", "below"):
+            assert sum(p for p, told in zip(share, sides, strict=True) if told == side) <= 0.025
+
+
+def test_the_interval_of_accuracy_is_of_pictures_whatever_their_categories() -> None:
+    singles = np.array([*range(50), 50, 50])
+    found = guessed(31, 52, 4, singles)
+    assert found.interval == guessed(31, 52, 4).interval
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.462, 0.731), abs=5e-4)
+    assert found.worst.k == 51, "there are no 99 categories"
+    captions = Captions(tuple("0123"), np.stack([np.arange(52), np.zeros(52, int)], 1), None, singles, tuple(map(str, range(51))))
+    one = replace(captions, category=np.zeros(52, int), categories=())
+    before, after = guessed(31, 52, 4, singles), guessed(41, 52, 4, singles)
+    apart, together = compare(before, after, captions, 0), compare(guessed(31, 52, 4), guessed(41, 52, 4), one, 0)
+    assert apart.interval == together.interval
+    assert apart.interval is not None
+    assert apart.interval.low < 10 / 52 < apart.interval.high
+    assert apart.worst is None, "categories that were picked on these pictures are not followed on them"
+
+
 def test_a_comparison_is_paired() -> None:
     n, rng = 200, np.random.default_rng(0)
     captions = Captions(("0", "1"), np.stack([np.arange(n), np.zeros(n, int)], 1), None, rng.integers(0, 2, n), ("a", "b"))
@@ -230,6 +270,90 @@ def test_weights_of_every_source_prefer_the_family_that_is_right(source: LabelSo
         assert weights.w[0] == pytest.approx(weights.w[1])
     forward, _ = find(weighting("forward:caption-match", RULES, 3), evidence)
     assert forward.w[2] == 0.0
+
+
+def planted(rng: np.random.Generator, n: int = 30, p: int = 40, m: int = 5) -> tuple[Features, Array, Captions, Cases]:
+    """Pictures of three categories with five candidates each, two families."""
+    z = unit(rng.normal(size=(2, p, 8)))
+    texts = np.stack([rng.permutation(p)[:m] for _ in range(n)])
+    right = rng.integers(0, m, n)
+    own = texts[np.arange(n), right]
+    x = unit(z[0][own] + rng.normal(size=(n, 8)))
+    captions = Captions(tuple(f"{t:02d}" for t in range(p)), np.stack([np.arange(n), own], 1), None, rng.integers(0, 3, n), ("a", "b", "c"))
+    return features_of(x), z, captions, Cases(texts, right, texts, m, "any")
+
+
+ASKABLE = [name for name in RULES if name not in ("cmm-class", "cmm-top", "ap")]  # these compare classes; captions are none
+
+
+@pytest.mark.parametrize("source", [source for source in LabelSource if source is not LabelSource.TRUE])
+def test_weights_without_labels_see_neither_categories_nor_whose_caption_is_whose(source: LabelSource) -> None:
+    rng = np.random.default_rng(2)
+    features, z, captions, cases = planted(rng)
+    turn = rng.permutation(len(cases))
+    scrambled = replace(captions, right=np.stack([np.arange(len(cases)), captions.right[turn, 1]], 1), category=captions.category[turn])
+    both = [CaptionEvidence(features, bank_of(z, scale=5.0), RULES, "cpu", ignore, one, cases) for one in (captions, scrambled)]
+    shares = [f"{name}/{reducer}" for name in ("accuracy", "caption-match", "recall", "f1") for reducer in ("worst-2", "hmean", "mean")]
+    ways = ["uniform", "cpe", "zpe", "shrunk", "top-1", "top-1:f1", "forward:f1", "forward:cmm/worst-2", *ASKABLE, *shares, "hit@2"]
+    for way in [*ways, "cmm/worst-2", "predicted-sim/min", "f1/micro", "f1/weighted"]:
+        how = weighting(way, RULES, 3, scope="auto" if way == "uniform" else "global", labels=source.value)
+        first, second = (find(how, evidence)[0] for evidence in both)
+        assert np.array_equal(first.w, second.w), way
+    moved = [evidence.board("recall/worst-1", LabelSource.TRUE).value for evidence in both]
+    assert not np.array_equal(*moved), "labels may see categories"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_rule_f1_and_the_report_have_one_definition(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features, z, captions, cases = planted(rng)
+    # Captions that several pictures share, and wrong ones that are right for pictures elsewhere in the data set, or for none at all.
+    known = np.unique(np.concatenate([np.stack([captions.right[:, 1], captions.category], 1), rng.integers(0, [20, 3], (15, 2))]), axis=0)
+    for some in (replace(captions, known=known), captions):
+        board = sweep(
+            features,
+            layout_of(z, cases, some, "cpu"),
+            ["f1"],
+            RULES,
+            source=LabelSource.TRUE,
+            labels=cases.right,
+            families=("0", "1"),
+            scale=1.0,
+            listen=ignore,
+        )["f1"]
+        for rows, per_class, value in zip(z, board.per_class, board.value, strict=True):
+            told = matched(features, rows, some, cases)
+            assert np.array_equal(told.f1, per_class, equal_nan=True)
+            assert value == pytest.approx(np.nanmean(told.f1))
+            assert (~told.hit).sum() >= told.same + told.other
+
+
+def test_wrong_captions_are_of_whatever_picture_of_the_data_set_they_are_right_for() -> None:
+    texts = ("a0", "b0", "c0", "none")
+    right = np.array([[0, 0], [1, 1], [2, 2]])
+    whole = Captions(texts, right, np.array([[0, 1], [0, 3], [1, 2], [2, 0]]), np.array([0, 1, 0]), ("a", "b"))
+    half = whole.take(np.array([0, 1]))
+    counted = half.counted(np.array([[0, 1, 3, 2], [1, 2, 3, NO_TEXT]]))
+    assert counted.tolist() == [[0, 1, NO_TEXT, 0], [1, 0, NO_TEXT, NO_TEXT]], "c0 is right for a picture of the other half"
+    shared = replace(whole, known=np.array([[0, 0], [0, 1], [1, 1], [2, 0]]))
+    assert shared.counted(np.array([[0], [0], [0]])).tolist() == [[0], [1], [0]], "a shared caption is of a picture's own category"
+
+
+def test_many_candidates_are_gathered_a_few_pictures_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, z, captions, cases = planted(np.random.default_rng(0))
+    before = matched(features, z[0], captions, cases)
+    largest, plain = 0, torch.Tensor.mul_
+
+    def watched(self: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        nonlocal largest
+        largest = max(largest, self.numel())
+        return plain(self, other)
+
+    monkeypatch.setattr(torch.Tensor, "mul_", watched)
+    monkeypatch.setitem(kernel.BLOCK, "cpu", 2 * 5 * 8)
+    after = matched(features, z[0], captions, cases)
+    assert largest == 2 * 5 * 8, "two pictures, each with five candidates of width 8"
+    assert np.array_equal(before.similarity, after.similarity)
 
 
 @pytest.mark.parametrize(("name", "scope"), [("carprt", "auto"), ("cpe", "class"), ("shrunk", "auto")])
