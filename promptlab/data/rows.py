@@ -94,7 +94,10 @@ def _listed(
     several = next((row for row in rows if len(set(row)) < len(row)), None)
     if several is not None:
         twice = next(label for label, count in Counter(several).items() if count > 1)
-        raise DataError(f"A row of {where!r} lists the label {twice!r} twice.", "List the names or the indices of what a picture shows.")
+        raise DataError(
+            f"A row of {where!r} lists the label {twice!r} twice.",
+            "List the names or the indices of what a picture shows; vectors of 0 and 1 are read from .npz and .npy.",
+        )
     classes, flat = _single(where, [label for row in rows for label in row], options, own, is_text)
     if len(rows) * len(classes) > MOST_CELLS:
         raise DataError(f"{where!r} lists labels of {len(rows):,} pictures and {len(classes):,} classes: too many to be kept.")

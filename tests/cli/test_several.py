@@ -9,12 +9,13 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from promptlab.config import Settings
+from promptlab.errors import DataError
 from promptlab.lab import Lab
 from promptlab.runs import load_classifier
 from promptlab.types import Edit, EditKind, unit
 
 from . import planted
-from .conftest import Said, inside
+from .conftest import Said, draw, inside
 
 N, C = 60, len(planted.NAMES)
 NOISE = 0.12  # of each number of a vector
@@ -143,3 +144,25 @@ def test_words_are_kept_where_they_help_the_right_answers(made: Path, pairs: Cal
     assert bench.headline.mean == mean
     table = pairs("classes")
     assert "recall %" in table.out
+
+
+@pytest.mark.parametrize("labels", [["a"], ["a", "b"]])
+def test_captions_need_no_right_answer_among_the_classes(lab: Lab, labels: list[str]) -> None:
+    root = draw(Path("photos"))
+    rows = [{"path": str(path), "captions": [f"picture {i}"], "labels": labels} for i, path in enumerate(sorted(root.rglob("*.*g")))]
+    Path("t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lab = lab.but(model="mini")
+    tune, judged = lab.halves(lab.features(lab.open("t.jsonl"), lab.encoder("mini"))[0])
+    assert len(tune) + len(judged) == len(rows)
+    with pytest.raises(DataError, match="shows some of the classes and not all"):
+        lab.encode("t.jsonl")
+    assert lab.match("t.jsonl").outcome is not None
+    whole = lab.but(transductive=True).match("t.jsonl").material
+    assert whole.tune is whole.judged
+
+
+def test_a_split_file_leaves_nothing_to_transduction(made: Path, pairs: Callable[..., Said]) -> None:
+    (made / "split.csv").write_text("path,split\n" + "".join(f"p{i:03d}.png,{'train' if i % 2 else 'test'}\n" for i in range(N)))
+    said = pairs("run", "pairs.npz", "--split", "split.csv", "--transductive")
+    assert said.code == 2
+    assert "--split says" in said.err

@@ -113,8 +113,9 @@ def test_a_picture_that_shows_nothing_or_everything_has_no_right_answer() -> Non
     assert rows.labels.tolist() == [0, 1, 2]
     assert rows.several.picture.tolist() == [0, 0, 3]
     assert rows.pictures is pictures
-    with pytest.raises(DataError, match="no picture that can be used"):
+    with pytest.raises(DataError, match="No picture of the split 'all' shows some of the classes and not all") as caught:
         showing(features_of(np.eye(2)), np.array([[0, 0], [1, 1]])).rows()
+    assert caught.value.hint
 
 
 def test_f1_is_refused_where_pictures_show_several_classes() -> None:
