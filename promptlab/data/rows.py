@@ -20,6 +20,7 @@ SPLITS = ("train", "tune", "val", "valid", "validation", "eval", "test")
 JUDGED = {"eval", "test"}
 SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLITS)})(?![a-z])")
 MOST_CELLS = 1 << 33  # pictures times classes, a byte each
+DECIDES = " decides: "  # in the note on what says which pictures are tuned on; `--split` drops it
 VALIDATION = {"val", "valid", "validation"}
 
 
@@ -53,7 +54,7 @@ def parted(what: str, found: Sequence[str]) -> tuple[dict[str, list[int]], tuple
     if judged in ([], ordered):
         judged = ordered[-1:]
     tune = [name for name in ordered if name not in judged]
-    note = f"{what} decides: {', '.join(tune)} to tune, {', '.join(judged)} to judge."
+    note = f"{what}{DECIDES}{', '.join(tune)} to tune, {', '.join(judged)} to judge."
     parts = {part: [i for i, name in enumerate(found) if name in those] for part, those in (("tune", tune), ("eval", judged))}
     return parts, (note,)
 
