@@ -185,7 +185,7 @@ class Describer(Asker):
         tune = material.tune
         weights, _ = find(choice.how, Evidence(tune, material.bank, self.rules, self.device, self._tell))
         before = main.make(tune, material.bank, weights, choice)
-        judged = evaluate(before, tune, self.rules, fixed=None, k=choice.k or None, seed=choice.seed, device=self.device)
+        judged = evaluate(before, tune, self.rules, fixed=None, k=choice.k or None, seed=choice.seed, device=self.device, told=False)
         place = {c: n for n, c in enumerate(judged.order)}  # a class without a picture on tune has none
         picked = sorted(set(given), key=lambda c: place.get(c, len(place))) if given else judged.order[: wanted.worst]
         now = Swaps(tune, before.weight, tune.labels).now

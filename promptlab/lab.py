@@ -298,7 +298,7 @@ class Lab(Matcher):
         encoded = all(isinstance(part, Features) for part in dataset.splits.values())
         features, _ = lab.features(dataset, None if encoded else lab._encoder_of(mine))
         halves = lab.halves(features)
-        known = (replace(f.pictures, labels=labels_for(mine.classes, dataset.classes, f.pictures.labels)) for f in halves)
+        known = (replace(f, labels=labels_for(mine.classes, dataset.classes, f.labels)) for f in halves)
         tune, judged = (f.rows() for f in known)
         spots = [theirs.lineage.get("spots", {}), *([mine.lineage.get("spots", {})] if where else [])]
         seen = any(identity.holds(dataset, judged.keys, spot) for spot in spots) or halves[0] is halves[1]

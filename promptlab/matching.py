@@ -216,7 +216,7 @@ class Matcher(Describer):
         texts = captions.as_classes(next(iter(found.values())))
         bank, new = self.texts(texts, replace(said, descriptions=()), encoder)
         plain, more = self.texts(texts, Prompts((template_sets.template(PLAIN),)), encoder)
-        tune, judged = (features["all"],) * 2 if whole and "all" in features else (half.pictures for half in self.halves(features))
+        tune, judged = (features["all"],) * 2 if whole and "all" in features else self.halves(features)
         mine = self._of(tune, "tune", features, found)
         theirs = mine if tune is judged else self._of(judged, "eval", features, found)
         skipped = tuple(one for part in features.values() for one in part.skipped)

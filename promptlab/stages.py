@@ -141,25 +141,28 @@ class Stages(Catalogue):
             texts += more + described
         assert bare is not None  # made above, or with the data
         tune, judged = self.halves(features)
+        rows = tune.rows()
         skipped = tuple(s for part in features.values() for s in part.skipped)
         found = [*lint(dataset.classes, bank), *found]
-        return Material(dataset, tune, judged, bank, bare, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
+        told = rows if tune is judged else judged.rows()
+        return Material(dataset, rows, told, bank, bare, single, model, {"texts": texts, "images": images}, skipped, tuple(found))
 
     def halves(self, features: dict[str, Features]) -> tuple[Features, Features]:
-        """Tune and eval, as rows of right answers where pictures may show several: the data's own parts, else halves of the pictures by the
-        seed; twice the same object when transductive."""
+        """The pictures to tune on and those to judge: the data's own parts, else halves by the seed; twice the same object when
+        transductive. Whoever classifies them asks for their rows."""
         from promptlab.score.halves import halves
 
         if "all" not in features:
+            if self.settings.transductive and self.settings.split:
+                raise UsageError("--split says which pictures are to tune and which to judge, so --transductive cannot be used with it.")
             if self.settings.transductive:
                 raise UsageError("This data brings its own tune and eval parts, so --transductive cannot be used.")
-            return features["tune"].rows(), features["eval"].rows()
+            return features["tune"], features["eval"]
         whole = features["all"]
         if self.settings.transductive:
-            rows = whole.rows()
-            return rows, rows
+            return whole, whole
         first, second = halves(whole.labels, len(whole), self.settings.seed)
-        return whole.take(first, "tune").rows(), whole.take(second, "eval").rows()
+        return whole.take(first, "tune"), whole.take(second, "eval")
 
     def guesses(
         self,

@@ -26,7 +26,9 @@ def _numbers(context: click.Context, option: click.Parameter, text: str) -> tupl
 @click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many draws: seeds S, S + 1, ...")
 @click.option("--seed", type=click.IntRange(min=0), help="S, the first of them (default: 0).")
 @click.option("--val", type=click.IntRange(min=0), default=0, show_default=True, help="Pictures of each class to validate.")
-@click.option("--short", is_flag=True, help="Classes with too few pictures give what they have, and keep one to test.")
+@click.option(
+    "--short", is_flag=True, help="Classes with too few pictures give what they have, and keep one to test; those without any are left out."
+)
 @click.option(
     "--format", "form", type=click.Choice(["csv", "coop"]), default="csv", show_default=True, help="coop: JSON, as CoOp reads it."
 )
@@ -50,8 +52,9 @@ def shots(
 
     `promptlab shots photos/ --k 1,2,4 --seeds 3 -o splits/`, then `promptlab run photos/ --split splits/seed0-4shot.csv`
 
-    Splits of one seed belong together: the pictures of a smaller k are among those of a larger one, validation and test pictures are
-    the same for all, and no picture is in two parts. Files are tables of path, label and split (train, val, test).
+    Splits of one call and seed belong together: the pictures of a smaller k are among those of a larger one, validation and test
+    pictures are the same for all, and no picture is in two parts. What is to test depends on the largest k: ask for all at once.
+    Files are tables of path, label and split (train, val, test).
     """
     from promptlab.cli.diagnostics import listening
     from promptlab.cli.output import say, show, show_json
@@ -68,5 +71,5 @@ def shots(
         return
     cells = tuple((str(s.seed), str(s.k), str(len(s.train)), str(len(s.val)), str(len(s.test)), Path(s.file).name) for s in made)
     heads = (">seed", ">k", ">train", ">val", ">test", "=file")
-    show([Table("", heads, cells, "Pictures. Train is nested within a seed; val and test are the same for all its k.")])
+    show([Table("", heads, cells, "Pictures. Train is nested within a seed; val and test are the same for all its k in this call.")])
     say("", f"Splits: {safe(str(output), 1000)}")

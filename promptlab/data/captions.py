@@ -1,5 +1,6 @@
 """What is said of pictures: captions that are right, distractors that are wrong."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,17 @@ def column(names: Collection[str], has_label: bool) -> str:
 def distractors_in(row: Mapping[str, Any]) -> Any:
     """What a row's column of distractors holds; None without one."""
     return next((row[name] for name in DISTRACTORS if row.get(name) is not None), None)
+
+
+def listed(cell: Any) -> list[str] | None:
+    """The texts of a cell that is written as a JSON list of texts; None for any other."""
+    if not isinstance(cell, str) or not cell.lstrip().startswith("["):
+        return None
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else None
 
 
 def texts(where: str, what: str, said: Any) -> Texts:

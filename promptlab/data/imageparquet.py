@@ -1,7 +1,7 @@
 """Parquet files that hold the pictures themselves, in Hugging Face's layout: `image` {bytes, path} and columns of labels and captions."""
 
 import json
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from promptlab.data.captions import Texts
 from promptlab.data.parquetfiles import left_out, ways, whole
 from promptlab.data.parquetrows import GROWN, PACKED, Columns, Part, Reader, groups_of, opened
 from promptlab.data.places import Place, place
-from promptlab.data.rows import LABELS, Answer, labelled, parted
+from promptlab.data.rows import LABELS, Answer, labelled, parted, spread
 from promptlab.errors import DataError, PromptlabError
 from promptlab.protocols import DataOptions
 from promptlab.types import Classes, Dataset, Images
@@ -55,16 +55,19 @@ class ImageParquet:
         if not found:
             raise DataError(f"{where!r} holds no row.")
         parts, found, bare = _without_bare(parts, found)
+        answers, split_by = spread(where, [row.label for row in found]) if columns.listed else ([row.label for row in found], ())
         own = Classes.of(columns.names) if columns.names else None
         texts, _ = captions.checked([(row.where, row.captions, ()) for row in found])
-        classes, numbers = labelled(where, [row.label for row in found], options, own, captioned=texts is not None)
+        classes, numbers = labelled(where, answers, options, own, captioned=texts is not None)
         splits, notes = parted(f"The name of each file of {where!r}", [part.split for part in parts for _ in range(part.rows)])
         root, reader = place(where).root, Reader(parts, columns)
         made = {name: _images(name, root, reader, numbers, texts, rows) for name, rows in splits.items()}
         aside = left_out(where, files)
         if aside:
             bare.append(f"The folders {', '.join(aside)} hold parquet files, but no split is called so, and are left out.")
-        return Dataset(place(where).name.removesuffix(".parquet"), classes, made, notes=(*notes, *bare))
+        return Dataset(
+            place(where).name.removesuffix(".parquet"), classes, made, notes=(*notes, *bare, *split_by, *_aside(files[0].place, columns))
+        )
 
 
 class Said(NamedTuple):
@@ -100,23 +103,26 @@ class _Schema(NamedTuple):
 
     @property
     def labels(self) -> list[str]:
-        """Columns that go by the name of labels, or are said to hold them; of numbers or words, else of lists of such."""
-        import pyarrow as pa
-
-        fits = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+        """Columns that go by the name of labels, or are said to hold them; of numbers or words, else of lists of such. `labels` goes
+        before what is merely called `name`, `category` and the like."""
         single = [
             name
             for name, kind in self.kinds.items()
-            if any(fit(kind) for fit in fits)
-            and (name.lower() in LABELS or name.lower().endswith("label") or self.features.get(name, {}).get("_type") == "ClassLabel")
+            if _is_word(kind) and (name.lower() in LABELS or name.lower().endswith("label") or self._is_noted(name))
         ]
-        return single or [
-            name
-            for name, kind in self.kinds.items()
-            if _is_list(kind)
-            and any(fit(kind.value_type) for fit in fits[:3])
-            and (name.lower() in (*LABELS, LISTS) or _inner(self.features.get(name, {})).get("_type") == "ClassLabel")
-        ]
+        sure = [name for name in single if name.lower() not in LABELS[1:] or self._is_noted(name)]
+        return sure or self.lists or single
+
+    @property
+    def lists(self) -> list[str]:
+        """Columns of all that a picture shows, whatever they hold; those called `labels` alone where there are some."""
+        said = [name for name in self.kinds if _inner(self.features.get(name, {})).get("_type") == "ClassLabel"]
+        named = [name for name, kind in self.kinds.items() if name.lower() in LABELS and _is_list(kind) and _is_word(kind.value_type)]
+        usual = [name for name in self.kinds if name.lower() == LISTS and not self._is_noted(name)]
+        return usual or list(dict.fromkeys((*said, *named)))
+
+    def _is_noted(self, name: str) -> bool:
+        return self.features.get(name, {}).get("_type") == "ClassLabel"
 
     @property
     def captions(self) -> str:
@@ -152,10 +158,16 @@ def _columns(file: Place) -> Columns:
     if not picture:
         raise DataError(f"{file.text!r} has no column of pictures.", f"Call it {PICTURES[0]!r}.")
     label = _obvious(file, "labels", schema.labels, (*LABELS, LISTS))
+    is_listed = label in schema.lists
+    if label and not _is_word(_inmost(schema.kinds[label])):
+        raise DataError(
+            f"The column {label!r} of {file.text!r} is of {schema.kinds[label]}.",
+            "Lists of names, or of indices into --classes, were expected.",
+        )
     about = schema.features.get(label, {})
     said = about.get("names", _inner(about).get("names"))
     named = tuple(said) if isinstance(said, list) and all(isinstance(name, str) for name in said) else ()
-    return Columns(picture, schema.pictures[picture], label, bool(label) and _is_list(schema.kinds[label]), named, schema.captions)
+    return Columns(picture, schema.pictures[picture], label, is_listed, named, schema.captions)
 
 
 def _features(metadata: dict[bytes, bytes] | None) -> dict[str, dict[str, Any]]:
@@ -178,7 +190,20 @@ def _inner(about: dict[str, Any]) -> dict[str, Any]:
 def _is_list(kind: Any) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _inmost(kind: Any) -> Any:
+    """The type of the elements of a list, else the type itself."""
+    return kind.value_type if _is_list(kind) else kind
+
+
+def _is_word(kind: Any) -> bool:
+    """Whether it is of numbers or words, of each as it is or by a dictionary."""
+    import pyarrow as pa
+
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_integer(plain) or pa.types.is_string(plain) or pa.types.is_large_string(plain))
 
 
 def _is_binary(kind: Any) -> bool:
@@ -209,23 +234,31 @@ def _said(file: Place, columns: Columns) -> tuple[tuple[tuple[int, int], ...], l
     found = []
     for i, (label, said) in enumerate(zip(labels, texts, strict=True)):
         where = f"Row {i} of {file.text!r}"
-        found.append(Said(where, _label(where, columns.label, label), captions.texts(where, "captions", said)))
+        found.append(Said(where, _label(where, columns, label), captions.texts(where, "captions", said)))
     return groups, found
 
 
-def _label(where: str, column: str, said: Any) -> Answer:
-    """A label, or a list of them. Raises DataError for what is neither."""
+def _aside(file: Place, columns: Columns) -> list[str]:
+    """A note on lists that are not read, since another column has one label for each picture."""
+    lists = [] if columns.listed or not columns.label else _schema(file).lists
+    return [f"The column {columns.label!r} is read, one class a picture, and {lists[0]!r} is not."] if lists else []
+
+
+def _label(where: str, columns: Columns, said: Any) -> Answer:
+    """A label, a list of them, or a text that may list several. Raises DataError for what is neither."""
     odd = [one for one in (said if isinstance(said, list) else [said] * (said is not None)) if not isinstance(one, int | str)]
     if odd:
-        raise DataError(f"{where} holds {str(odd[0])[:40]!r} in its column {column!r}; numbers or names were expected.")
-    return tuple(said) if isinstance(said, list) else None if said == NONE else said
+        raise DataError(f"{where} holds {str(odd[0])[:40]!r} in its column {columns.label!r}; numbers or names were expected.")
+    if isinstance(said, list):
+        return tuple(said)
+    return None if said is None or said == NONE else (said,) if columns.listed and isinstance(said, int) else said
 
 
 def _held(file: Place, raw: Any, column: str, what: str, longest: int) -> list[Any]:
     """What all rows of a column hold. Raises DataError where that would grow out of all proportion to the file."""
     import pyarrow as pa
 
-    if pa.types.is_dictionary(raw.schema_arrow.field(column).type):
+    if pa.types.is_dictionary(_inmost(raw.schema_arrow.field(column).type)):  # which pyarrow reads by whole row groups alone
         groups = range(raw.metadata.num_row_groups)
         chunks = (chunk for n in groups for chunk in raw.read_row_group(n, [column], use_threads=False).column(0).chunks)
         return [one for chunk in chunks for one in _words(file, chunk, what, longest)]
@@ -245,7 +278,11 @@ def _words(file: Place, chunk: Any, what: str, longest: int) -> list[Any]:
 
     chunk.validate(full=True)  # of a damaged file, indices may lie outside the dictionary
     is_shared = pa.types.is_dictionary(chunk.type)
-    words = chunk.dictionary if is_shared else chunk.flatten() if _is_list(chunk.type) else chunk
+    is_list = _is_list(chunk.type)
+    if is_list and pa.types.is_dictionary(chunk.type.value_type):
+        flat = iter(_words(file, chunk.flatten(), what, longest))
+        return [None if n is None else list(islice(flat, n)) for n in compute.list_value_length(chunk).to_pylist()]
+    words = chunk.dictionary if is_shared else chunk.flatten() if is_list else chunk
     if not pa.types.is_integer(words.type) and (compute.max(compute.binary_length(words)).as_py() or 0) > longest:
         raise DataError(f"{file.text!r} has a {what} of more than {longest:,} bytes.")
     if not is_shared:

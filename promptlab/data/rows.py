@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from promptlab.data import names
+from promptlab.data.captions import listed
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
 from promptlab.types import Classes
@@ -20,6 +21,8 @@ SPLITS = ("train", "tune", "val", "valid", "validation", "eval", "test")
 JUDGED = {"eval", "test"}
 SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLITS)})(?![a-z])")
 MOST_CELLS = 1 << 33  # pictures times classes, a byte each
+MARKS = "|;"  # between the names of a cell
+DECIDES = " decides: "  # in the note on what says which pictures are tuned on; `--split` drops it
 VALIDATION = {"val", "valid", "validation"}
 
 
@@ -53,9 +56,31 @@ def parted(what: str, found: Sequence[str]) -> tuple[dict[str, list[int]], tuple
     if judged in ([], ordered):
         judged = ordered[-1:]
     tune = [name for name in ordered if name not in judged]
-    note = f"{what} decides: {', '.join(tune)} to tune, {', '.join(judged)} to judge."
+    note = f"{what}{DECIDES}{', '.join(tune)} to tune, {', '.join(judged)} to judge."
     parts = {part: [i for i, name in enumerate(found) if name in those] for part, those in (("tune", tune), ("eval", judged))}
     return parts, (note,)
+
+
+def spread(where: str, shows: Sequence[Answer]) -> tuple[list[Answer], tuple[str, ...]]:
+    """(rows of the column `labels` with the names that its texts list, notes). A text that is a JSON list of texts is that list; in others
+    `|` stands between names, or `;`.
+
+    Raises DataError for texts of both kinds, and where none was split while some look like lists of another kind.
+    """
+    cells = {one: listed(one) for one in shows if isinstance(one, str)}
+    bare = [cell for cell, found in cells.items() if found is None]
+    there = [mark for mark in MARKS if any(mark in cell for cell in bare)]
+    hint = 'Write car|dog, or ["car", "dog"]; a name that holds such a sign as ["car, red"].'
+    if len(there) > 1:
+        raise DataError(f"The column `labels` of {where!r} has both `|` and `;` in its cells; one that separates names was expected.", hint)
+    odd = next((cell for cell in bare if re.search(r"[\[{,]", cell)), None)
+    if odd is not None and not there:
+        raise DataError(f"The column `labels` of {where!r} holds {odd[:40]!r}, and no sign that separates names.", hint)
+    note = tuple(f"In the column `labels` of {where!r} names are separated by `{mark}`." for mark in there)
+    mark = there[0] if there else MARKS[0]
+    names = {cell: cell.split(mark) if found is None else found for cell, found in cells.items()}
+    made = {cell: tuple(name.strip() for name in row if name.strip()) for cell, row in names.items()}
+    return [made[one] if isinstance(one, str) else one for one in shows], note
 
 
 def labelled(
@@ -94,7 +119,10 @@ def _listed(
     several = next((row for row in rows if len(set(row)) < len(row)), None)
     if several is not None:
         twice = next(label for label, count in Counter(several).items() if count > 1)
-        raise DataError(f"A row of {where!r} lists the label {twice!r} twice.", "List the names or the indices of what a picture shows.")
+        raise DataError(
+            f"A row of {where!r} lists the label {twice!r} twice.",
+            "List the names or the indices of what a picture shows; vectors of 0 and 1 are read from .npz and .npy.",
+        )
     classes, flat = _single(where, [label for row in rows for label in row], options, own, is_text)
     if len(rows) * len(classes) > MOST_CELLS:
         raise DataError(f"{where!r} lists labels of {len(rows):,} pictures and {len(classes):,} classes: too many to be kept.")

@@ -17,12 +17,13 @@ import numpy as np
 from promptlab.data.captions import Texts
 from promptlab.data.rows import Answer, Label
 from promptlab.data.shardfolders import Layout, Shard
-from promptlab.data.shards import Member, index
+from promptlab.data.shards import LONGEST_TEXT, Member, index
 from promptlab.display import many
 from promptlab.errors import DataError
 
 PICTURES = ("webp", "png", "jpg", "jpeg")  # in the order of CLIP_benchmark's reader
 PICKLED = ("pkl", "pickle", "pyd", "pth", "pt", "npy", "npz")  # what others would unpickle
+LONGEST_VECTOR = 1 << 20  # bytes of a .npy: 131,000 classes as f8
 LONGEST_HEADER = 1 << 12  # bytes of what a .npy says of itself
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -63,7 +64,8 @@ def found_in(layout: Layout, kind: Kind) -> Found:
     found: list[Sample] = []
     left, widths = Counter(left=len(layout.left)), dict[int, str]()
     for number, shard in enumerate(layout.shards):
-        held = index(shard.place, shard.place.status().size, lambda name: _parts(name)[1] in SAID[kind])
+        longest = LONGEST_VECTOR if kind is Kind.MULTILABEL else LONGEST_TEXT
+        held = index(shard.place, shard.place.status().size, lambda name: _parts(name)[1] in SAID[kind], longest)
         left["others"] += held.others
         for parts in _grouped(shard, held.members).values():
             picture = next((parts[ending] for ending in PICTURES if ending in parts), None)

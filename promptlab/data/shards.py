@@ -36,13 +36,13 @@ class Index(NamedTuple):
     others: int  # links, devices, folders, sparse members
 
 
-def index(shard: Place, size: int, wanted: Callable[[str], bool]) -> Index:
-    """The members of a tar of that size, in its order, with the bytes of those whose names are wanted, which must be short.
+def index(shard: Place, size: int, wanted: Callable[[str], bool], longest: int = LONGEST_TEXT) -> Index:
+    """The members of a tar of that size, in its order, with the bytes of those whose names are wanted, which must be `longest` at most.
 
     Raises DataError that names the shard for what is no whole, uncompressed tar.
     """
     with shard.opened() as file:
-        return _Reader(file, size, shard.text).index(wanted)
+        return _Reader(file, size, shard.text, longest).index(wanted)
 
 
 class _Header(NamedTuple):
@@ -55,8 +55,8 @@ class _Header(NamedTuple):
 class _Reader:
     """Goes through one tar, header by header; each step is one block or more, so that it ends with the file."""
 
-    def __init__(self, file: IO[bytes], size: int, where: str) -> None:
-        self._file, self._size, self._where = file, size, where
+    def __init__(self, file: IO[bytes], size: int, where: str, longest: int) -> None:
+        self._file, self._size, self._where, self._longest = file, size, where, longest
         self._at = 0
 
     def index(self, wanted: Callable[[str], bool]) -> Index:
@@ -172,8 +172,8 @@ class _Reader:
             self._at += BLOCK
 
     def _text(self, name: str, size: int) -> bytes:
-        if size > LONGEST_TEXT:
-            self._fault(f"has {size:,} bytes in {name!r}; a label or captions were expected")
+        if size > self._longest:
+            self._fault(f"has {size:,} bytes in {name!r}, which is too long: {self._longest:,} are the most for labels or captions")
         return self._read(size)
 
 

@@ -8,7 +8,8 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -51,10 +52,11 @@ class Source(NamedTuple):
 def source_of(dataset: Dataset, where: str) -> Source:
     """What can be drawn from a dataset: its tune part, where it brings one, and eval is to test; else all of it.
 
-    Raises DataError for pictures without labels, or with several.
+    Raises DataError for pictures without labels, or with several, and for a picture that is there twice: it could be in two parts.
     """
     parts: dict[str, dict[str, int]] = {"tune": {}, "eval": {}}
     files: dict[str, str] = {}
+    keys = list[str]()
     for split, part in dataset.splits.items():
         if part.labels is None:
             raise DataError(f"{where!r} has no labels, so nothing can be drawn class by class.", "Give each picture one.")
@@ -63,25 +65,42 @@ def source_of(dataset: Dataset, where: str) -> Source:
         for key, label in zip(part.keys, part.labels.tolist(), strict=True):
             half = split if dataset.halves is None else dataset.halves.get(key, "")
             if half:
+                keys.append(key)
                 parts["eval" if half == "eval" else "tune"][key] = label
-        if isinstance(part, Images) and len(part) and os.path.isfile(part.place(0)):
-            files |= {key: part.place(i) for i, key in enumerate(part.keys)}
-    both = next((key for key in parts["tune"] if key in parts["eval"]), None)
-    if both is not None:
-        raise DataError(f"{where!r} calls a picture to tune and one to judge {both!r}, so drawn splits could not tell them apart.")
+        if isinstance(part, Images) and "://" not in part.root:
+            places = [part.place(i) for i in range(len(part))]
+            files |= dict(zip(part.keys, places, strict=True)) if any(map(os.path.isfile, places)) else {}
+    _check_once(where, keys, files)
     return Source(where, dataset.classes, parts["tune"], parts["eval"] or None, files)
 
 
-def draw(source: Source, ks: Sequence[int], seed: int, val: int = 0, short: bool = False) -> list[Shots]:
-    """A split for each k, fewest first: train nested, val and test the same for all.
+def _check_once(where: str, keys: Sequence[str], files: Mapping[str, str]) -> None:
+    """Raises DataError for a key that two pictures have, and for a file that two keys name."""
+    twice = next((key for key, count in Counter(keys).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{where!r} calls two pictures {twice!r}, so drawn splits could not tell them apart.", "Give each a key of its own."
+        )
+    known: dict[str, str] = {}
+    for key in keys:
+        other = known.setdefault(os.path.realpath(files[key]), key) if key in files else key
+        if other != key:
+            raise DataError(
+                f"{where!r} has one file as two pictures, {other!r} and {key!r}: it could be drawn twice.", "Remove one of them."
+            )
 
-    short: classes with too few pictures give what they have, and one to test. Raises DataError for classes with too few, UsageError for ks
-    that are none.
+
+def draw(source: Source, ks: Sequence[int], seed: int, val: int = 0, short: bool = False) -> list[Shots]:
+    """A split for each k, fewest first: train nested, val and test the same for all. Of a class's pictures in the order of their hashes the
+    first are to validate, so that they are the same whichever ks are asked for; then come those to train.
+
+    short: classes with too few pictures give what they have, one at least to train and one to test; those without any are left out.
+    Raises DataError for classes with too few, UsageError for ks that are none.
     """
     if not ks or min(ks) < 1 or val < 0:
         raise UsageError(f"k is {list(ks)} and val is {val}; numbers of pictures of each class, from 1 and from 0, were expected.")
     most, kept = max(ks), int(source.test is None)
-    few = _few(source, 1 + kept if short else most + val + kept)
+    few = {c: n for c, n in _few(source, 1 + kept if short else most + val + kept).items() if n or not short}
     if few:
         named = ", ".join(f"{source.classes.ids[c]!r} {n}" for c, n in list(few.items())[:SHOWN])
         named += f" and {len(few) - SHOWN} more" * (len(few) > SHOWN)
@@ -92,12 +111,12 @@ def draw(source: Source, ks: Sequence[int], seed: int, val: int = 0, short: bool
     held, rest = list[str](), list[str]()
     for c, keys in enumerate(_by_class(source)):
         ordered = sorted(keys, key=lambda key: (_mark(seed, source.classes.ids[c], key), key))
-        top = min(most, len(ordered) - kept)
-        cut = min(top + val, len(ordered) - kept)
+        end = len(ordered) - kept
+        first = max(0, min(val, end - 1))
         for k, some in train.items():
-            some += ordered[: min(k, top)]
-        held += ordered[top:cut]
-        rest += ordered[cut:]
+            some += ordered[first : max(0, min(first + k, end))]
+        held += ordered[:first]
+        rest += ordered[min(first + most, end) :]
     test = tuple(sorted(rest if source.test is None else source.test))
     return [Shots(seed, k, tuple(sorted(some)), tuple(sorted(held)), test) for k, some in train.items()]
 
@@ -122,12 +141,17 @@ def _few(source: Source, least: int) -> dict[int, int]:
 def notes(source: Source, most: int, val: int) -> list[str]:
     """What whoever uses the splits should know."""
     few = _few(source, most + val + int(source.test is None))
+    none = [c for c, n in few.items() if not n]
+    few = {c: n for c, n in few.items() if n}
     said = []
     if source.test is not None:
         said.append("The data brings its own halves: pictures are drawn from the one to tune, and the one to judge is to test.")
+    if none:
+        left = "1 class has no picture and is" if len(none) == 1 else f"{len(none)} classes have no picture and are"
+        said.append(f"{left} left out, e.g. {source.classes.ids[none[0]]!r}.")
     if few:
         first = source.classes.ids[min(few)]
-        said.append(f"{_have(few)} too few pictures for the largest k: train and val get what there is, e.g. of {first!r}.")
+        said.append(f"{_have(few)} too few pictures for the largest k: val and train get what there is, e.g. of {first!r}.")
     return said
 
 

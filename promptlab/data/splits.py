@@ -5,13 +5,13 @@ A path is what the data calls a picture, or says where it lies: relative to the 
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from promptlab.data.places import place
-from promptlab.data.rows import parted
+from promptlab.data.rows import DECIDES, parted
 from promptlab.data.table import Row, rows_of
 from promptlab.display import many
 from promptlab.errors import DataError
@@ -33,9 +33,31 @@ def split_by(dataset: Dataset, path: str) -> Dataset:
     if twice is not None:
         raise DataError(f"The split file {path!r} names the picture {twice!r} more than once.", "Each picture may be of one split.")
     halves = {keys[i]: half for half, which in parts.items() for i in which}
+    more = _labels_agree(dataset, rows, keys)
     left = sum(len(part.keys) for part in dataset.splits.values()) - len(halves)
-    more = (f"{many(left, 'picture')} that the split file does not name {'is' if left == 1 else 'are'} left out.",) * (left > 0)
-    return replace(dataset, halves=halves, notes=(*dataset.notes, *notes, *more))
+    more += (f"{many(left, 'picture')} that the split file does not name {'is' if left == 1 else 'are'} left out.",) * (left > 0)
+    own = tuple(note for note in dataset.notes if DECIDES not in note)  # of splits that no longer count
+    return replace(dataset, halves=halves, notes=(*own, *notes, *more))
+
+
+def _labels_agree(dataset: Dataset, rows: list[Row], keys: list[str]) -> tuple[str, ...]:
+    """Notes on the labels of the file. Raises DataError for one that is another class of the data than the picture's own."""
+    index = {name: c for c, name in enumerate(dataset.classes.ids)}
+    own = {key: c for part in dataset.splits.values() if part.labels is not None and part.labels.ndim == 1 for key, c in _numbered(part)}
+    said = [(row, key) for row, key in zip(rows, keys, strict=True) if row.label not in (None, "", ()) and key in own]
+    for row, key in said:
+        if index.get(str(row.label), own[key]) != own[key]:
+            name = dataset.classes.ids[own[key]]
+            raise DataError(f"{row.where} says that {key!r} is {str(row.label)[:40]!r}; the data says {name!r}.", "Which one is right?")
+    strange = next((row for row, _ in said if str(row.label) not in index), None)
+    if strange is None:
+        return ()
+    return (f"Labels of the split file, such as {str(strange.label)[:40]!r}, are no classes of the data, and are not looked at.",)
+
+
+def _numbered(part: Images | Features) -> Iterator[tuple[str, int]]:
+    assert part.labels is not None  # asked of such parts alone
+    return zip(part.keys, part.labels.tolist(), strict=True)
 
 
 def _keys(dataset: Dataset, rows: list[Row], path: str) -> list[str]:
@@ -43,9 +65,10 @@ def _keys(dataset: Dataset, rows: list[Row], path: str) -> list[str]:
     known = Counter(key for part in dataset.splits.values() for key in part.keys)
     lying: dict[str, str] = {}  # {where a picture lies: its key}
     if any(row.key not in known for row in rows):
-        lying = {_normal(part.place(i)): key for part in _pictures(dataset) for i, key in enumerate(part.keys)}
-    folder = os.path.realpath(place(path).parent.text)
-    found = [row.key if row.key in known else lying.get(_normal(os.path.join(folder, row.key)), lying.get(row.key, "")) for row in rows]
+        for how in (os.path.realpath, os.path.abspath):  # the latter counts where a file has two names
+            lying |= {_plain(part.place(i), how): key for part in _pictures(dataset) for i, key in enumerate(part.keys)}
+    folder = place(path).parent.text
+    found = [_key(row.key, known, lying, folder) for row in rows]
     strange = [row for row, key in zip(rows, found, strict=True) if not key]
     if strange:
         first = next(iter(known))
@@ -57,16 +80,25 @@ def _keys(dataset: Dataset, rows: list[Row], path: str) -> list[str]:
         )
     both = next((key for key in found if known[key] > 1), None)
     if both is not None:
-        raise DataError(f"{both!r} is in two splits of the data, so the split file {path!r} does not say which is meant.")
+        raise DataError(f"The data calls two pictures {both!r}, so the split file {path!r} does not say which is meant.")
     return found
+
+
+def _key(said: str, known: Collection[str], lying: Mapping[str, str], folder: str) -> str:
+    """The key of a picture that is named by it, or by where it lies; empty where the data has no such picture."""
+    if said in known:
+        return said
+    plain = os.path.normpath(said)
+    ways = (said, *(how(os.path.join(folder, said)) for how in (os.path.abspath, os.path.realpath)))
+    return plain if plain in known else next((lying[way] for way in ways if way in lying), "")
 
 
 def _pictures(dataset: Dataset) -> list[Images]:
     return [part for part in dataset.splits.values() if isinstance(part, Images)]
 
 
-def _normal(where: str) -> str:
-    return where if "://" in where else os.path.normpath(where)
+def _plain(where: str, how: Callable[[str], str]) -> str:
+    return where if "://" in where else how(where)
 
 
 def taken(features: Mapping[str, Features], halves: Mapping[str, str]) -> dict[str, Features]:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from promptlab.data.captions import CAPTIONS, DISTRACTORS, UNLABELLED, Texts, checked, column, distractors_in, texts
+from promptlab.data.captions import CAPTIONS, DISTRACTORS, UNLABELLED, Texts, checked, column, distractors_in, listed, texts
 from promptlab.data.listing import fetched, read, stamp
 from promptlab.data.places import Place, Remote, bare, is_url, place
-from promptlab.data.rows import LABELS, Answer, labelled, parted
+from promptlab.data.rows import LABELS, Answer, labelled, parted, spread
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
 from promptlab.types import Dataset, Images
@@ -37,6 +37,9 @@ class Row(NamedTuple):
     split: str  # lower case; empty without one
     captions: Texts
     distractors: Texts
+    is_own: bool  # whether its label is of the column `label`, and not empty
+    shows: Answer  # of the column `labels`: a list, or a text that may hold several; None without it
+    is_captioned: bool  # whether there is a column of captions, which may be empty
 
 
 class Table:
@@ -57,16 +60,19 @@ class Table:
         if not rows:
             raise DataError(f"{where!r} lists no picture.")
         captions, distractors = checked([(row.where, row.captions, row.distractors) for row in rows])
-        is_text, captioned = Path(here.name).suffix.lower() in TEXT, captions is not None
-        classes, labels = labelled(where, _listing(rows, is_text), options, is_text=is_text, captioned=captioned)
+        answers, said = _answers(where, rows)
+        if captions is None and any(row.is_captioned for row in rows) and not options.names and all(one in (None, "") for one in answers):
+            raise DataError(f"The captions of {where!r} are empty in all rows, and there are no labels.", "Give each picture a caption.")
+        is_text = _is_text(here)
+        classes, labels = labelled(where, answers, options, is_text=is_text, captioned=captions is not None)
         splits, notes = parted(f"The column `split` of {where!r}", [row.split for row in rows])
 
         def part(split: str, which: list[int]) -> Images:
             made = _images(here, split, [rows[i] for i in which], None if labels is None else labels[which])
-            said, wrong = (None if texts is None else tuple(texts[i] for i in which) for texts in (captions, distractors))
-            return replace(made, captions=said, distractors=wrong)
+            right, wrong = (None if texts is None else tuple(texts[i] for i in which) for texts in (captions, distractors))
+            return replace(made, captions=right, distractors=wrong)
 
-        return Dataset(Path(here.name).stem, classes, {name: part(name, which) for name, which in splits.items()}, notes=notes)
+        return Dataset(Path(here.name).stem, classes, {name: part(name, which) for name, which in splits.items()}, notes=(*said, *notes))
 
 
 def _joined(where: str, rows: list[Row]) -> list[Row]:
@@ -77,9 +83,9 @@ def _joined(where: str, rows: list[Row]) -> list[Row]:
         if others and not all(row.captions for row in same):
             said = f"{where!r} lists the picture {first.key!r} more than once."
             raise DataError(said, "Each picture may have one row, or one for each caption.")
-        odd = next((row for row in others if (row.label, row.split) != (first.label, first.split)), None)
+        odd = next((row for row in others if (row.label, row.shows, row.split) != (first.label, first.shows, first.split)), None)
         if odd is not None:
-            other = "label" if odd.label != first.label else "split"
+            other = "split" if (odd.label, odd.shows) == (first.label, first.shows) else "label"
             said = f"{odd.where} gives {odd.key!r} another {other} than {first.where}."
             raise DataError(said, "One picture has one, whatever is said of it.")
         right = tuple(text for row in same for text in row.captions)
@@ -88,17 +94,17 @@ def _joined(where: str, rows: list[Row]) -> list[Row]:
     return joined
 
 
-def _listing(rows: list[Row], is_text: bool) -> list[Answer]:
-    """The labels of rows. A text that lists several separates them by `|`, or by `;` where no cell of the column has a `|`."""
-    if not is_text:
-        return [row.label for row in rows]
-    mark = "|" if any("|" in cell for row in rows if isinstance(row.label, tuple) for cell in map(str, row.label)) else ";"
-    return [
-        tuple(name.strip() for cell in row.label for name in str(cell).split(mark) if name.strip())
-        if isinstance(row.label, tuple)
-        else row.label
-        for row in rows
-    ]
+def _is_text(path: Place) -> bool:
+    return Path(path.name).suffix.lower() in TEXT
+
+
+def _answers(where: str, rows: list[Row]) -> tuple[list[Answer], tuple[str, ...]]:
+    """(what each row says is in its picture, notes). A column `label` that is not empty goes before `labels`, other columns do not."""
+    own, shows = any(row.is_own for row in rows), any(row.shows not in (None, "", ()) for row in rows)
+    if own or not (shows or all(row.label in (None, "") for row in rows)) or all(row.shows is None for row in rows):
+        both = f"{where!r} has the columns `label` and `labels`; `label` is read, one class a picture."
+        return [row.label for row in rows], (both,) * (own and shows)
+    return spread(where, [row.shows for row in rows])
 
 
 def _images(here: Place, split: str, rows: list[Row], labels: np.ndarray | None) -> Images:
@@ -148,22 +154,32 @@ def _pairs(path: Place, lines: Iterator[tuple[int, Any]]) -> Iterator[Row]:
         if "\0" in key:
             raise DataError(f"Line {number} of {path.text!r} has a path with a zero byte: {key[:60]!r}.", "No file is called so.")
         where = f"Line {number} of {path.text!r}"
-        said = texts(where, "captions", by_name.get(column(by_name, not by_name.keys().isdisjoint((*LABELS, LISTS)))))
-        wrong = texts(where, "distractors", distractors_in(by_name))
-        yield Row(key, where, _label(where, by_name), str(by_name.get("split") or "").strip().lower(), said, wrong)
+        shows = by_name.get(LISTS)
+        of_captions = column(by_name, not by_name.keys().isdisjoint((*LABELS, LISTS)))
+        said, wrong = by_name.get(of_captions), distractors_in(by_name)
+        if _is_text(path):
+            said, wrong = (cell if listed(cell) is None else listed(cell) for cell in (said, wrong))
+        yield Row(
+            key,
+            where,
+            _checked(where, next((by_name[name] for name in LABELS if by_name.get(name) is not None), None)),
+            str(by_name.get("split") or "").strip().lower(),
+            texts(where, "captions", said),
+            texts(where, "distractors", wrong),
+            by_name.get(LABELS[0]) not in (None, ""),
+            _checked(where, shows if isinstance(shows, str | list) or shows is None else [shows]),
+            bool(of_captions),
+        )
 
 
-def _label(where: str, row: dict[str, Any]) -> Answer:
-    """What a row says is in its picture: one label, or those of a list; one alone in the column `labels` is a list, too."""
-    label = next((row[name] for name in LABELS if row.get(name) is not None), None)
-    if label is None and row.get(LISTS) is not None:
-        label = row[LISTS] if isinstance(row[LISTS], list) else [row[LISTS]] * (row[LISTS] != "")
-    if not isinstance(label, list):
-        return label if isinstance(label, int | str) or label is None else str(label)
-    odd = next((one for one in label if isinstance(one, bool) or not isinstance(one, int | str) or one == ""), None)
-    if odd is not None or None in label:
+def _checked(where: str, said: Any) -> Answer:
+    """A label, or a list of them, as a tuple. Raises DataError for a list of anything else."""
+    if not isinstance(said, list):
+        return said if isinstance(said, int | str) or said is None else str(said)
+    odd = next((one for one in said if isinstance(one, bool) or not isinstance(one, int | str) or one == ""), None)
+    if odd is not None or None in said:
         raise DataError(f"{where} lists {str(odd)[:40]!r} among its labels.", "Names, or indices into --classes, were expected.")
-    return tuple(label)
+    return tuple(said)
 
 
 def _csv(path: Place) -> Iterator[tuple[int, dict[str, Any]]]:

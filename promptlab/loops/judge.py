@@ -66,6 +66,6 @@ def duel(
     """Both on `judged`; the worst set is the first one's, picked on `tune`. Raises MismatchError when they have other classes."""
     if first.classes.ids != second.classes.ids:
         raise MismatchError("The two classifiers have different classes, so they cannot be compared.")
-    before = evaluate(first, tune, rules, fixed=None, k=k or None, seed=seed, device=device)
+    before = evaluate(first, tune, rules, fixed=None, k=k or None, seed=seed, device=device, told=False)
     told = [evaluate(c, judged, rules, fixed=before.order, k=k or None, seed=seed, device=device) for c in (first, second)]
     return Duel(told[0], told[1], compare(told[0], told[1], seed))

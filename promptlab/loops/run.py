@@ -152,12 +152,12 @@ def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: L
 
     listen(Started("evaluate", None, "classifiers"))
     judge = partial(evaluate, rules=rules, k=choice.k or None, seed=choice.seed, device=choice.device)
-    before = judge(first, tune, fixed=None)
+    before = judge(first, tune, fixed=None, told=False)
     fixed = before.order
     same = np.array_equal(first.weight, candidate.weight) and not candidate.bias.any()
     # Offsets raise cmm-top by construction; without labels nothing can tell whether they help, so they have no say.
     shown = candidate if tune.labels is not None else replace(candidate, bias=np.zeros_like(candidate.bias))
-    kept = same or beats(judge(shown, tune, fixed=fixed), before)
+    kept = same or beats(judge(shown, tune, fixed=fixed, told=False), before)
     baseline = Row("baseline", first, judge(first, material.judged, fixed=fixed))
     tried = Row(named(choice, bank is not material.bare), candidate, judge(candidate, material.judged, fixed=fixed))
     alone = _one_template(material)

@@ -128,7 +128,7 @@ class Bench:
     def _judge(self, classifier: Classifier, *, tune: bool, fixed: Sequence[int] | None) -> Evaluation:
         features = self.material.tune if tune else self.material.judged
         base = self.base
-        return evaluate(classifier, features, self.rules, fixed=fixed, k=base.k or None, seed=base.seed, device=base.device)
+        return evaluate(classifier, features, self.rules, fixed=fixed, k=base.k or None, seed=base.seed, device=base.device, told=not tune)
 
     def attempt(self, choice: Choice) -> Tried:
         """The classifier of this choice, on both halves, against the baseline."""

@@ -50,6 +50,11 @@ def share(e: Evaluation) -> str:
     return "accuracy" if e.precision is None else "recall"
 
 
+def counts(e: Evaluation) -> str:
+    """What is counted of each class."""
+    return "pictures" if e.precision is None else "right answers"
+
+
 def judged_heads(e: Evaluation) -> tuple[str, ...]:
     """Heads over `judged_cells`."""
     k = worst_size(e)
@@ -105,7 +110,7 @@ def worst_of(e: Evaluation, classes: Classes) -> Table:
         for c in e.worst.fixed_classes
     )
     first = () if e.precision is None else (">AP %",)
-    return Table("Worst classes", ("class", ">pictures", *first, f">{share(e)} %", ">margin", "taken by"), rows)
+    return Table("Worst classes", ("class", f">{counts(e)}", *first, f">{share(e)} %", ">margin", "taken by"), rows)
 
 
 def _name(row: "Row", outcome: "Outcome") -> str:
@@ -177,7 +182,7 @@ def worst_classes(outcome: "Outcome", classes: Classes) -> Table:
             rows.append((safe(classes.titles[c]), str(before.count[c]), percent(before.per_class[c]), percent(after.per_class[c]), taker))
     if labels is None:
         return Table("Worst classes", ("class", ">cmm-top before", ">cmm-top after", ">pictures it gets"), tuple(rows))
-    return Table("Worst classes", ("class", ">pictures", ">before %", ">after %", "taken by"), tuple(rows))
+    return Table("Worst classes", ("class", f">{counts(after)}", ">before %", ">after %", "taken by"), tuple(rows))
 
 
 def rivals(e: Evaluation, c: int, classes: Classes) -> str:

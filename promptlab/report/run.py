@@ -25,12 +25,13 @@ class Report(NamedTuple):
 
 
 def data(material: Material) -> dict[str, Any]:
-    """What the numbers stand on: pictures, right answers where a picture may have several, classes, absent classes, skipped pictures. Plain
-    JSON."""
+    """What the numbers stand on: pictures, right answers and pictures without any where a picture may have several, classes, absent
+    classes, skipped pictures. Plain JSON."""
     tune, told = material.tune.pictures, material.judged.pictures
-    labels = [f.labels for f in (material.tune, material.judged) if f.labels is not None]
+    labels = [f.labels for f in (tune, told) if f.labels is not None]
     titles = material.dataset.classes.titles
-    present = set(np.unique(np.concatenate(labels)).tolist()) if labels else None
+    shown = [np.flatnonzero(one.any(0)) if one.ndim == 2 else one for one in labels]
+    present = set(np.unique(np.concatenate(shown)).tolist()) if labels else None
     absent = None if present is None else [title for c, title in enumerate(titles) if c not in present]
     return {
         "name": material.dataset.name,
@@ -38,6 +39,7 @@ def data(material: Material) -> dict[str, Any]:
         "tune": len(tune),
         "eval": len(told),
         "right_answers": None if material.tune.several is None else _answers(material),
+        "unanswered": None if material.tune.several is None else _unanswered(material),
         "in_sample": material.in_sample,
         "classes": len(titles),
         "absent": None if absent is None else len(absent),
@@ -51,6 +53,12 @@ def data(material: Material) -> dict[str, Any]:
 
 def _answers(material: Material) -> int:
     return len(material.tune) + (0 if material.in_sample else len(material.judged))
+
+
+def _unanswered(material: Material) -> int:
+    """Pictures that have no right answer: those that show none of the classes, or all."""
+    halves = (material.tune,) if material.in_sample else (material.tune, material.judged)
+    return sum(len(half.pictures) - len(np.unique(half.several.picture)) for half in halves if half.several is not None)
 
 
 def report(
@@ -91,6 +99,9 @@ def _about(outcome: "Outcome", material: Material) -> list[str]:
     said = [f"{safe(facts['name'])}: {size}; {many(len(outcome.weights.w), 'prompt family', 'prompt families')}; model: {model}."]
     if facts["absent"]:
         said.append(f"Without a picture: {', '.join(safe(t, 40) for t in facts['absent_classes'][:12])}{', ...' * (facts['absent'] > 12)}.")
+    if facts["unanswered"]:
+        show = "picture shows" if facts["unanswered"] == 1 else "pictures show"
+        said.append(f"{facts['unanswered']} {show} none of the classes, or all: without a right answer, counted in mAP alone.")
     if material.skipped:
         key, reason = material.skipped[0]
         said.append(f"Left out: {many(len(material.skipped), 'picture')} that could not be read, e.g. {safe(key)}: {safe(reason)}.")

@@ -164,7 +164,9 @@ def guesses(found: Sequence[Guess], title: str = "", of: str = "classes") -> Tab
 def run_list(found: Sequence[tuple[str, str, dict[str, Any], dict[str, Any] | None]]) -> Table:
     """One row per run, of its name, state, manifest and result: its headline."""
     rows = tuple((safe(name, 60), *_run_cells(state, manifest, result)) for name, state, manifest, result in found)
-    return Table("", ("=run", "tried", ">accuracy %", ">at 0", ">worst %"), rows, "Worst: the baseline's worst classes, followed.")
+    several = any(row[1].startswith("recall: ") for row in rows)
+    note = "Worst: the baseline's worst classes, followed." + " Recall: in place of accuracy, where pictures list labels." * several
+    return Table("", ("=run", "tried", ">accuracy %", ">at 0", ">worst %"), rows, note)
 
 
 def _run_cells(state: str, manifest: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
@@ -175,8 +177,8 @@ def _run_cells(state: str, manifest: dict[str, Any], result: dict[str, Any] | No
             at = [percent(e[way]["at"][0]["recall"]) for way in ("captions", "pictures")]
             return f"retrieval: {safe(result['method']['weights'])}, recall@1 {at[0]} and {at[1]}", "-", "-", "-"
         zeros = "-" if e["zeros"] is None else str(e["zeros"])
-        caption = "captions: " if manifest.get("task") == "match" else ""
-        return caption + safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"])
+        kind = "captions: " if manifest.get("task") == "match" else "recall: " if e.get("average_precision") else ""
+        return kind + safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"])
     except (AssertionError, KeyError, TypeError, IndexError):  # no result, or one that somebody else wrote
         return safe(str(manifest["settings"].get("weights", ""))), state, "-", "-"
 

@@ -14,7 +14,7 @@ from promptlab.types import Array, Classifier, Features, Interval, Precision
 
 MOST_CELLS = 500_000_000  # similarities that a rule may hold, N x K x C f4: 2 GB
 HELD = 20_000_000  # similarities of a block of classes, with their order
-WORK = 40_000_000_000  # pictures x classes x resamples: about a minute
+WORK = 40_000_000_000  # pictures x classes x resamples: some minutes
 FEWEST = 100  # resamples, however large the data
 
 

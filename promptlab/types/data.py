@@ -115,6 +115,11 @@ class Features:
         if self.labels is None or self.labels.ndim == 1:
             return self
         picture, label = np.nonzero(self.labels & ~self.labels.all(1, keepdims=True))
+        if not len(picture):
+            raise DataError(
+                f"No picture of the split {self.split!r} shows some of the classes and not all, so none has a right answer.",
+                "Add pictures that do, or classes that they do not show.",
+            )
         keys = tuple(self.keys[i] for i in picture)
         return Features(Picked(self.x, picture), keys, label, self.split, self.encoder, self.skipped, Several(self, picture))
 
@@ -181,6 +186,11 @@ class Dataset:
     def __post_init__(self) -> None:
         if set(self.splits) not in ({"all"}, {"tune", "eval"}):
             raise DataError(f"The dataset {self.name!r} has the splits {sorted(self.splits)}; `all`, or `tune` and `eval`, were expected.")
+        if len({part.labels.ndim for part in self.splits.values() if part.labels is not None}) > 1:
+            raise DataError(
+                f"One part of {self.name!r} lists the labels of its pictures, the other gives one each; the same was expected.",
+                "List them in both: one alone is a list of one.",
+            )
         for part in self.splits.values():
             if part.labels is None or not len(part.labels):
                 continue

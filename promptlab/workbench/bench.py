@@ -61,7 +61,7 @@ class Workbench:
         self.dataset = lab.classified(where)
         self.model = lab.model_for(self.dataset)
         features, _ = lab.features(self.dataset, self._encoder)
-        tune, _ = lab.halves(features)
+        tune = lab.halves(features)[0].rows()
         self.labelled, self.several = tune.labels is not None, tune.several is not None
         self.tune = sampled(tune, len(self.dataset.classes), lab.settings.seed)
         self._cells: dict[str, _Cells] = {}

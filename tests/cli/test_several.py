@@ -9,12 +9,13 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from promptlab.config import Settings
+from promptlab.errors import DataError
 from promptlab.lab import Lab
 from promptlab.runs import load_classifier
 from promptlab.types import Edit, EditKind, unit
 
 from . import planted
-from .conftest import Said, inside
+from .conftest import Said, draw, inside
 
 N, C = 60, len(planted.NAMES)
 NOISE = 0.12  # of each number of a vector
@@ -66,6 +67,7 @@ def test_a_run_counts_pictures_and_right_answers_and_tells_map_first(made: Path,
     found = json.loads((made / "run.json").read_text())
     assert found["data"]["n"] == N + N // 4
     assert found["data"]["right_answers"] == RIGHT
+    assert found["data"]["unanswered"] == N // 4
     assert found["result"]["n"] == found["data"]["eval"]
     assert found["result"]["right_answers"] < 2 * found["data"]["eval"]
     assert found["difference"]["mcnemar_p"] is None
@@ -74,6 +76,9 @@ def test_a_run_counts_pictures_and_right_answers_and_tells_map_first(made: Path,
     report = Path(made, found["run"], "report.md").read_text()
     assert report.index("mAP %") < report.index("recall %") < report.index("mean %")
     assert "accuracy %" not in report
+    assert "right answers" in report.split("Worst classes")[1].split("taken by")[0]
+    assert f"{N // 4} pictures show none of the classes, or all" in report
+    assert "recall: shrunk" in pairs("runs").out
     assert "McNemar" not in report
     assert f"with {RIGHT} right answers" in report
     rows = json.loads(Path(made, found["run"], "classes.json").read_text())
@@ -97,7 +102,9 @@ def test_judging_agrees_with_scikit_learn_and_writes_what_clip_benchmark_does(ma
         wanted = np.mean([average_precision_score(file["labels"][:, c], s[:, c]) for c in range(C)])
     assert said.json["average_precision"]["mean"] == pytest.approx(wanted, abs=1e-6)
     assert json.loads((made / "told.json").read_text())["metrics"] == {"mean_average_precision": said.json["average_precision"]["mean"]}
-    assert "mAP %" in pairs("eval", "other.npz").out
+    shown = pairs("eval", "other.npz").out
+    assert "mAP %" in shown
+    assert "right answers" in shown.split("Worst classes")[1].split("taken by")[0]
     assert "mean_average_precision" in pairs("results", "told.json").out
     single = pairs("eval", "single.npz", "--fail-under", "map=0.5")
     assert single.code == 2
@@ -143,3 +150,37 @@ def test_words_are_kept_where_they_help_the_right_answers(made: Path, pairs: Cal
     assert bench.headline.mean == mean
     table = pairs("classes")
     assert "recall %" in table.out
+
+
+@pytest.mark.parametrize("labels", [["a"], ["a", "b"]])
+def test_captions_need_no_right_answer_among_the_classes(lab: Lab, labels: list[str]) -> None:
+    root = draw(Path("photos"))
+    rows = [{"path": str(path), "captions": [f"picture {i}"], "labels": labels} for i, path in enumerate(sorted(root.rglob("*.*g")))]
+    Path("t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lab = lab.but(model="mini")
+    tune, judged = lab.halves(lab.features(lab.open("t.jsonl"), lab.encoder("mini"))[0])
+    assert len(tune) + len(judged) == len(rows)
+    with pytest.raises(DataError, match="shows some of the classes and not all"):
+        lab.encode("t.jsonl")
+    assert lab.match("t.jsonl").outcome is not None
+    whole = lab.but(transductive=True).match("t.jsonl").material
+    assert whole.tune is whole.judged
+
+
+def test_a_split_file_leaves_nothing_to_transduction(made: Path, pairs: Callable[..., Said]) -> None:
+    (made / "split.csv").write_text("path,split\n" + "".join(f"p{i:03d}.png,{'train' if i % 2 else 'test'}\n" for i in range(N)))
+    said = pairs("run", "pairs.npz", "--split", "split.csv", "--transductive")
+    assert said.code == 2
+    assert "--split says" in said.err
+
+
+def test_a_class_that_is_shown_with_all_others_only_is_not_absent(made: Path, pairs: Callable[..., Said]) -> None:
+    with np.load(made / "pairs.npz") as file:
+        arrays = dict(file)
+    labels = arrays["labels"].copy()
+    labels[:, 0] = False
+    labels[0] = True
+    np.savez(made / "all.npz", **arrays | {"labels": labels})
+    found = pairs("run", "all.npz", "--templates", "simple", "--json").json
+    assert found["data"]["absent"] == 0
+    assert found["data"]["unanswered"] == (~labels.any(1) | labels.all(1)).sum()

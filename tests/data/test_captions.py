@@ -167,10 +167,6 @@ def test_every_way_to_list_labels_says_the_same(lab: Lab, write: Callable[[], st
     assert labels.tolist() == SHOWN
 
 
-def test_a_bar_separates_where_there_is_one(lab: Lab) -> None:
-    assert lab.open(csv("path,labels", "a,cat; a kitten|dog", "b,dog; a puppy")).classes.ids == ("cat; a kitten", "dog", "dog; a puppy")
-
-
 def test_indices_into_names(lab: Lab) -> None:
     lab = named(lab, "cat", "dog", "owl")
     for where in (

@@ -178,6 +178,37 @@ def test_lists_of_names(lab: Lab) -> None:
     assert images(lab.open("t.parquet")).labels.tolist() == [[True, True, False], [False, False, True], [False] * 3]  # type: ignore[union-attr]
 
 
+WAYS: dict[str, tuple[Any, list[list[int]]]] = {
+    "of one size": (
+        pa.array([["dog", "cat"], ["owl", "dog"], ["cat", "owl"]], pa.list_(pa.string(), 2)),
+        [[1, 1, 0], [0, 1, 1], [1, 0, 1]],
+    ),
+    "dictionaries": (
+        pa.array([["dog", "cat"], [], ["owl"]], pa.list_(pa.dictionary(pa.int32(), pa.string()))),
+        [[1, 1, 0], [0, 0, 0], [0, 0, 1]],
+    ),
+    "words": (pa.array(["dog|cat", "", "owl"]), [[1, 1, 0], [0, 0, 0], [0, 0, 1]]),
+    "shared words": (pa.array(["dog;cat", "dog", "owl"]).dictionary_encode(), [[1, 1, 0], [0, 1, 0], [0, 0, 1]]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("beside", [{}, {"category": pa.array(["x", "y", "z"])}])
+def test_every_way_to_list_labels(lab: Lab, way: str, beside: dict[str, Any]) -> None:
+    column, shown = WAYS[way]
+    written("t.parquet", None, names=(), n=3, Labels=column, **beside)
+    assert images(lab.open("t.parquet")).labels.astype(int).tolist() == shown  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("column", [[[0.0, 1.0]] * 3, [[True, False]] * 3, [{"a": 1}] * 3, [0.5] * 3, [[["cat"]]] * 3])
+def test_labels_that_are_not_understood_are_refused(lab: Lab, column: list[Any]) -> None:
+    written("t.parquet", None, names=(), n=3, Labels=pa.array(column))
+    with pytest.raises(DataError, match=r"The column 'Labels' of 't\.parquet' is of"):
+        lab.open("t.parquet")
+    written("t.parquet", [0, 1, 2], n=3, Labels=pa.array(column))
+    assert any("'label' is read" in note for note in lab.open("t.parquet").notes)
+
+
 def test_one_label_goes_before_lists(lab: Lab) -> None:
     written("t.parquet", [0, 1, 2], n=3, Labels=pa.array([[0], [1], [2]]))
     assert images(lab.open("t.parquet")).labels.tolist() == [0, 1, 2]  # type: ignore[union-attr]

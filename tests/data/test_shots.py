@@ -12,7 +12,7 @@ from cli.conftest import draw as draw_pictures
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.data.shots import Shots, Source, draw, save, source_of
+from promptlab.data.shots import Shots, Source, draw, notes, save, source_of
 from promptlab.errors import DataError, UsageError
 from promptlab.lab import Lab
 from promptlab.types import Classes, Dataset, Features, Images
@@ -93,7 +93,13 @@ def test_classes_with_too_few_are_named_with_their_counts() -> None:
 def test_short_classes_give_what_they_have_and_keep_one_to_test() -> None:
     few, many = draw(source([3, 5, 9]), [1, 4], 0, 1, short=True)
     counts = [[sum(key.startswith(c) for key in part) for c in "abc"] for part in (few.train, many.train, many.val, many.test)]
-    assert counts == [[1, 1, 1], [2, 4, 4], [0, 0, 1], [1, 1, 4]]
+    assert counts == [[1, 1, 1], [1, 3, 4], [1, 1, 1], [1, 1, 4]]
+    empty = source([0, 5])
+    (made,) = draw(empty, [2], 0, short=True)
+    assert {key[0] for key in (*made.train, *made.test)} == {"b"}
+    assert notes(empty, 2, 0) == ["1 class has no picture and is left out, e.g. 'a'."]
+    with pytest.raises(DataError, match="'a' 0"):
+        draw(empty, [2], 0)
     with pytest.raises(DataError, match="'b' 1"):
         draw(source([3, 1]), [2], 0, short=True)
 
@@ -117,8 +123,37 @@ def test_what_cannot_be_drawn_from() -> None:
         source_of(vectors(None), "v")
     with pytest.raises(DataError, match="several labels"):
         source_of(vectors(np.eye(2, dtype=bool)), "v")
-    with pytest.raises(DataError, match="a picture to tune and one to judge 'a'"):
+    with pytest.raises(DataError, match="calls two pictures 'a'"):
         source_of(vectors(np.array([0, 1]), split="tune"), "v")
+    with pytest.raises(DataError, match="calls two pictures 'a'"):
+        source_of(vectors(np.array([0, 1]), ("a", "a")), "v")
+
+
+@given(st.integers(0, 9))
+def test_what_is_drawn_does_not_depend_on_what_else_is_asked_for(seed: int) -> None:
+    few, (_, many) = draw(source([20, 20]), [1], seed, 4)[0], draw(source([20, 20]), [1, 8], seed, 4)
+    assert few.val == many.val
+    assert set(few.train) < set(many.train)
+
+
+@pytest.mark.parametrize("second", ["./ml/0.png", "link.png"])
+def test_one_file_under_two_names_is_no_two_pictures(lab: Lab, second: str) -> None:
+    Path("ml").mkdir()
+    for i in range(4):
+        Path(f"ml/{i}.png").write_bytes(b"picture")
+    Path("link.png").symlink_to("ml/0.png")
+    Path("t.csv").write_text("path,label\n" + "".join(f"ml/{i}.png,a\n" for i in range(4)) + f"{second},a\n")
+    with pytest.raises(DataError, match="one file as two pictures"):
+        lab.shots("t.csv", [1], output=Path("s"))
+
+
+def test_a_picture_that_is_not_there_makes_no_keys_of_paths(lab: Lab) -> None:
+    draw_pictures(Path("photos"))
+    Path("photos/t.csv").write_text("path,label\n0.png,red\n" + "".join(f"red/{i}.png,red\n" for i in range(3)))
+    (made,) = lab.shots("photos/t.csv", [1], output=Path("aside"))
+    assert {row["path"] for row in rows(made.file)} == {
+        str(Path("photos", key).absolute()) for key in ("0.png", *(f"red/{i}.png" for i in range(3)))
+    }
 
 
 def rows(file: str) -> list[dict[str, str]]:
@@ -148,6 +183,8 @@ def test_a_split_is_used_with_its_data_wherever_it_lies(lab: Lab) -> None:
         dataset = lab.but(split=made.file).open("photos")
         assert dataset.halves == dict.fromkeys(made.train, "tune") | dict.fromkeys(made.test, "eval")
         assert "decides: train to tune, test to judge" in dataset.notes[0]
+        again = lab.but(split=made.file).open(made.file)  # which has a column `split` of its own
+        assert [note for note in again.notes if "decides" in note] == list(dataset.notes[:1])
 
 
 def test_splits_of_a_seed_begin_with_that_of_the_settings(lab: Lab) -> None:
@@ -247,6 +284,23 @@ def test_a_run_keeps_to_its_split(features: Lab) -> None:
 def test_split_files_that_cannot_be_used(features: Lab, lines: tuple[str, ...], wrong: str) -> None:
     with pytest.raises(DataError, match=wrong):
         features.but(split=said(*lines)).open("t.npz")
+
+
+def test_a_split_file_names_pictures_as_people_do(lab: Lab) -> None:
+    draw_pictures(Path("photos"))
+    Path("other").symlink_to("photos")
+    Path("s").mkdir()
+    Path("s/split.csv").write_text("path,split,label\n./red/0.png,train,red\n../other/red/1.png,test,red\n")
+    assert lab.but(split="s/split.csv").open("photos").halves == {"red/0.png": "tune", "red/1.png": "eval"}
+
+
+def test_labels_of_a_split_file_are_those_of_the_data(lab: Lab) -> None:
+    draw_pictures(Path("photos"))
+    Path("split.csv").write_text("path,split,label\nred/0.png,train,blue\nred/1.png,test,red\n")
+    with pytest.raises(DataError, match=r"Line 2 of '.*split.csv' says that 'red/0.png' is 'blue'; the data says 'red'"):
+        lab.but(split="split.csv").open("photos")
+    Path("split.csv").write_text("path,split,label\nred/0.png,train,7\nred/1.png,test,8\n")
+    assert any("such as '7', are no classes" in note for note in lab.but(split="split.csv").open("photos").notes)
 
 
 def test_a_split_file_that_is_not_there(features: Lab) -> None:

@@ -1,9 +1,11 @@
 """Tables of pictures, and the layout of clip-retrieval."""
 
+import csv
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -222,3 +224,65 @@ def test_a_number_in_text_that_is_also_a_name_is_refused(lab: Lab) -> None:
     Path("t.csv").write_text("path,label\na.png,3\nb.png,4\n")
     with pytest.raises(DataError, match=r"'3' in 't\.csv' may be the class that is called so, the 2\. .* this number, the 4\."):
         with_names(lab).open("t.csv")
+
+
+# -- several labels -------------------------------------------------------------------------------------------------------------------
+
+
+def table_of(column: str, cells: list[Any], kind: str) -> str:
+    rows = [{"path": f"{i}.png", column: cell} for i, cell in enumerate(cells)]
+    if kind == "csv":
+        with open("t.csv", "w", newline="") as file:
+            csv.DictWriter(file, ["path", column]).writeheader()
+            csv.DictWriter(file, ["path", column]).writerows(rows)
+    elif kind == "jsonl":
+        Path("t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    else:
+        parquet.write_table(pa.Table.from_pylist(rows), "t.parquet")
+    return f"t.{kind}"
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("mark", ["|", ";"])
+def test_a_text_lists_several_labels(lab: Lab, kind: str, mark: str) -> None:
+    dataset = lab.open(table_of("labels", [f"car{mark} dog", "dog", '["car", "red, old"]', ""], kind))
+    assert dataset.classes.ids == ("car", "dog", "red, old")
+    assert dataset.splits["all"].labels.astype(int).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 1], [0, 0, 0]]  # type: ignore[union-attr]
+    assert any(f"separated by `{mark}`" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    "cells", [["car,dog", "dog"], ["['car', 'dog']", "['dog']"], ['{"car","dog"}', "{}"], ["a|b", "a;b"], ["[0, 2]", "[1]"]]
+)
+def test_lists_that_are_written_otherwise_are_refused(lab: Lab, kind: str, cells: list[str]) -> None:
+    with pytest.raises(DataError, match="The column `labels` of") as caught:
+        lab.open(table_of("labels", cells, kind))
+    assert "Write car|dog" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["name", "category"])
+def test_lists_go_before_names(lab: Lab, name: str) -> None:
+    Path("t.csv").write_text(f"path,{name},labels\na.png,x,car|dog\nb.png,y,dog\n")
+    assert lab.open("t.csv").classes.ids == ("car", "dog")
+    Path("t.csv").write_text(f"path,{name},labels\na.png,x,\nb.png,y,\n")
+    assert lab.open("t.csv").classes.ids == ("x", "y")
+
+
+def test_a_label_goes_before_lists_which_is_said(lab: Lab) -> None:
+    Path("t.csv").write_text("path,label,labels\na.png,x,car|dog\nb.png,y,dog\n")
+    dataset = lab.open("t.csv")
+    assert dataset.classes.ids == ("x", "y")
+    assert any("`label` is read" in note for note in dataset.notes)
+    Path("t.csv").write_text("path,label,labels\na.png,,car|dog\nb.png,,dog\n")
+    assert lab.open("t.csv").classes.ids == ("car", "dog")
+
+
+def test_captions_in_a_cell(lab: Lab) -> None:
+    part = lab.open(table_of("captions", ['["a cat", "a [red] cat"]', "[a] dog"], "csv")).splits["all"]
+    assert part.captions == (("a cat", "a [red] cat"), ("[a] dog",))  # type: ignore[union-attr]
+
+
+def test_captions_that_are_empty_everywhere_are_told(lab: Lab) -> None:
+    with pytest.raises(DataError, match=r"The captions of 't\.jsonl' are empty in all rows"):
+        lab.open(table_of("captions", [[], []], "jsonl"))

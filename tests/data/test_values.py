@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ from promptlab.errors import DataError, MismatchError
 from promptlab.types import Classes, Dataset, Features, unit
 
 
-def features(n: int = 4, labels: list[int] | None = None) -> Features:
+def features(n: int = 4, labels: list[Any] | None = None) -> Features:
     return Features(np.eye(n, 5, dtype=np.float32), tuple(map(str, range(n))), None if labels is None else np.array(labels), "all", "")
 
 
@@ -63,3 +65,10 @@ def test_a_data_set_has_one_part_or_tune_and_eval() -> None:
 def test_labels_point_to_classes(labels: list[int]) -> None:
     with pytest.raises(DataError, match="there are 1 classes"):
         Dataset("x", Classes.of(["cat"]), {"all": features(4, labels)})
+
+
+def test_both_parts_list_labels_or_none_does() -> None:
+    one, several = features(2, [0, 0]), features(2, [[True], [True]])
+    with pytest.raises(DataError, match="One part of 'x' lists the labels of its pictures, the other gives one each"):
+        Dataset("x", Classes.of(["cat"]), {"tune": one, "eval": several})
+    Dataset("x", Classes.of(["cat"]), {"tune": several, "eval": features(2, None)})

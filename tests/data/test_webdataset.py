@@ -293,7 +293,7 @@ def test_captions_beside_what_says_no_label(lab: Lab) -> None:
     [
         ((b"a cat", b" \n\n"), r"'1.txt' in .* is empty; a caption was expected"),
         ((b"a cat", b"\xff\xfe"), r"'1.txt' in .* is no text"),
-        ((b"a cat", b"x" * 70_000), "a label or captions were expected"),
+        ((b"a cat", b"x" * 70_000), "which is too long: 65,536 are the most"),
     ],
 )
 def test_captions_that_cannot_be_used(lab: Lab, said: tuple[bytes, ...], wrong: str) -> None:
@@ -376,6 +376,15 @@ def test_vectors_of_other_lengths(lab: Lab) -> None:
         lab.open(shard(Path("other"), "multilabel", "npy", npy([1, 0]), npy([0, 1, 1])))
     with pytest.raises(DataError, match="nothing names them"):
         lab.open(shard(Path("bare"), "multilabel", "npy", npy([1, 0])))
+
+
+def test_vectors_of_many_classes(lab: Lab) -> None:
+    names = [f"class {i}" for i in range(9000)]  # 72,000 bytes as numpy writes integers
+    where = shard(Path("wds"), "multilabel", "npy", npy(np.arange(9000) == 5))
+    Path("wds/classnames.txt").write_text("\n".join(names))
+    assert np.flatnonzero(images(lab.open(where)).labels).tolist() == [5]  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="which is too long: 1,048,576 are the most"):
+        lab.open(shard(Path("long"), "multilabel", "npy", npy(np.zeros(140_000))))
 
 
 def test_stamps_change_with_the_shard(lab: Lab) -> None:

@@ -83,7 +83,7 @@ def test_pictures_may_show_several_classes(hub: Any, kind: str) -> None:
     assert images(dataset).labels.tolist() == [[True, True], [False, False], [False, True]]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("listed", [[[0], None], [[0], [9]], [[0], [-1]]])
+@pytest.mark.parametrize("listed", [[[0], None], [[0], [9]], [[0], [-1]], [[0, 1, 0], [1, 0, 0]]])
 def test_lists_that_cannot_be_used(hub: Any, listed: list[Any]) -> None:
     rows(hub, listed, hub.List(hub.Value("int64"))).save_to_disk("saved")
     Path("names.txt").write_text("cat\ndog\n")

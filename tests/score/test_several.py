@@ -113,8 +113,9 @@ def test_a_picture_that_shows_nothing_or_everything_has_no_right_answer() -> Non
     assert rows.labels.tolist() == [0, 1, 2]
     assert rows.several.picture.tolist() == [0, 0, 3]
     assert rows.pictures is pictures
-    with pytest.raises(DataError, match="no picture that can be used"):
+    with pytest.raises(DataError, match="No picture of the split 'all' shows some of the classes and not all") as caught:
         showing(features_of(np.eye(2)), np.array([[0, 0], [1, 1]])).rows()
+    assert caught.value.hint
 
 
 def test_f1_is_refused_where_pictures_show_several_classes() -> None:
@@ -359,3 +360,15 @@ def test_a_sample_takes_whole_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     few = sampled(rows, 4, seed=0)
     assert len(few.pictures) == 5
     assert len(few) == 10
+
+
+def test_where_figures_only_serve_to_choose_nothing_is_resampled() -> None:
+    rng = np.random.default_rng(2)
+    x, z = rng.normal(size=(40, 6)), rng.normal(size=(4, 6))
+    rows = showing(features_of(x), rng.random((40, 4)) < 0.4).rows()
+    whole, spare = (
+        evaluate(classifier_of(z), rows, RULES, fixed=[3, 1, 0, 2], k=2, seed=0, device="cpu", told=told) for told in (True, False)
+    )
+    assert (spare.mean, spare.accuracy, spare.order, spare.worst.fixed) == (whole.mean, whole.accuracy, whole.order, whole.worst.fixed)
+    assert whole.precision is not None
+    assert (spare.precision, spare.interval, spare.worst.fixed_interval) == (None, None, None)

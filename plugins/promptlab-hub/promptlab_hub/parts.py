@@ -45,7 +45,7 @@ def _images(where: str, split: str, name: str, part: Part, classes: int) -> Imag
 
 
 def _labels(where: str, labels: list[int] | list[list[int]] | None, classes: int) -> "np.ndarray | None":
-    """(N,) int, or (N, C) bool where pictures list theirs. Raises DataError for an index in a list that is no class."""
+    """(N,) int, or (N, C) bool where pictures list theirs. Raises DataError for an index in a list that is no class, or there twice."""
     if labels is None or not any(isinstance(one, list) for one in labels):
         return None if labels is None else np.array(labels, np.int64)
     shown = np.zeros((len(labels), classes), bool)
@@ -55,6 +55,12 @@ def _labels(where: str, labels: list[int] | list[list[int]] | None, classes: int
         if odd is not None:
             raise DataError(
                 f"{where!r} has the label {odd} in a list; there are {classes} classes.", "0 is the first name, C - 1 the last."
+            )
+        if len(set(listed)) < len(listed):
+            twice = next(one for one in listed if listed.count(one) > 1)
+            raise DataError(
+                f"A row of {where!r} lists the label {twice} twice.",
+                "Indices or names of what a picture shows were expected; vectors of 0 and 1 are read from .npz and .npy.",
             )
         row[listed] = True
     return shown
