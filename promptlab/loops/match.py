@@ -19,7 +19,7 @@ from promptlab.types import Array, Captioned, Cases, Check, Difference, LabelSou
 
 RULE = "caption-match"
 MATCHING = "match captions"
-WHERE = {"given": "of their own in the data", "same": "of their category", "other": "of other categories"}  # by `Cases.source`
+WHERE = {"given": "in the data", "same": "of the same category", "other": "of another category"}  # by `Cases.source`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,9 +116,8 @@ def check_cases(cases: Cases, found: Matched) -> list[Check]:
     """Pictures with fewer candidates than were asked for, or with those of another source, and right captions tied with wrong ones."""
     checks = []
     if cases.elsewhere:
-        text = (
-            f"{many(cases.elsewhere, 'picture')} of {len(cases)} have no wrong caption {WHERE[cases.source]}, and got those of any other."
-        )
+        text = f"For {many(cases.elsewhere, 'picture')} of {len(cases)} there is no wrong caption {WHERE[cases.source]}"
+        text += "; those of any other picture serve."
         checks.append(Check("other-captions", text))
     if cases.short:
         least = int(cases.size.min())

@@ -18,7 +18,9 @@ def source_of(captions: Captions, wanted: str) -> str:
     if wanted == "given" and captions.wrong is None:
         raise UsageError("The data gives no wrong captions, so --distractors given cannot be used.", "Use --distractors any.")
     if wanted in ("same", "other") and not captions.categories:
-        raise UsageError(f"No picture has a single category, so --distractors {wanted} cannot be used.", "Use --distractors any.")
+        raise UsageError(
+            f"The pictures have no categories, or may show several, so --distractors {wanted} cannot be used.", "Use --distractors any."
+        )
     return wanted
 
 

@@ -112,6 +112,15 @@ def test_uniform_weights_choose_nothing_and_tell_all_pictures(promptlab: Call, c
     assert parts["result"]["worst"]["fixed"] is not None
 
 
+def test_a_table_that_is_listed_the_other_way_round_says_the_same(promptlab: Call, captioned: Path) -> None:
+    first = promptlab("match", "captions.jsonl", *FEW, "--json").json
+    rows = [json.loads(line) for line in captioned.read_text().splitlines()][::-1]
+    captioned.write_text("".join(json.dumps(row | {"captions": row["captions"][::-1]}) + "\n" for row in rows))
+    second = promptlab("match", "captions.jsonl", *FEW, "--json").json
+    for name in ("candidates", "families", "result", "baseline", "plain", "difference", "hard", "categories"):
+        assert first[name] == second[name], name
+
+
 def test_a_category_of_one_picture_is_no_stumbling_block(promptlab: Call, captioned: Path) -> None:
     rows = [json.loads(line) for line in captioned.read_text().splitlines()]
     rows[0]["label"] = "alone"
@@ -119,7 +128,7 @@ def test_a_category_of_one_picture_is_no_stumbling_block(promptlab: Call, captio
     found = promptlab("match", "captions.jsonl", *FEW, "--weights", "uniform", "--distractors", "same", "--json").json
     assert found["candidates"]["elsewhere"] == 1
     told = {one["name"]: one["text"] for one in found["health"]}
-    assert told["other-captions"] == "1 picture of 15 have no wrong caption of their category, and got those of any other."
+    assert told["other-captions"] == "For 1 picture of 15 there is no wrong caption of the same category; those of any other picture serve."
 
 
 @pytest.mark.parametrize(
