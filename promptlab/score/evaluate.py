@@ -53,17 +53,8 @@ def evaluate(
     source = LabelSource.SELF if labels is None else LabelSource.TRUE
     names = [f"cmm-top/worst-{k}"] + (["cmm"] if labels is not None else [])
     names += ["hit@5"] * (top5 and labels is not None and c >= 5)
-    boards = sweep(
-        features,
-        columns,
-        names,
-        rules,
-        source=source,
-        labels=labels,
-        families=("classifier",),
-        scale=classifier.scale,
-        listen=listen,
-    )
+    scale, one = classifier.scale, ("classifier",)
+    boards = sweep(features, columns, names, rules, source=source, labels=labels, families=one, scale=scale, listen=listen)
     top = boards[names[0]]
     outcomes = classify(classifier, features, labels, device)
     if labels is None:
