@@ -151,7 +151,8 @@ def _single(
     missing = sum(label is None or label == "" for label in found)
     if missing == len(found):
         if own is None and file is None:
-            raise DataError(f"{where!r} has no labels, so the classes are unknown.", "Give each picture one, or add --classes names.txt.")
+            hint = "Give each picture one, or add --classes names.txt; captions go into a column `captions`."
+            raise DataError(f"{where!r} has no labels, so the classes are unknown.", hint)
         return own or file.bare(), None  # type: ignore[union-attr]
     if missing:
         raise DataError(f"{missing} of {len(found)} rows of {where!r} have no label.", "Give each row one, or none.")

@@ -9,13 +9,14 @@ from promptlab.display import many, safe
 from promptlab.report import markdown, summary
 from promptlab.report.judged import change, mcnemar
 from promptlab.report.run import Report
-from promptlab.report.tables import Table, cosine, percent, with_interval
+from promptlab.report.tables import Table, cosine, percent, tail, with_interval
 from promptlab.types import Captioned, Captions, Cases, Check, Difference, Interval, Matched
 
 if TYPE_CHECKING:
     from promptlab.loops.match import Outcome
 
 LONGEST = 70  # characters of a caption in a table
+WRONG = {"given": "of the data", "same": "of its category", "other": "of other categories", "any": "of other pictures"}
 FAR = {
     "above": "That is clearly above chance.",
     "below": "That is clearly below chance: something is wrong.",
@@ -191,7 +192,8 @@ def lead(found: Mapping[str, Any]) -> list[str]:
     said += [safe(note, 400) for note in data["notes"]]
     few = str(cases["most"]) if cases["least"] == cases["most"] else f"{cases['least']} to {cases['most']}"
     said.append(
-        f"Of {few} captions the right one is found for {percent(after['accuracy'])} % {_span(after['interval'])} of "
+        f"Of {few} captions, the wrong ones {WRONG[cases['from']]}, the right one is found for "
+        f"{percent(after['accuracy'])} % {_span(after['interval'])} of "
         f"{many(after['n'], 'picture')}; guessing would find {percent(cases['chance'])} %. {FAR[after['against_chance']]}"
     )
     return [*said, _time(found["per_sample"]), verdict(found)]
@@ -302,7 +304,7 @@ def hard(found: Mapping[str, Any], most: int | None) -> Table:
     shown = every if most is None else every[:most]
     rows = tuple(
         (
-            safe(one["picture"], 40),
+            tail(one["picture"], 40),
             cosine(one["margin"]),
             safe(one["right"], LONGEST),
             "(right)" if one["hit"] else safe(one["picked"], LONGEST),

@@ -177,9 +177,11 @@ def _run_cells(state: str, manifest: dict[str, Any], result: dict[str, Any] | No
             at = [percent(e[way]["at"][0]["recall"]) for way in ("captions", "pictures")]
             return f"retrieval: {safe(result['method']['weights'])}, recall@1 {at[0]} and {at[1]}", "-", "-", "-"
         zeros = "-" if e["zeros"] is None else str(e["zeros"])
-        kind = "captions: " if manifest.get("task") == "match" else "recall: " if e.get("average_precision") else ""
+        kind = "recall: " if e.get("average_precision") else ""
+        if manifest.get("task") == "match":
+            kind = f"captions, {int(result['candidates']['most'])} of {safe(result['candidates']['from'])}: "
         return kind + safe(result["method"]["tried"]), percent(e["accuracy"]), zeros, percent(e["worst"]["fixed"])
-    except (AssertionError, KeyError, TypeError, IndexError):  # no result, or one that somebody else wrote
+    except (AssertionError, KeyError, TypeError, IndexError, ValueError):  # no result, or one that somebody else wrote
         return safe(str(manifest["settings"].get("weights", ""))), state, "-", "-"
 
 

@@ -120,7 +120,8 @@ def compare(first: Matched, second: Matched, captions: Captions, seed: int) -> D
     """The paired difference second - first on the same cases; the worst categories are those that `first` followed."""
     c, category, count = captions.groups, captions.category, first.count
     gained, lost = (np.bincount(category[mask], minlength=c) for mask in (second.hit & ~first.hit, first.hit & ~second.hit))
-    here = np.array([i for i in first.worst.fixed_classes if count[i] and first.worst.fixed is not None], int)
+    followed = first.worst.fixed_classes if captions.categories and first.worst.fixed is not None else ()
+    here = np.array([i for i in followed if count[i]], int)
     return Difference(
         second.accuracy - first.accuracy,
         difference_interval(gained.sum(keepdims=True), lost.sum(keepdims=True), count.sum(keepdims=True), seed, per_class=False),
