@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -35,30 +35,17 @@ MOST = 1000  # candidates of a picture
 HARD = 20  # how many hard cases are listed where nobody says otherwise
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MatchResult:
-    """A finished caption run."""
-
-    run: runs.Run
-    """Its folder."""
-    outcome: "loop.Outcome"
-    """What was found."""
-    material: Captioned
-    """What it was found on."""
-    summary: dict[str, Any]
-    """The JSON object."""
-    report: Report
-    """The sentences and tables."""
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RetrieveResult:
-    """A finished retrieval run."""
+class CaptionResult(Generic[Outcome]):
+    """A finished run about captions."""
 
     run: runs.Run
     """Its folder."""
-    outcome: "looking.Outcome"
-    """What was found."""
+    outcome: Outcome
+    """What was found: of `loops.match`, or of `loops.retrieve`."""
     material: Captioned
     """What it was found on."""
     summary: dict[str, Any]
@@ -72,7 +59,7 @@ class Matcher(Describer):
 
     def match(
         self, where: str = "", run: str = "", *, candidates: int | None = None, distractors: str = "", hard: int | None = None
-    ) -> MatchResult:
+    ) -> "CaptionResult[loop.Outcome]":
         """Tell the right caption of each picture from wrong ones, kept in a run folder; without a dataset the latest such run goes on.
 
         candidates: how many a picture has, 12 by default, 1000 at most; 0: 12, or all that the data gives. distractors: `auto`, `given`,
@@ -98,7 +85,7 @@ class Matcher(Describer):
             outcome = loop.run(material, tune, judged, choice, lab.rules, lab._tell)
             return lab._told(session, material, outcome, about["hard"])
 
-    def retrieve(self, where: str = "", run: str = "", *, hard: int = HARD) -> RetrieveResult:
+    def retrieve(self, where: str = "", run: str = "", *, hard: int = HARD) -> "CaptionResult[looking.Outcome]":
         """Recall of captions by pictures and of pictures by captions, kept in a run folder; without a dataset the latest such run goes on.
 
         Weights are uniform where nobody chose any; nothing is chosen then, and all pictures are told, of data with parts those to judge.
@@ -123,7 +110,7 @@ class Matcher(Describer):
             shown = retrieved.report(found)
             found |= {"lead": list(shown.lead), "descriptions": descriptions.mark(())}
             lab._keep(session.run, found, shown, hard)
-            return RetrieveResult(session.run, outcome, material, found, shown)
+            return CaptionResult(session.run, outcome, material, found, shown)
 
     def _weighed(self, material: Captioned, choice: "Choice") -> Weights:
         """Weights of the families, found where right captions are told from wrong ones on tune."""
@@ -153,7 +140,7 @@ class Matcher(Describer):
         require_global(how)
         return Choice(how, "none", None, s.k, s.seed, self.device)
 
-    def _told(self, session: Session, material: Captioned, outcome: "loop.Outcome", hard: int) -> MatchResult:
+    def _told(self, session: Session, material: Captioned, outcome: "loop.Outcome", hard: int) -> "CaptionResult[loop.Outcome]":
         """Everything that a finished caption run keeps."""
         from promptlab.score.matches import hardest
 
@@ -164,7 +151,7 @@ class Matcher(Describer):
         lines = (matched.case(i, outcome, material.judged.keys, material.judged_captions) for i in order)
         run.save_lines(runs.CASES, (json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
         self._keep(run, found, shown, hard)
-        return MatchResult(run, outcome, material, found, shown)
+        return CaptionResult(run, outcome, material, found, shown)
 
     def _keep(self, run: runs.Run, found: dict[str, Any], shown: Report, hard: int) -> None:
         """Reports and result of a caption run."""

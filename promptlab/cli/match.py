@@ -5,7 +5,6 @@ from typing import Any
 import click
 
 from promptlab.cli import completion, options
-from promptlab.config import CHOICES
 
 DISTRACTORS = ("auto", "given", "same", "other", "any")  # written down, since asking for them imports what --help needs not
 
@@ -24,8 +23,6 @@ def _floor(context: click.Context, option: click.Parameter, text: str | None) ->
 
 
 @click.command()
-@click.argument("data", required=False, default="", type=completion.DATA)
-@click.option("--run", "run_name", type=completion.RUNS, default="", help="Without DATA: go on with this run instead of the newest.")
 @click.option("--candidates", type=click.IntRange(2, 1000), help="Captions to choose from (default: 12, or all that the data gives).")
 @click.option(
     "--distractors",
@@ -34,24 +31,10 @@ def _floor(context: click.Context, option: click.Parameter, text: str | None) ->
     "(default: auto, given where the data has them, else any).",
 )
 @click.option("--hard", type=click.IntRange(min=0), help="How many hard cases to list (default: 20); cases.jsonl has all.")
-@click.option("--model", type=completion.MODELS, help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini).")
-@click.option("--templates", multiple=True, type=completion.TEMPLATES, help="A template set or file; may be repeated (default: captions).")
-@click.option("--classes", type=completion.FILES, help="Names of categories: FOLDER<TAB>NAME.")
 @click.option("--weights", type=completion.WAY, help="uniform, cpe, zpe, shrunk, forward, top-3, or any rule (default: shrunk).")
-@click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: the way's own).")
-@click.option("--scope", type=click.Choice(CHOICES["scope"]), help="global: captions are no classes (default).")
-@click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How templates are joined (default: the way's own).")
-@click.option("--tau", type=float, help="Temperature of the weights; larger is flatter (default: 1).")
-@click.option("--drop", metavar="mad:X", help="No weight below median + X MAD of the templates' scores, e.g. mad:0.5.")
-@click.option("--evidence", type=click.Choice(CHOICES["evidence"]), help="What shrunk is made from (default: both).")
 @click.option("--k", type=click.IntRange(min=0), help="How many worst categories to follow (default: min(10, a fifth of them)).")
-@click.option("--seed", type=click.IntRange(min=0), help="Of the halves, the cases and the resamples (default: 0).")
-@click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample.")
 @click.option("--fail-under", callback=_floor, metavar="accuracy=SHARE", help="Exit with 1 below it.")
-@options.halves
-@options.loading
-@options.places
-@options.output
+@options.captions
 def match(
     data: str,
     run_name: str,

@@ -87,8 +87,8 @@ def places(command: F) -> F:
     )(command)
 
 
-def material(command: F) -> F:
-    """What is scored: data, model, templates."""
+def subject(command: F) -> F:
+    """Data, or a run to go on with, and the model."""
     return stacked(
         click.argument("data", required=False, default="", type=completion.DATA),
         click.option(
@@ -97,11 +97,42 @@ def material(command: F) -> F:
         click.option(
             "--model", type=completion.MODELS, help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini)."
         ),
+    )(command)
+
+
+def draws(command: F) -> F:
+    """What is left to chance, and whether anything is held back."""
+    return stacked(
+        click.option("--seed", type=click.IntRange(min=0), help="Of the halves and the resamples (default: 0)."),
+        click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample."),
+    )(command)
+
+
+def material(command: F) -> F:
+    """What is scored: data, model, templates."""
+    return stacked(
+        subject,
         texts,
         loading,
         halves,
-        click.option("--seed", type=click.IntRange(min=0), help="Of the halves and the resamples (default: 0)."),
-        click.option("--transductive", is_flag=True, default=None, help="Tune and judge on all pictures; the report calls it in-sample."),
+        draws,
+    )(command)
+
+
+def captions(command: F) -> F:
+    """Pictures with captions, and templates around these."""
+    return stacked(
+        subject,
+        click.option(
+            "--templates", multiple=True, type=completion.TEMPLATES, help="A template set or file; may be repeated (default: captions)."
+        ),
+        click.option("--classes", type=completion.FILES, help="Names of categories: FOLDER<TAB>NAME."),
+        ways,
+        loading,
+        halves,
+        draws,
+        places,
+        output,
     )(command)
 
 
@@ -134,18 +165,25 @@ def loading(command: F) -> F:
     )(command)
 
 
-def method(command: F) -> F:
-    """How the classifier is made."""
+def ways(command: F) -> F:
+    """What a way of weighing is made from."""
     return stacked(
-        click.option(
-            "--weights", type=completion.WAY, help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: shrunk)."
-        ),
         click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: the way's own)."),
         click.option("--scope", type=click.Choice(CHOICES["scope"]), help="Weights for all classes, or for each (default: the way's own)."),
         click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How families are joined (default: the way's own)."),
         click.option("--tau", type=float, help="Temperature of the weights; larger is flatter (default: 1)."),
         click.option("--drop", metavar="mad:X", help="No weight below median + X MAD of the families' scores, e.g. mad:0.5."),
         click.option("--evidence", type=click.Choice(CHOICES["evidence"]), help="What shrunk is made from (default: both)."),
+    )(command)
+
+
+def method(command: F) -> F:
+    """How the classifier is made."""
+    return stacked(
+        click.option(
+            "--weights", type=completion.WAY, help="uniform, cpe, zpe, carprt, shrunk, forward, top-3, or any rule (default: shrunk)."
+        ),
+        ways,
         click.option("--describe-weight", type=float, help="The part of descriptions placed `beside` in a class's vector (default: 0.5)."),
         click.option("--debias", type=click.Choice(CHOICES["debias"]), help="Offsets per class without labels (default: none)."),
         click.option("--mix", type=completion.FILES, help="FOLDER<TAB>SHARE: the class mix that offsets aim at (default: all alike)."),

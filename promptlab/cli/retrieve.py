@@ -6,31 +6,18 @@ from typing import Any
 import click
 
 from promptlab.cli import completion, options
-from promptlab.config import CHOICES
 
 
 @click.command()
-@click.argument("data", required=False, default="", type=completion.DATA)
-@click.option("--run", "run_name", type=completion.RUNS, default="", help="Without DATA: go on with this run instead of the newest.")
 @click.option("--hard", type=click.IntRange(min=0), default=20, show_default=True, help="How many hard cases to list, each way.")
-@click.option("--model", type=completion.MODELS, help="An alias, NAME,TAG, NAME,FILE.safetensors, or a model folder (default: mini).")
-@click.option("--templates", multiple=True, type=completion.TEMPLATES, help="A template set or file; may be repeated (default: captions).")
-@click.option("--classes", type=completion.FILES, help="Names of categories: FOLDER<TAB>NAME.")
 @click.option("--weights", type=completion.WAY, help="Of the templates: cpe, zpe, shrunk, forward, top-3, or any rule (default: uniform).")
-@click.option("--labels", type=click.Choice(CHOICES["labels"]), help="Right answers for weighting (default: the way's own).")
-@click.option("--combine", type=click.Choice(CHOICES["combine"]), help="How templates are joined (default: the way's own).")
 @click.option(
     "--result",
     type=click.Path(path_type=Path),
     help="Write the last row here as CLIP_benchmark does (JSON); --templates bare: of captions alone.",
 )
 @click.option("--language", default="en", show_default=True, help="What that file says of the captions' language.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of the halves and the resamples (default: 0).")
-@click.option("--transductive", is_flag=True, default=None, help="Weigh and tell on all pictures; the report calls it in-sample.")
-@options.halves
-@options.loading
-@options.places
-@options.output
+@options.captions
 def retrieve(data: str, run_name: str, hard: int, result: Path | None, language: str, as_json: bool, quiet: bool, **flags: Any) -> None:
     """Recall of captions by pictures, and of pictures by captions, among all of DATA.
 

@@ -14,7 +14,7 @@ from promptlab.tui.screens.one_class import ClassPage
 from promptlab.tui.widgets.grid import Grid
 from promptlab.types import Edit, EditKind
 
-from .stage import Player, cells, played, press, said, settled, shown, told
+from .stage import Player, cells, played, press, said, settled, shown, told, until
 
 Desk = Callable[[str], Lab]
 FIELDS = [one.key for one in COLUMNS]
@@ -256,7 +256,7 @@ def test_the_class_under_the_cursor_is_told_of_where_there_is_room(desk: Desk) -
         await settled(app, pilot)
         assert said(app, "about").startswith("cup\n")
         await pilot.resize_terminal(80, 24)
-        await settled(app, pilot)
-        assert not app.screen.query_one("#side").display or app.screen.query_one("#side").size.width == 0
+        side = app.screen.query_one("#side")
+        await until(lambda: not side.display or side.size.width == 0)  # it is drawn anew when it comes to it
 
     played(desk("things"), scene)
