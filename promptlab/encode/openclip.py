@@ -159,10 +159,9 @@ class OpenClipEncoder:
         ids = torch.cat([tokenizer(list(texts[i : i + 4096])) for i in range(0, len(texts), 4096)])
         out: Array | None = None
         done = 0
-        for rows in tower.slices(ids):
-            z = tower.encode(ids[rows]).numpy()
+        for rows, z in tower.encode(ids):
             out = np.empty((len(texts), z.shape[1]), np.float32) if out is None else out
-            out[rows.numpy()] = z
+            out[rows.numpy()] = z.numpy()
             listen(Progressed("encode texts", done := done + len(rows)))
         assert out is not None
         return out

@@ -140,6 +140,14 @@ PADDED: dict[str, Callable[[], Any]] = {
 }
 
 
+def encoded(tower: TextTower, ids: Any) -> Any:
+    """(P, D) all vectors, in order."""
+    z = torch.zeros(len(ids), 16)
+    for rows, piece in tower.encode(ids):
+        z[rows] = piece
+    return z.numpy()
+
+
 @pytest.fixture
 def tokenizer() -> Any:
     """CLIP's, with the short context of the tiny models."""
@@ -150,28 +158,38 @@ def tokenizer() -> Any:
 def test_towers_that_can_be_cut_are_cut_and_equal(kind: str, tokenizer: Any) -> None:
     model = CUT[kind]()
     tower = TextTower(model, tokenizer, "cpu")
-    assert tower.cut
-    assert np.abs(tower.encode(tokenizer(TEXTS)).numpy() - padded(model, tokenizer, TEXTS)).max() <= 2e-6
+    assert (tower.cut, tower.shares) == (True, True)
+    assert np.abs(encoded(tower, tokenizer(TEXTS)) - padded(model, tokenizer, TEXTS)).max() <= 2e-6
+    tower.shares = False
+    assert np.abs(encoded(tower, tokenizer(TEXTS)) - padded(model, tokenizer, TEXTS)).max() <= 2e-6
+
+
+def test_a_tower_with_a_mask_of_its_own_shares_no_beginnings(tokenizer: Any) -> None:
+    """Causal and cut at any length, but whatever mask it is given it looks at all that is before: a pack would mix its texts."""
+    model = tiny()
+    for layer in model.transformer.resblocks:
+        inner = layer.attention
+        layer.attention = lambda q_x, inner=inner, **_: inner(q_x, attn_mask=model.attn_mask[: q_x.shape[1], : q_x.shape[1]])
+    tower = TextTower(model, tokenizer, "cpu")
+    assert (tower.cut, tower.shares) == (True, False)
+    assert np.abs(encoded(tower, tokenizer(TEXTS)) - padded(model, tokenizer, TEXTS)).max() <= 2e-6
 
 
 @pytest.mark.parametrize("kind", PADDED)
 def test_other_towers_are_run_as_open_clip_runs_them(kind: str, tokenizer: Any) -> None:
     model = PADDED[kind]()
     tower = TextTower(model, tokenizer, "cpu")
-    assert not tower.cut
-    ids = tokenizer(TEXTS)
-    z = torch.zeros(len(TEXTS), 16)
-    for rows in tower.slices(ids):
-        z[rows] = tower.encode(ids[rows])
-    assert np.abs(z.numpy() - padded(model, tokenizer, TEXTS)).max() <= 2e-6
+    assert (tower.cut, tower.shares) == (False, False)
+    assert np.abs(encoded(tower, tokenizer(TEXTS)) - padded(model, tokenizer, TEXTS)).max() <= 2e-6
 
 
-@pytest.mark.parametrize("kind", ["clip", "no causal mask"])
-def test_slices_hold_every_text_once(kind: str, tokenizer: Any) -> None:
+@pytest.mark.parametrize(("kind", "shares"), [("clip", True), ("clip", False), ("no causal mask", False)])
+def test_every_text_comes_once_and_not_all_at_once(kind: str, shares: bool, tokenizer: Any) -> None:
     tower = TextTower((CUT | PADDED)[kind](), tokenizer, "cpu")
-    slices = tower.slices(tokenizer(TEXTS * 40))
-    assert sorted(int(i) for rows in slices for i in rows) == list(range(40 * len(TEXTS)))
-    assert len(slices) > 1
+    tower.shares = shares
+    pieces = [rows for rows, _ in tower.encode(tokenizer([f"{text} {i}" for text in TEXTS for i in range(40)]))]
+    assert sorted(int(i) for rows in pieces for i in rows) == list(range(40 * len(TEXTS)))
+    assert len(pieces) > 1
 
 
 def test_one_class_with_several_names_is_the_mean_of_its_texts(mini: OpenClipEncoder, cache: Cache) -> None:
