@@ -22,7 +22,9 @@ PROBES = (
     "a photo of a cat.",
     "a photo of a catfish in a river.",
     "the quick brown fox jumps over the lazy dog while nineteen other animals look on, one by one, in the rain",
-)
+    "the quick brown fox sleeps under an old oak tree near the river, and nobody in the whole village has seen it since last spring",
+    "seven ships sail slowly past the white cliffs at dawn with red lanterns on every mast and a small boat behind the last of them",
+)  # together they begin in more ways than the 77 tokens that CLIP reads, as packs do
 # Prefixes in one forward pass, for the same reasons.
 PREFIXES_AT_ONCE = {"cpu": 192, "cuda": 1024, "mps": 512}
 # Tokens in one forward pass: enough to fill the processor, few enough to stay in its cache (ViT-B-32, one thread: 350 tokens are
@@ -53,7 +55,10 @@ class TextTower:
 
     @torch.inference_mode()
     def _proven(self, ids: Tensor, way: Callable[[Tensor], Tensor]) -> bool:
-        return bool((self._padded(ids) - way(ids)).abs().max() <= EQUAL)
+        try:
+            return bool((self._padded(ids) - way(ids)).abs().max() <= EQUAL)
+        except RuntimeError:  # a tower with a mask or positions of its own takes no sequence that is longer than its context
+            return False
 
     def _one_by_one(self, ids: Tensor) -> Tensor:
         """Each text at a length of its own."""
