@@ -38,7 +38,10 @@ def packs(ids: Array, ends: Array, most: int) -> Iterator[Pack]:
     shared = _shared(ids[order], ends[order])
     start = 0
     while start < len(order):
-        fresh = np.cumsum(ends[order[start:]] + 1 - np.concatenate([[0], shared[start + 1 :]])[: len(order) - start])
+        near = slice(start, start + most + 1)  # distinct texts have a node of their own each: no more than these fit
+        own = shared[near].copy()
+        own[0] = 0  # of the first text nothing is there yet
+        fresh = np.cumsum(ends[order[near]] + 1 - own)
         stop = start + max(1, int(np.searchsorted(fresh, most, "right")))
         yield _pack(ids, ends, order[start:stop], shared[start:stop])
         start = stop
