@@ -37,9 +37,9 @@ class Rows(Protocol):
 
 
 class Shards:
-    """N rows in several memory-mapped arrays, seen as one (N, D)."""
+    """N rows in several arrays on disk, seen as one (N, D)."""
 
-    def __init__(self, parts: Sequence[Array]) -> None:
+    def __init__(self, parts: Sequence[Rows]) -> None:
         self._parts = parts
         self._starts = np.cumsum([0, *map(len, parts)])
         self.shape: tuple[int, ...] = (int(self._starts[-1]), parts[0].shape[1])
@@ -50,7 +50,7 @@ class Shards:
 
     def __getitem__(self, rows: Any) -> Array:
         """The rows of a slice or of an int array (n,), in that order, copied into memory."""
-        wanted = np.arange(len(self))[rows]
+        wanted = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
         out = np.empty((len(wanted), self.shape[1]), self.dtype)
         part = np.searchsorted(self._starts, wanted, "right") - 1
         for p in np.unique(part):
@@ -68,7 +68,10 @@ class Picked:
 
     def __init__(self, rows: Rows, which: Array) -> None:
         """rows: (N, D). which: (n,) int."""
-        self._rows, self._which = rows, which
+        self._rows: Rows = rows
+        self._which: Array = which
+        if isinstance(rows, Picked):
+            self._rows, self._which = rows._rows, rows._which[which]
         self.shape: tuple[int, ...] = (len(which), rows.shape[1])
         self.dtype = rows.dtype
 

@@ -62,10 +62,13 @@ class Images:
 
     def place(self, i: int) -> str:
         """Where picture i lies, if it is a file: its key below the root, or beside a root that is a table."""
-        if "://" in self.root:
-            return f"{self.root.rstrip('/')}/{self.keys[i]}"
+        return f"{self.folder}/{self.keys[i]}" if "://" in self.root else str(Path(self.folder) / self.keys[i])
+
+    @property
+    def folder(self) -> str:
+        """Where keys begin: the root, or the folder of a root that is a table."""
         root = Path(self.root)
-        return str((root.parent if root.is_file() else root) / self.keys[i])
+        return self.root.rstrip("/") if "://" in self.root else str(root.parent if root.is_file() else root)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,10 +104,11 @@ class Features:
         return len(self.x)
 
     def take(self, rows: Array, split: str) -> "Features":
-        """The features of some rows, as another split, held in memory."""
+        """The features of some rows, as another split; vectors are read when they are asked for."""
         labels = None if self.labels is None else self.labels[rows]
         several = None if self.several is None else Several(self.several.pictures, self.several.picture[rows])
-        return Features(self.x[rows], tuple(self.keys[i] for i in rows), labels, split, self.encoder, self.skipped, several)
+        keys = tuple(self.keys[i] for i in rows)
+        return Features(Picked(self.x, rows), keys, labels, split, self.encoder, self.skipped, several)
 
     def rows(self) -> "Features":
         """One row for each right answer of each picture, labels (N,) int, where pictures may show several classes; else the same object.
