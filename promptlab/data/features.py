@@ -133,7 +133,7 @@ def _features(arrays: dict[str, Array], prefix: str, split: str, where: str) -> 
     if labels is not None:
         labels = _labels(labels, where)
     keys = arrays.get(f"{prefix}keys")
-    if keys is not None and keys.shape != (len(x),):
+    if keys is not None and keys.ndim != 1:
         raise DataError(f"The keys in {where!r} are {keys.dtype} {keys.shape}; {(len(x),)} was expected, one for each vector.")
     named = Named(np.arange(len(x)), prefix) if keys is None else Named(keys if keys.dtype.kind == "U" else keys.astype(str))
     return Features(x, named, labels, split, "")

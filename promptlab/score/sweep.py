@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -10,11 +10,21 @@ from torch import Tensor
 
 from promptlab.events import Finished, Listener, Progressed, Started
 from promptlab.protocols import Rule
-from promptlab.score.contest import Layout, contests
+from promptlab.score.contest import Layout, contests, require_same_width
 from promptlab.score.reducers import fill_never_predicted, over_classes
 from promptlab.score.rules import parse_rule, start
 from promptlab.score.states import F1State, Setting, TieState
 from promptlab.types import Array, Features, LabelSource, Scoreboard
+
+
+class Asked(TypedDict):
+    """What every family is asked."""
+
+    source: LabelSource
+    labels: Array | None
+    families: tuple[str, ...]
+    scale: float
+    listen: Listener
 
 
 def sweep(
@@ -60,6 +70,7 @@ def _passed(
     batch: int | None,
 ) -> dict[str, Scoreboard]:
     """The scoreboards of one pass."""
+    require_same_width(features, columns)  # before rules look at the mean of all pictures
     shown = features.labels if features.labels is not None and features.labels.ndim == 2 and source is LabelSource.TRUE else None
     setting = Setting(
         columns, len(features), partial(_places, features), scale, partial(_mean, features), shown, features.several is not None
