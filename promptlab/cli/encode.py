@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     "--model", type=completion.MODELS, help="An alias, NAME,TAG, NAME,FILE.safetensors, hf-hub:ORG/REPO or a model folder (default: mini)."
 )
 @click.option(
-    "--shard", metavar="I/N", help="Only the I-th of N equal parts of the pictures, and no prompts: for jobs that share the work, e.g. 3/10."
+    "--shard",
+    metavar="I/N",
+    help="Only the I-th of N equal parts of the pictures, and no prompts: for jobs that share the work, e.g. 3/10.",
 )
 @options.texts
 @options.loading

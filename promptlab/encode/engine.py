@@ -68,7 +68,9 @@ def _cluster() -> Iterator[Any]:
             except ValueError:  # there is a cluster, whose memory is not ours to say
                 ray.init(**quiet)
     except ConnectionError as error:
-        raise UsageError(f"No Ray cluster answers: {error}.", "Start it (`ray start`), or unset RAY_ADDRESS to use this machine.") from error
+        raise UsageError(
+            f"No Ray cluster answers: {error}.", "Start it (`ray start`), or unset RAY_ADDRESS to use this machine."
+        ) from error
     try:
         yield ray
     finally:

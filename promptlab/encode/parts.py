@@ -24,7 +24,9 @@ class Part:
             raise UsageError(f"--shard is {text!r}; a part and how many there are were expected.", "3/10 is the third of ten parts.")
         number, of = int(found[1]), int(found[2])
         if not 1 <= number <= of:
-            raise UsageError(f"There is no part {text}; parts are counted from 1.", f"Of {of}: 1/{of} to {of}/{of}." if of else "1/1 is all.")
+            raise UsageError(
+                f"There is no part {text}; parts are counted from 1.", f"Of {of}: 1/{of} to {of}/{of}." if of else "1/1 is all."
+            )
         return cls(number, of)
 
     def rows(self, n: int) -> range:
