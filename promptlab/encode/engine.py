@@ -1,12 +1,11 @@
 """Ray as the engine: pictures are encoded by the workers of a cluster, and what they make comes back to this process as values.
 
 Workers need the pictures and the model under the same names as here, and no shared cache: this process alone writes the store. What a lost
-worker had in hand Ray gives to another one.
+worker had in hand Ray gives to another one. Where workers have GPUs all CPUs decode; else each decodes what it encodes.
 """
 
 import logging
 import os
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +13,11 @@ from typing import Any
 import numpy as np
 
 from promptlab.encode.features import Piece, at_once
+from promptlab.encode.openclip import OpenClipEncoder
+from promptlab.encode.outside import OutsideEncoder
+from promptlab.encode.workers import Forwarder, Parcel, Worker, decoded, unpacked
 from promptlab.errors import DataError, EncoderError, PromptlabError, UsageError
-from promptlab.events import Listener, Progressed, ignore
+from promptlab.events import Listener, Progressed
 from promptlab.protocols import Encoder
 from promptlab.types import Array, Images
 
@@ -90,52 +92,42 @@ def _hushed() -> Iterator[None]:
         os.close(nowhere)
 
 
-class Worker:
-    """What one process of the cluster does: it holds the model, and encodes one task after the other."""
-
-    def __init__(self, parcel: Any) -> None:
-        import ray
-
-        self._images, self._encoder = ray.get(parcel)
-
-    def __call__(self, batch: dict[str, Array]) -> dict[str, Array]:
-        """A piece, or why there is none: an error that is raised would come wrapped in Ray's."""
-        rows = batch["data"]
-        try:
-            said: Piece | PromptlabError = Piece(rows, *self._encoder.encode_images(self._images, rows.tolist(), ignore))
-        except PromptlabError as error:
-            said = error
-        return {"piece": np.array([pickle.dumps(said)], object)}
-
-
 def _tasks(ray: Any, images: Images, rows: Array, encoder: Encoder) -> Iterator[Piece]:
     """What workers give back, as it comes. Leaving it stops them."""
-    few = Images(images.split, images.keys, (), None, images.read, images.root)  # reading takes no more
-    try:
-        parcel = ray.put((few, encoder))
-    except Exception as error:  # whatever is in a closure of a plugin's may refuse
-        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        hint = "Encode them on several machines without Ray: --shard 1/10 on the first, and so on."
-        raise DataError(f"The pictures of {images.root!r} cannot be sent to Ray's workers: {said}", hint) from error
-    count, each = _workers(ray)
+    count, each = _room(ray)
     size = min(max(len(rows) // (TASKS * count), SMALLEST), LARGEST)
     tasks = [np.array(rows[i : i + size]) for i in range(0, len(rows), size)]
-    done = ray.data.from_numpy(tasks).map_batches(
-        Worker,
-        fn_constructor_args=(parcel,),
-        batch_size=None,
-        batch_format="numpy",
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(count, len(tasks))),
-        **each,
-    )
-    for batch in done.iter_batches(batch_size=None, batch_format="numpy"):
-        for made in map(pickle.loads, batch["piece"]):
+    apart = "num_gpus" in each and isinstance(encoder, OpenClipEncoder)
+    parcel = _sent(ray, images, encoder, apart)
+    whole: dict[str, Any] = {"batch_size": None, "batch_format": "numpy"}
+    work, kind = ray.data.from_numpy(tasks), Worker
+    if apart:
+        work, kind = work.map_batches(decoded, fn_args=([parcel],), num_cpus=1, **whole), Forwarder
+    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=min(count, len(tasks)))
+    work = work.map_batches(kind, fn_constructor_args=(parcel,), compute=pool, **each, **whole)
+    for batch in work.iter_batches(**whole):
+        for made in unpacked(batch):
             if isinstance(made, PromptlabError):
                 raise made
             yield made
 
 
-def _workers(ray: Any) -> tuple[int, dict[str, float]]:
+def _sent(ray: Any, images: Images, encoder: Encoder, apart: bool) -> Any:
+    """The reference of what workers need. apart: whether others decode than hold the model. Raises DataError for what cannot be sent."""
+    few = Images(images.split, images.keys, (), None, images.read, images.root)
+    assert isinstance(encoder, OpenClipEncoder | OutsideEncoder)
+    transform = encoder.transform if apart and isinstance(encoder, OpenClipEncoder) else None
+    try:
+        return ray.put(Parcel(few, encoder.elsewhere(), encoder.fingerprint, transform))
+    except Exception as error:  # whatever is in a closure of a plugin's may refuse
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise DataError(
+            f"The pictures of {images.root!r}, or the model, cannot be sent to Ray's workers: {said}",
+            "Encode them on several machines without Ray: --shard 1/10 on the first, and so on.",
+        ) from error
+
+
+def _room(ray: Any) -> tuple[int, dict[str, float]]:
     """(how many workers the cluster has room for, what each one takes): a GPU each, else some CPUs."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = int(sum(node.get("GPU", 0) for node in nodes))
