@@ -4,9 +4,7 @@ takes seconds."""
 import importlib.util
 import json
 import os
-import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,21 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from promptlab.encode import guards
-from promptlab.encode.pictures import UNREAD, read_rgb
-from promptlab.errors import DataError, EncoderError, OfflineError, PromptlabError
+from promptlab.encode.pipeline import Pace
+from promptlab.errors import EncoderError, OfflineError, PromptlabError
 from promptlab.events import Listener, Progressed, ignore
 from promptlab.store import Cache, file_sha256, fingerprint
-from promptlab.types import Array, Images, unit
+from promptlab.types import Array, Images
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from promptlab.encode.tower import TextTower
+    from promptlab.encode.vision import ImageTower
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
-IMAGES_AT_ONCE = {"cpu": 16, "cuda": 256, "mps": 64}
 HIGHEST_SCALE = 1e4
-DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +32,19 @@ class Loading:
     """How a model may be loaded and run."""
 
     device: str = "cpu"
-    """`cpu`, `cuda`, `mps`."""
+    """`cpu`, `cuda` (pictures on all GPUs, texts on the first), `cuda:1` (that one), `mps`."""
     precision: str = "auto"
     """Of pictures: `auto` (fp16 on CUDA, else fp32), `fp32`, `fp16`, `bf16`. Texts are always fp32."""
     allow_pickle: bool = False
     """Whether pickled weights may be loaded (with `weights_only`)."""
     offline: bool = False
     """Whether nothing may be downloaded."""
+    batch: int = 0
+    """Pictures in one batch; 0: as suits the device."""
+    workers: int = 0
+    """Threads that decode pictures; 0: as many as there are cores for it."""
+    compile: bool = False
+    """Whether the image tower is compiled."""
 
 
 class Spec(NamedTuple):
@@ -116,6 +117,13 @@ class OpenClipEncoder:
         return model, transform, tokenizer, TextTower(model, tokenizer, self.how.device)
 
     @cached_property
+    def _image_tower(self) -> "ImageTower":
+        from promptlab.encode.vision import ImageTower
+
+        model, transform, *_ = self._loaded
+        return ImageTower(model, transform, self.precision, self.how)
+
+    @cached_property
     def scale(self) -> float:
         return float(self._cache.remembered("scales", self.fingerprint, self._loaded_scale, _is_scale))
 
@@ -167,36 +175,23 @@ class OpenClipEncoder:
         return out
 
     def encode_images(self, images: Images, rows: Sequence[int], listen: Listener = ignore) -> tuple[Array, dict[int, str]]:
-        """Pictures are read and prepared by threads one batch ahead of the model."""
-        import torch
+        return self._image_tower.encode(images, rows, listen)
 
-        model, transform, *_ = self._loaded
-        size, parts = IMAGES_AT_ONCE[self.how.device.partition(":")[0]], []
-        bad: dict[int, str] = {}
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-            ahead = [pool.submit(_prepare, images, i, transform) for i in batches[0]]
-            for n, batch in enumerate(batches):
-                waiting, ahead = ahead, []
-                if n + 1 < len(batches):
-                    ahead = [pool.submit(_prepare, images, i, transform) for i in batches[n + 1]]
-                ready = [future.result() for future in waiting]
-                bad |= {i: made for i, made in zip(batch, ready, strict=True) if isinstance(made, str)}
-                pixels = [made for made in ready if not isinstance(made, str)]
-                if pixels:
-                    parts.append(self._vectors(model, torch.stack(pixels)))
-                listen(Progressed("encode pictures", n * size + len(batch)))
-        empty = np.zeros((0, 1), np.float32)
-        return np.concatenate(parts) if parts else empty, bad
+    def pixels(self, images: Images, i: int) -> Array | str:
+        """Picture i as the model wants it, (3, H, W) f4, or why not: half of `encode_images`, for those who decode elsewhere."""
+        return self._image_tower.pixels(images, i)
 
-    def _vectors(self, model: Any, pixels: "Tensor") -> Array:
-        """(B, D) unit; f4 for fp32, else f2 (numpy has no bf16, and unit rows lose nothing that bf16 had)."""
-        import torch
+    def vectors(self, pixels: Sequence[Array]) -> Array:
+        """(B, D) f4 or f2 unit vectors of pictures that `pixels` prepared, in one batch: the other half."""
+        return self._image_tower.vectors(pixels)
 
-        dtype: torch.dtype | None = getattr(torch, DTYPES[self.precision]) if self.precision in DTYPES else None
-        with torch.inference_mode(), torch.autocast(self.how.device.partition(":")[0], dtype, enabled=dtype is not None):
-            z = model.encode_image(pixels.to(self.how.device))
-        return np.asarray(unit(z.float()).cpu().numpy(), np.float32 if dtype is None else np.float16)
+    def pace(self) -> Pace:
+        """How fast pictures were encoded since it was last asked."""
+        return self._image_tower.paced() if "_image_tower" in self.__dict__ else Pace()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the model: a process that is sent this loads its own."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_loaded", "_image_tower")}
 
 
 def _is_scale(value: Any) -> bool:
@@ -206,26 +201,6 @@ def _is_scale(value: Any) -> bool:
 
 def _is_bias(value: Any) -> bool:
     return isinstance(value, float) and abs(value) <= HIGHEST_SCALE
-
-
-def _prepare(images: Images, i: int, transform: Any) -> "Tensor | str":
-    """The pixels of picture i as the model wants them, or the reason why it could not be read."""
-    try:
-        data = images.read(i)
-    except DataError as error:
-        return error.message
-    except OSError as error:
-        return f"{UNREAD}: {error.strerror or error}"
-    try:
-        made: Tensor = transform(read_rgb(data))
-        return made
-    except MemoryError:
-        raise
-    except DataError as error:
-        return error.message
-    except Exception as error:  # Pillow raises many kinds on broken files
-        said = re.sub(r" <_io\.BytesIO[^>]*>", "", str(error))  # not the picture's name, and never the same twice
-        return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _load(spec: Spec, how: Loading, downloads: bool) -> tuple[Any, Any, Any]:
