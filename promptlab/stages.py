@@ -109,6 +109,7 @@ class Stages(Catalogue):
         """Features of every split, or of the halves that a split file says, and how many pictures were encoded anew. `encoder` may be None
         where all splits are features already."""
         from promptlab.encode.features import encode_images
+        from promptlab.encode.openclip import OpenClipEncoder
 
         out, new = {}, 0
         for split, part in dataset.splits.items():
@@ -119,6 +120,8 @@ class Stages(Catalogue):
                 raise UsageError("Pictures need a model to encode them.", "Name it with --model.")
             out[split], made = encode_images(part, encoder, dataset.name, self.cache, self._tell, self.engine)
             new += made
+        if isinstance(encoder, OpenClipEncoder) and (pace := encoder.pace()).pictures:
+            self._tell(pace.note())
         skipped = [s for part in out.values() for s in part.skipped]
         if skipped:
             self._tell(Noted(f"Left out: {many(len(skipped), 'picture')} that could not be read, e.g. {skipped[0][0]}: {skipped[0][1]}."))

@@ -158,8 +158,11 @@ def texts(command: F) -> F:
 def loading(command: F) -> F:
     """How a model may be loaded and run."""
     return stacked(
-        click.option("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto)."),
+        click.option("--device", help="auto, cpu, cuda (all GPUs), cuda:1 (that one), mps (default: auto)."),
         click.option("--precision", type=click.Choice(CHOICES["precision"]), help="Of pictures (default: auto, fp16 on CUDA, else fp32)."),
+        click.option("--batch", type=click.IntRange(min=0), help="Pictures in one batch (default: 0, as suits the device)."),
+        click.option("--workers", type=click.IntRange(min=0), help="Threads that decode pictures (default: 0, one for each core)."),
+        click.option("--compile", is_flag=True, default=None, help="Compile the image tower: minutes at first, faster then."),
         click.option(
             "--allow-pickle-weights", is_flag=True, default=None, help="Load .bin and .pt weights too; they can hold a stranger's code."
         ),

@@ -13,6 +13,7 @@ import numpy as np
 from promptlab.encode.features import Piece
 from promptlab.encode.openclip import OpenClipEncoder
 from promptlab.encode.pictures import prepare
+from promptlab.encode.pipeline import Full
 from promptlab.errors import EncoderError, PromptlabError
 from promptlab.events import ignore
 from promptlab.protocols import Encoder
@@ -87,9 +88,17 @@ class Forwarder(Worker):
         return unpacked(batch)
 
     def _piece(self, task: Any) -> Piece:
-        encoder = self._encoder
+        return Piece(task.rows, self._vectors(task.good) if task.good else np.zeros((0, 1), np.float32), task.bad)
+
+    def _vectors(self, pixels: list[Array]) -> Array:
+        encoder, half = self._encoder, len(pixels) // 2
         assert isinstance(encoder, OpenClipEncoder)  # of others nobody knows how they decode
-        return Piece(task.rows, encoder.vectors(task.good) if task.good else np.zeros((0, 1), np.float32), task.bad)
+        try:
+            return encoder.vectors(pixels)
+        except Full:
+            if not half:
+                raise EncoderError("A single picture does not fit the memory beside the model.", "Use a smaller model.") from None
+        return np.concatenate([self._vectors(pixels[:half]), self._vectors(pixels[half:])])
 
 
 def decoded(batch: Batch, held: list[Any]) -> Iterator[Batch]:
