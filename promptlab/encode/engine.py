@@ -6,6 +6,7 @@ worker had in hand Ray gives to another one. Where workers have GPUs all CPUs de
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from promptlab.encode.outside import OutsideEncoder
 from promptlab.encode.workers import Forwarder, Parcel, Worker, decoded, unpacked
 from promptlab.errors import DataError, EncoderError, PromptlabError, UsageError
 from promptlab.events import Listener, Progressed
+from promptlab.plugins.sources import OF_FOLDER
 from promptlab.protocols import Encoder
 from promptlab.types import Array, Images
 
@@ -99,13 +101,14 @@ def _tasks(ray: Any, images: Images, rows: Array, encoder: Encoder) -> Iterator[
     tasks = [np.array(rows[i : i + size]) for i in range(0, len(rows), size)]
     apart = "num_gpus" in each and isinstance(encoder, OpenClipEncoder)
     parcel = _sent(ray, images, encoder, apart)
-    whole: dict[str, Any] = {"batch_size": None, "batch_format": "numpy"}
+    how: dict[str, Any] = {"batch_size": size, "batch_format": "numpy"}
     work, kind = ray.data.from_numpy(tasks), Worker
     if apart:
-        work, kind = work.map_batches(decoded, fn_args=([parcel],), num_cpus=1, **whole), Forwarder
+        work, kind = work.map_batches(decoded, fn_args=([parcel],), num_cpus=1, **how), Forwarder
+        how["batch_size"] = 1  # a value, with its pictures
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=min(count, len(tasks)))
-    work = work.map_batches(kind, fn_constructor_args=(parcel,), compute=pool, **each, **whole)
-    for batch in work.iter_batches(**whole):
+    work = work.map_batches(kind, fn_constructor_args=(parcel,), compute=pool, **each, **how)
+    for batch in work.iter_batches(batch_size=None, batch_format="numpy"):
         for made in unpacked(batch):
             if isinstance(made, PromptlabError):
                 raise made
@@ -117,6 +120,9 @@ def _sent(ray: Any, images: Images, encoder: Encoder, apart: bool) -> Any:
     few = Images(images.split, images.keys, (), None, images.read, images.root)
     assert isinstance(encoder, OpenClipEncoder | OutsideEncoder)
     transform = encoder.transform if apart and isinstance(encoder, OpenClipEncoder) else None
+    for name, module in list(sys.modules.items()):
+        if name.startswith(OF_FOLDER):
+            ray.cloudpickle.register_pickle_by_value(module)
     try:
         return ray.put(Parcel(few, encoder.elsewhere(), encoder.fingerprint, transform))
     except Exception as error:  # whatever is in a closure of a plugin's may refuse
