@@ -174,7 +174,8 @@ class Catalogue:
         if brought is not None and alias is not None and alias.open is not None:
             made = OutsideEncoder(alias.open, brought.plugin, name, self.device)
         else:
-            how = Loading(self.device, self.settings.precision, self.settings.allow_pickle_weights, self.settings.offline)
+            s = self.settings
+            how = Loading(self.device, s.precision, s.allow_pickle_weights, s.offline, s.batch, s.workers, s.compile)
             made = OpenClipEncoder(alias.target if alias else name, self.cache, how, name)
         self.cache.remembered("names", made.fingerprint, lambda: name)  # `promptlab cache` shows it
         return made

@@ -32,7 +32,7 @@ SCREEN = "tui.json"  # what the terminal UI remembers
 PICTURES = ("auto", "blocks", "kitty")
 ASKING = ("llm", "base_url", "prices", "max_cost", "llm_timeout", "llm_parallel", "llm_rate", "llm_tokens")  # no part of a classifier
 ADDED = ("load_plugins", "disable_plugins", "plugins_dir", "strict_plugins")
-OF_THIS_MACHINE = ("cache", "runs", "device", "offline", "allow_pickle_weights", *ASKING, *ADDED)
+OF_THIS_MACHINE = ("cache", "runs", "device", "engine", "batch", "workers", "compile", "offline", "allow_pickle_weights", *ASKING, *ADDED)
 LOWEST_TAU = 1e-6  # below, weights are one family's alone; far below, they are no numbers
 CHOICES = {
     "labels": ("auto", "ensemble", "others", "self", "true", "zpe"),
@@ -41,6 +41,7 @@ CHOICES = {
     "evidence": ("similarity", "margin", "both"),
     "debias": ("none", "prior", "balance"),
     "precision": ("auto", "fp32", "fp16", "bf16"),
+    "engine": ("local", "ray"),
 }
 
 
@@ -83,9 +84,17 @@ class Settings:
     seed: int = 0
     """Of halves and resamples."""
     device: str = "auto"
-    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    """`auto`, `cpu`, `cuda` (pictures on all GPUs), `cuda:1` (that one), `mps`."""
     precision: str = "auto"
     """Of pictures: `auto` (fp16 on CUDA, else fp32), `fp32`, `fp16`, `bf16`."""
+    batch: int = 0
+    """Pictures in one batch; 0: as suits the device. Halved where that does not fit the memory."""
+    workers: int = 0
+    """Threads that decode pictures; 0: one for each core."""
+    compile: bool = False
+    """Compile the image tower (`torch.compile`): minutes at first, faster then; vectors differ by 1e-5 at most."""
+    engine: str = "local"
+    """Who encodes pictures: this machine, or the workers of a Ray cluster; this machine becomes one where there is none."""
     allow_pickle_weights: bool = False
     """Load pickled weights too; safetensors alone otherwise."""
     offline: bool = False
@@ -131,6 +140,9 @@ class Settings:
             raise UsageError(f"describe_weight is {self.describe_weight}; a share from 0 to 1 was expected.")
         if self.seed < 0:
             raise UsageError(f"seed is {self.seed}; 0 or more was expected.")
+        for name in ("batch", "workers"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} is {getattr(self, name)}; a number, or 0 for the default, was expected.")
         if self.k < 0:
             raise UsageError(f"k is {self.k}; a number of classes, or 0 for the default, was expected.")
 

@@ -114,6 +114,7 @@ def material(command: F) -> F:
         subject,
         texts,
         loading,
+        engine,
         halves,
         draws,
     )(command)
@@ -129,6 +130,7 @@ def captions(command: F) -> F:
         click.option("--classes", type=completion.FILES, help="Names of categories: FOLDER<TAB>NAME."),
         ways,
         loading,
+        engine,
         halves,
         draws,
         places,
@@ -156,12 +158,22 @@ def texts(command: F) -> F:
 def loading(command: F) -> F:
     """How a model may be loaded and run."""
     return stacked(
-        click.option("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto)."),
+        click.option("--device", help="auto, cpu, cuda (all GPUs), cuda:1 (that one), mps (default: auto)."),
         click.option("--precision", type=click.Choice(CHOICES["precision"]), help="Of pictures (default: auto, fp16 on CUDA, else fp32)."),
+        click.option("--batch", type=click.IntRange(min=0), help="Pictures in one batch (default: 0, as suits the device)."),
+        click.option("--workers", type=click.IntRange(min=0), help="Threads that decode pictures (default: 0, one for each core)."),
+        click.option("--compile", is_flag=True, default=None, help="Compile the image tower: minutes at first, faster then."),
         click.option(
             "--allow-pickle-weights", is_flag=True, default=None, help="Load .bin and .pt weights too; they can hold a stranger's code."
         ),
         click.option("--offline", is_flag=True, default=None, help="Download nothing; fail with exit code 4 instead."),
+    )(command)
+
+
+def engine(command: F) -> F:
+    """Who encodes pictures."""
+    return click.option(
+        "--engine", type=click.Choice(CHOICES["engine"]), help="Who encodes pictures: this machine, or a Ray cluster (default: local)."
     )(command)
 
 

@@ -4,10 +4,9 @@ takes seconds."""
 import importlib.util
 import json
 import os
-import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,21 +14,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from promptlab.encode import guards
-from promptlab.encode.pictures import UNREAD, read_rgb
-from promptlab.errors import DataError, EncoderError, OfflineError, PromptlabError
+from promptlab.encode.pipeline import Pace
+from promptlab.errors import EncoderError, OfflineError, PromptlabError
 from promptlab.events import Listener, Progressed, ignore
 from promptlab.store import Cache, file_sha256, fingerprint
-from promptlab.types import Array, Images, unit
+from promptlab.types import Array, Images
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from promptlab.encode.tower import TextTower
+    from promptlab.encode.vision import ImageTower
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
-IMAGES_AT_ONCE = {"cpu": 16, "cuda": 256, "mps": 64}
 HIGHEST_SCALE = 1e4
-DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +33,19 @@ class Loading:
     """How a model may be loaded and run."""
 
     device: str = "cpu"
-    """`cpu`, `cuda`, `mps`."""
+    """`cpu`, `cuda` (pictures on all GPUs, texts on the first), `cuda:1` (that one), `mps`."""
     precision: str = "auto"
     """Of pictures: `auto` (fp16 on CUDA, else fp32), `fp32`, `fp16`, `bf16`. Texts are always fp32."""
     allow_pickle: bool = False
     """Whether pickled weights may be loaded (with `weights_only`)."""
     offline: bool = False
     """Whether nothing may be downloaded."""
+    batch: int = 0
+    """Pictures in one batch; 0: as suits the device."""
+    workers: int = 0
+    """Threads that decode pictures; 0: as many as there are cores for it."""
+    compile: bool = False
+    """Whether the image tower is compiled."""
 
 
 class Spec(NamedTuple):
@@ -83,7 +85,7 @@ class OpenClipEncoder:
         self.precision = how.precision if how.precision != "auto" else "fp16" if cuda else "fp32"
         self._cache = cache
         self._weights = self._weights_file()
-        self.fingerprint = self._fingerprint()
+        self.fingerprint = self._fingerprint(self._sha256)
 
     def _weights_file(self) -> Path | None:
         """The file that will be loaded; None for weights that open_clip downloads."""
@@ -93,15 +95,15 @@ class OpenClipEncoder:
             return guards.weights_file(Path(self.spec.pretrained), self.how.allow_pickle)
         return None
 
-    def _fingerprint(self) -> str:
+    def _fingerprint(self, sha256: Callable[[Path], str]) -> str:
         """Known without loading: the bytes of file or folder (config, tokenizer, weights), or the published name and tag."""
         if self._weights is None:
             return fingerprint("open_clip", self.spec.name, self.spec.pretrained)
         if self.spec.pretrained:
-            return fingerprint("open_clip", self.spec.name, self._sha256(self._weights))
+            return fingerprint("open_clip", self.spec.name, sha256(self._weights))
         config, *others = guards.small_files(Path(self.spec.name.removeprefix(LOCAL)))
         tokenizer = [[path.name, file_sha256(path)] for path in others]
-        return fingerprint("open_clip", config.read_bytes(), self._sha256(self._weights), *tokenizer)
+        return fingerprint("open_clip", config.read_bytes(), sha256(self._weights), *tokenizer)
 
     def _sha256(self, file: Path) -> str:
         status = file.stat()
@@ -114,6 +116,13 @@ class OpenClipEncoder:
 
         model, transform, tokenizer = _load(self.spec, self.how, downloads=self._weights is None)
         return model, transform, tokenizer, TextTower(model, tokenizer, self.how.device)
+
+    @cached_property
+    def _image_tower(self) -> "ImageTower":
+        from promptlab.encode.vision import ImageTower
+
+        model, transform, *_ = self._loaded
+        return ImageTower(model, transform, self.precision, self.how)
 
     @cached_property
     def scale(self) -> float:
@@ -167,36 +176,35 @@ class OpenClipEncoder:
         return out
 
     def encode_images(self, images: Images, rows: Sequence[int], listen: Listener = ignore) -> tuple[Array, dict[int, str]]:
-        """Pictures are read and prepared by threads one batch ahead of the model."""
-        import torch
+        return self._image_tower.encode(images, rows, listen)
 
-        model, transform, *_ = self._loaded
-        size, parts = IMAGES_AT_ONCE[self.how.device.partition(":")[0]], []
-        bad: dict[int, str] = {}
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-            ahead = [pool.submit(_prepare, images, i, transform) for i in batches[0]]
-            for n, batch in enumerate(batches):
-                waiting, ahead = ahead, []
-                if n + 1 < len(batches):
-                    ahead = [pool.submit(_prepare, images, i, transform) for i in batches[n + 1]]
-                ready = [future.result() for future in waiting]
-                bad |= {i: made for i, made in zip(batch, ready, strict=True) if isinstance(made, str)}
-                pixels = [made for made in ready if not isinstance(made, str)]
-                if pixels:
-                    parts.append(self._vectors(model, torch.stack(pixels)))
-                listen(Progressed("encode pictures", n * size + len(batch)))
-        empty = np.zeros((0, 1), np.float32)
-        return np.concatenate(parts) if parts else empty, bad
+    @property
+    def transform(self) -> Callable[[Any], Any]:
+        """Makes a tensor (3, H, W) f4 of a picture: half of `encode_images`, for processes that decode and hold no model."""
+        transform: Callable[[Any], Any] = self._loaded[1]
+        return transform
 
-    def _vectors(self, model: Any, pixels: "Tensor") -> Array:
-        """(B, D) unit; f4 for fp32, else f2 (numpy has no bf16, and unit rows lose nothing that bf16 had)."""
-        import torch
+    def vectors(self, pixels: Sequence[Array]) -> Array:
+        """(B, D) f4 or f2 unit vectors of pictures that `transform` prepared, in one batch: the other half. Raises Full."""
+        return self._image_tower.vectors(pixels)
 
-        dtype: torch.dtype | None = getattr(torch, DTYPES[self.precision]) if self.precision in DTYPES else None
-        with torch.inference_mode(), torch.autocast(self.how.device.partition(":")[0], dtype, enabled=dtype is not None):
-            z = model.encode_image(pixels.to(self.how.device))
-        return np.asarray(unit(z.float()).cpu().numpy(), np.float32 if dtype is None else np.float16)
+    def elsewhere(self) -> "Callable[[str], OpenClipEncoder]":
+        """Makes the same encoder in another process, given its device, of the files that lie there."""
+        return copy(self)._on
+
+    def _on(self, device: str) -> "OpenClipEncoder":
+        made = copy(self)
+        made.how = replace(self.how, device=device)
+        made.fingerprint = made._fingerprint(file_sha256)  # what is remembered may be another machine's
+        return made
+
+    def pace(self) -> Pace:
+        """How fast pictures were encoded since it was last asked."""
+        return self._image_tower.paced() if "_image_tower" in self.__dict__ else Pace()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the model: a process that is sent this loads its own."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_loaded", "_image_tower")}
 
 
 def _is_scale(value: Any) -> bool:
@@ -206,26 +214,6 @@ def _is_scale(value: Any) -> bool:
 
 def _is_bias(value: Any) -> bool:
     return isinstance(value, float) and abs(value) <= HIGHEST_SCALE
-
-
-def _prepare(images: Images, i: int, transform: Any) -> "Tensor | str":
-    """The pixels of picture i as the model wants them, or the reason why it could not be read."""
-    try:
-        data = images.read(i)
-    except DataError as error:
-        return error.message
-    except OSError as error:
-        return f"{UNREAD}: {error.strerror or error}"
-    try:
-        made: Tensor = transform(read_rgb(data))
-        return made
-    except MemoryError:
-        raise
-    except DataError as error:
-        return error.message
-    except Exception as error:  # Pillow raises many kinds on broken files
-        said = re.sub(r" <_io\.BytesIO[^>]*>", "", str(error))  # not the picture's name, and never the same twice
-        return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _load(spec: Spec, how: Loading, downloads: bool) -> tuple[Any, Any, Any]:

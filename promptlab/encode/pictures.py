@@ -2,7 +2,10 @@
 
 import base64
 import io
+import re
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -36,6 +39,25 @@ def read_rgb(data: bytes) -> Image.Image:
             return _rgb(ImageOps.exif_transpose(picture))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"it has more than {MOST_PIXELS:,} pixels") from error
+
+
+def prepare(images: Images, i: int, transform: Callable[[Image.Image], Any]) -> Any:
+    """What `transform` makes of picture i, or the reason (str) why it could not be read."""
+    try:
+        data = images.read(i)
+    except DataError as error:
+        return error.message
+    except OSError as error:
+        return f"{UNREAD}: {error.strerror or error}"
+    try:
+        return transform(read_rgb(data))
+    except MemoryError:
+        raise
+    except DataError as error:
+        return error.message
+    except Exception as error:  # Pillow raises many kinds on broken files
+        said = re.sub(r" <_io\.BytesIO[^>]*>", "", str(error))  # not the picture's name, and never the same twice
+        return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def thumbnail(images: Images, i: int, side: int = 208) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from promptlab.encode.openclip import OpenClipEncoder, _prepare
+from promptlab.encode.openclip import OpenClipEncoder
+from promptlab.encode.pictures import prepare
 from promptlab.errors import DataError
 from promptlab.types import Images
 
@@ -79,14 +80,14 @@ def test_only_pictures_are_opened_whatever_their_ending_says(images: Make, monke
 
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
-    assert "cannot identify" in str(_prepare(images({"a.jpg": eps}), 0, lambda picture: picture))
+    assert "cannot identify" in str(prepare(images({"a.jpg": eps}), 0, lambda picture: picture))
 
 
 def test_what_a_source_refuses_is_a_reason() -> None:
     def refuse(_: int) -> bytes:
         raise DataError("it is no file")
 
-    assert _prepare(Images("all", ("a.jpg",), ("1",), None, refuse), 0, lambda picture: picture) == "it is no file"
+    assert prepare(Images("all", ("a.jpg",), ("1",), None, refuse), 0, lambda picture: picture) == "it is no file"
 
 
 @pytest.mark.parametrize("size", [(50_000, 50_000), (12_000, 12_000), (100_000, 1_001)], ids=str)
@@ -94,7 +95,7 @@ def test_a_header_that_claims_too_many_pixels_is_refused_before_it_is_decoded(im
     def never(_: object) -> None:
         raise AssertionError("decoded")
 
-    said = _prepare(images({"a.png": png_header(*size)}), 0, never)
+    said = prepare(images({"a.png": png_header(*size)}), 0, never)
     assert isinstance(said, str)
     assert "pixels" in said
 
@@ -102,7 +103,7 @@ def test_a_header_that_claims_too_many_pixels_is_refused_before_it_is_decoded(im
 @pytest.mark.parametrize("size", [(9_500, 10_000), (9_400, 9_500)], ids=str)
 def test_a_large_picture_is_refused_or_read_but_never_warned_about(images: Make, size: tuple[int, int]) -> None:
     # Pillow warns from 89,478,485 pixels on; warnings are errors here, and the picture's data are too short anyway.
-    said = _prepare(images({"a.png": png_header(*size)}), 0, lambda picture: picture)
+    said = prepare(images({"a.png": png_header(*size)}), 0, lambda picture: picture)
     assert "Warning" not in str(said)
 
 
@@ -121,7 +122,7 @@ def test_the_camera_s_orientation_is_applied(images: Make, picture: Picture, ori
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     stored = saved(upright.transpose(undo[orientation]) if orientation > 1 else upright, "PNG", exif=exif)
-    seen = _prepare(images({"a.png": stored}), 0, lambda p: np.asarray(p.convert("RGB")))
+    seen = prepare(images({"a.png": stored}), 0, lambda p: np.asarray(p.convert("RGB")))
     np.testing.assert_array_equal(seen, np.asarray(upright))
 
 
@@ -181,5 +182,5 @@ def test_a_picture_of_one_pixel_is_a_picture(mini: OpenClipEncoder, images: Make
 def test_a_very_flat_picture_is_not_blown_up(images: Make, size: tuple[int, int]) -> None:
     # Models scale the short side to 224: of 30,000 x 1 that would make 1.5 billion pixels.
     seen: list[Image.Image] = []
-    said = _prepare(images({"a.png": saved(Image.new("RGB", size, "red"), "PNG")}), 0, lambda picture: seen.append(picture) or picture)
+    said = prepare(images({"a.png": saved(Image.new("RGB", size, "red"), "PNG")}), 0, lambda picture: seen.append(picture) or picture)
     assert isinstance(said, str) or 224 * 224 * max(said.size) / min(said.size) < 100_000_000
