@@ -136,15 +136,9 @@ class Cache:
             private_folder(self.root)
         return self.root.joinpath(*parts)
 
-    @contextmanager
-    def lock(self, place: Path, waiting: Callable[[int], None]) -> Iterator[None]:
-        """Only one process at a time works on the folder `place`; a second one finds what the first has made. See `locked`."""
-        with locked(place / ".lock", waiting):
-            yield
-
-    def features(self, encoder: str, precision: str, dataset: str, split: str) -> Path:
-        """The folder of one split's shards."""
-        return self._place("features", f"{encoder[:16]}-{precision}", dataset, slug(split))
+    def features(self, encoder: str, precision: str) -> Path:
+        """The folder of one encoder's picture vectors."""
+        return self._place("features", f"{encoder[:16]}-{precision}")
 
     def texts(self, encoder: str) -> Path:
         """The file of one encoder's text vectors."""

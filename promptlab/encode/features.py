@@ -1,55 +1,100 @@
-"""Picture vectors on disk: shards, each with a note written last, and an index written last of all.
+"""Picture vectors: those that the store lacks are encoded, and all are opened."""
 
-Shards are named by what they hold (keys and stamps of their pictures), so that a killed run finds its finished shards again and a
-changed picture costs its own shard. No note, no shard; no index, no features. A note carries a seal of all it says, of its encoder and of
-its shard: one that was damaged, swapped or edited costs its shard.
-"""
-
-import io
 import os
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from promptlab.encode.pictures import UNREAD
+from promptlab.encode.segments import Store, marks
 from promptlab.errors import DataError, StoreError
 from promptlab.events import Finished, Listener, Noted, Progressed, Started, counted_from
 from promptlab.protocols import Encoder
-from promptlab.store import Cache, explained, file_sha256, fingerprint, read_json, slug, write_json, written
-from promptlab.types import Features, Images, Shards
+from promptlab.store import Cache, fingerprint, locked
+from promptlab.types import Array, Features, Images
 
-PER_SHARD = 256
+FIRST, LAST = 256, 16_384  # pictures in the smallest and the largest piece
+SHARE = 16  # a piece is this part of what was done before: so much a killed run can lose
 
 
-def encode_images(images: Images, encoder: Encoder, dataset: str, cache: Cache, listen: Listener) -> tuple[Features, int]:
+class Piece(NamedTuple):
+    """Some pictures, encoded."""
+
+    rows: Array  # (n,) int: which pictures
+    z: Array  # (m, D) unit: vectors of those that could be read, in their order
+    bad: dict[int, str]  # {picture: why it could not be read}
+
+
+# Gives the wanted pictures (n,) back in finished pieces, in any order, each picture once.
+Engine = Callable[[Images, Array, Encoder, Listener], Iterator[Piece]]
+
+
+class Filled(NamedTuple):
+    """What became of the wanted pictures."""
+
+    new: int  # encoded anew
+    unread: dict[int, str]  # {picture: what the disk said}; nothing is kept of these, since it may say otherwise the next time
+
+
+def local(images: Images, rows: Array, encoder: Encoder, listen: Listener) -> Iterator[Piece]:
+    """The engine of one process: pieces that grow with what was done."""
+    done = 0
+    while done < len(rows):
+        some = rows[done : done + min(max(FIRST, done // SHARE), LAST)]
+        yield Piece(some, *encoder.encode_images(images, some.tolist(), counted_from(done, listen)))
+        done += len(some)
+
+
+def encode_images(
+    images: Images, encoder: Encoder, name: str, cache: Cache, listen: Listener, engine: Engine = local
+) -> tuple[Features, int]:
     """The features of a split, and how many pictures were encoded anew. Labels come from `images`, never from the cache.
 
-    Raises DataError when not one picture can be read, StoreError when the cache cannot be used.
+    name: the dataset's. Raises DataError when not one picture can be read, StoreError when the cache cannot be used.
     """
-    where = slug(dataset, 30) + "-" + fingerprint(images.root or dataset)[:12]
-    folder = cache.features(encoder.fingerprint, encoder.precision, where, images.split)
-    cuts = [range(i, min(i + PER_SHARD, len(images))) for i in range(0, len(images), PER_SHARD)]
-    names = [fingerprint([[images.keys[i], images.stamps[i]] for i in rows])[:32] for rows in cuts]
-    listen(Started("encode pictures", len(images), "pictures"))
-    notes, new = [_finished(folder, name, encoder) for name in names], 0
-    index = {"encoder": encoder.fingerprint, "name": encoder.name, "shards": names}
-    # Nothing is written where all is there, so that a cache that cannot be written to serves, too.
-    if None in notes or read_json(folder / "index.json") != index:
-        with cache.lock(folder, _waiting(listen)):
-            for i, (name, rows) in enumerate(zip(names, cuts, strict=True)):
-                note = _finished(folder, name, encoder)
-                if note is None:
-                    note = _encode_shard(folder, name, images, rows, encoder, counted_from(rows.start, listen))
-                    new += len(rows) - len(note["bad"])
-                notes[i] = note
-                listen(Progressed("encode pictures", rows.stop))
-            write_json(folder / "index.json", index)
-            _forget(folder, names)
-    features = _features(folder, names, cuts, [note for note in notes if note is not None], images, encoder)
-    listen(Finished("encode pictures", new))
-    return features, new
+    store, known = _store(encoder, cache), marks(images, name)
+    filled = _fill(store, images, np.arange(len(images)), known, encoder, name, listen, engine)
+    store.refresh()
+    return _features(store, store.find(known), filled.unread, images, encoder), filled.new
+
+
+def fill(images: Images, rows: Array, encoder: Encoder, name: str, cache: Cache, listen: Listener, engine: Engine = local) -> Filled:
+    """Encodes those of the pictures `rows` (n,) that the store lacks, and keeps each piece as it comes."""
+    return _fill(_store(encoder, cache), images, rows, marks(images, name), encoder, name, listen, engine)
+
+
+def _fill(store: Store, images: Images, rows: Array, known: Array, encoder: Encoder, name: str, listen: Listener, engine: Engine) -> Filled:
+    """known: (N, 16) marks of all pictures."""
+    listen(Started("encode pictures", len(rows), "pictures"))
+    filled = Filled(0, {})
+    if (store.find(known[rows]) < 0).any():
+        # One process at a time encodes these pictures; others may encode other ones.
+        lock = store.folder / f"{fingerprint(images.root or name, images.split, int(rows[0]))[:16]}.lock"
+        with locked(lock, _waiting(listen)):
+            store.refresh()
+            missing = rows[store.find(known[rows]) < 0]
+            later = counted_from(len(rows) - len(missing), listen)
+            filled = _encode(store, images, missing, known, encoder, later, engine)
+    listen(Progressed("encode pictures", len(rows)))
+    listen(Finished("encode pictures", filled.new))
+    return filled
+
+
+def _store(encoder: Encoder, cache: Cache) -> Store:
+    return Store(cache.features(encoder.fingerprint, encoder.precision), encoder.fingerprint)
+
+
+def _encode(store: Store, images: Images, missing: Array, known: Array, encoder: Encoder, listen: Listener, engine: Engine) -> Filled:
+    new, unread, done = 0, dict[int, str](), 0
+    for rows, z, bad in engine(images, missing, encoder, listen):
+        lost = {i: reason for i, reason in bad.items() if reason.startswith(UNREAD)}
+        kept = [i for i in rows.tolist() if i not in lost]
+        if kept:
+            store.add(known[kept], z, {place: bad[i] for place, i in enumerate(kept) if i in bad})
+        new, unread, done = new + len(z), unread | lost, done + len(rows)
+        listen(Progressed("encode pictures", done))
+    return Filled(new, unread)
 
 
 def _waiting(listen: Listener) -> Callable[[int], None]:
@@ -58,58 +103,20 @@ def _waiting(listen: Listener) -> Callable[[int], None]:
     return lambda times: listen(Progressed("encode pictures", 0) if times else note)
 
 
-def _note(name: str, encoder: Encoder, sha256: Any, bad: Any) -> dict[str, Any]:
-    return {"sha256": sha256, "bad": bad, "seal": fingerprint("shard", encoder.fingerprint, name, sha256, bad)}
-
-
-def _finished(folder: Path, name: str, encoder: Encoder) -> dict[str, Any] | None:
-    """The note of a whole shard; None when there is none, when its rows are not what the note says, or when the disk refused a picture."""
-    note = read_json(folder / f"{name}.json")
-    rows = folder / f"{name}.npy"
-    if not isinstance(note, dict) or note != _note(name, encoder, note.get("sha256"), note.get("bad")) or not rows.is_file():
-        return None
-    if any(str(reason).startswith(UNREAD) for reason in note["bad"].values()):
-        return None
-    return note if file_sha256(rows) == note["sha256"] else None
-
-
-def _encode_shard(folder: Path, name: str, images: Images, rows: range, encoder: Encoder, listen: Listener) -> dict[str, Any]:
-    z, bad = encoder.encode_images(images, rows, listen)
-    rows_file = io.BytesIO()  # numpy writes past Python's file and would hide what the disk says
-    np.save(rows_file, z, allow_pickle=False)
-    with written(folder / f"{name}.npy") as file:
-        file.write(rows_file.getbuffer())
-    note = _note(name, encoder, file_sha256(folder / f"{name}.npy"), {str(i - rows.start): reason for i, reason in bad.items()})
-    write_json(folder / f"{name}.json", note)
-    return note
-
-
-def _forget(folder: Path, names: Sequence[str]) -> None:
-    """Delete shards that no index names any more."""
-    with explained(folder):
-        for path in folder.iterdir():
-            if path.suffix in (".npy", ".json") and path.stem not in names and path.stem != "index":
-                path.unlink(missing_ok=True)
-
-
-def _features(
-    folder: Path, names: Sequence[str], cuts: Sequence[range], notes: Sequence[dict[str, Any]], images: Images, encoder: Encoder
-) -> Features:
-    bad = {rows.start + int(i): reason for rows, note in zip(cuts, notes, strict=True) for i, reason in note["bad"].items()}
-    good = np.array([i for i in range(len(images)) if i not in bad], np.int64)
-    if not len(good):
+def _features(store: Store, entries: Array, unread: dict[int, str], images: Images, encoder: Encoder) -> Features:
+    known = np.flatnonzero(entries >= 0)
+    x, readable = store.rows(entries[known])
+    good = known[readable]
+    bad = unread | {int(i): store.reason(int(entries[i])) for i in known[~readable]}
+    if len(good) + len(bad) < len(images):
+        raise StoreError("Picture vectors have gone from the cache while they were used.", "Run it again: they will be made anew.")
+    if x is None:
         lost = bad[0].startswith(UNREAD) and not os.path.isfile(images.place(0))  # else its source looked elsewhere
         raise DataError(
             f"None of the {len(images)} pictures can be read; the first: {images.keys[0]!r}: {bad[0]}.",
             f"It was looked for at {images.place(0)!r}." if lost else "Are they pictures at all?",
         )
-    try:
-        parts = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"The features in {str(folder)!r} cannot be read: {error}.", "Delete that folder; they will be made again."
-        ) from error
     skipped = tuple((images.keys[i], reason) for i, reason in sorted(bad.items()))
     labels = None if images.labels is None else images.labels[good]
-    keys = tuple(images.keys[i] for i in good)
-    return Features(Shards([p for p in parts if len(p)]), keys, labels, images.split, encoder.fingerprint, skipped)
+    keys = images.keys if len(good) == len(images) else tuple(images.keys[i] for i in good)
+    return Features(x, keys, labels, images.split, encoder.fingerprint, skipped)

@@ -60,9 +60,10 @@ def _passed(
     batch: int | None,
 ) -> dict[str, Scoreboard]:
     """The scoreboards of one pass."""
-    order = np.argsort(np.argsort(np.array(features.keys), kind="stable"))
     shown = features.labels if features.labels is not None and features.labels.ndim == 2 and source is LabelSource.TRUE else None
-    setting = Setting(columns, len(features), order, scale, partial(_mean, features), shown, features.several is not None)
+    setting = Setting(
+        columns, len(features), partial(_places, features), scale, partial(_mean, features), shown, features.several is not None
+    )
     states = {rule.name: start(rule, setting) for rule, _ in parsed.values()}
     ties = TieState(columns.shape[0])
     takers: list[Any] = [*states.values(), ties]
@@ -84,6 +85,10 @@ def _passed(
             f"{rule.name}/{reducer}", source.value, families, value, per_class, count, rule.unit, rule.lower_is_better, ties.count, rule.by
         )
     return boards
+
+
+def _places(features: Features) -> Array:
+    return np.argsort(np.argsort(np.array(features.keys), kind="stable"))
 
 
 def _mean(features: Features) -> Tensor:

@@ -37,9 +37,9 @@ class Rows(Protocol):
 
 
 class Shards:
-    """N rows in several memory-mapped arrays, seen as one (N, D)."""
+    """N rows in several arrays on disk, seen as one (N, D)."""
 
-    def __init__(self, parts: Sequence[Array]) -> None:
+    def __init__(self, parts: Sequence[Rows]) -> None:
         self._parts = parts
         self._starts = np.cumsum([0, *map(len, parts)])
         self.shape: tuple[int, ...] = (int(self._starts[-1]), parts[0].shape[1])
@@ -50,7 +50,7 @@ class Shards:
 
     def __getitem__(self, rows: Any) -> Array:
         """The rows of a slice or of an int array (n,), in that order, copied into memory."""
-        wanted = np.arange(len(self))[rows]
+        wanted = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
         out = np.empty((len(wanted), self.shape[1]), self.dtype)
         part = np.searchsorted(self._starts, wanted, "right") - 1
         for p in np.unique(part):
@@ -68,7 +68,10 @@ class Picked:
 
     def __init__(self, rows: Rows, which: Array) -> None:
         """rows: (N, D). which: (n,) int."""
-        self._rows, self._which = rows, which
+        self._rows: Rows = rows
+        self._which: Array = which
+        if isinstance(rows, Picked):
+            self._rows, self._which = rows._rows, rows._which[which]
         self.shape: tuple[int, ...] = (len(which), rows.shape[1])
         self.dtype = rows.dtype
 
@@ -82,3 +85,30 @@ class Picked:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """All rows, for whoever wants a plain array."""
         return np.asarray(self[:], dtype)
+
+
+class Named(Sequence[str]):
+    """N keys that are made when they are asked for: ten million strings would take a gigabyte and seconds."""
+
+    def __init__(self, what: Array, prefix: str = "") -> None:
+        """what: (N,) texts, which are the keys; or integers, which follow the prefix as seven digits or more."""
+        self.what, self.prefix = what, prefix
+        self._form = prefix.replace("%", "%%") + "%07d" if what.dtype.kind in "iu" else "%s"
+
+    def __len__(self) -> int:
+        return len(self.what)
+
+    def __getitem__(self, i: Any) -> Any:
+        """The key of one place; for a slice or an int array the keys of these places."""
+        found = self.what[i]
+        return Named(found, self.prefix) if isinstance(found, np.ndarray) else self._form % found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def chosen(keys: Sequence[str], rows: Array) -> Sequence[str]:
+    """The keys of some rows (n,), in that order."""
+    return keys[rows] if isinstance(keys, Named) else tuple(keys[i] for i in rows)

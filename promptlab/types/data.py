@@ -1,6 +1,6 @@
 """The values that go in: pictures, their vectors, and everything that the main loop needs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from promptlab.errors import DataError, MismatchError
-from promptlab.types.arrays import Array, Picked, Rows, same_length, unit
+from promptlab.types.arrays import Array, Picked, Rows, chosen, same_length, unit
 from promptlab.types.prompts import Classes, TextBank
 
 
@@ -62,10 +62,13 @@ class Images:
 
     def place(self, i: int) -> str:
         """Where picture i lies, if it is a file: its key below the root, or beside a root that is a table."""
-        if "://" in self.root:
-            return f"{self.root.rstrip('/')}/{self.keys[i]}"
+        return f"{self.folder}/{self.keys[i]}" if "://" in self.root else str(Path(self.folder) / self.keys[i])
+
+    @property
+    def folder(self) -> str:
+        """Where keys begin: the root, or the folder of a root that is a table."""
         root = Path(self.root)
-        return str((root.parent if root.is_file() else root) / self.keys[i])
+        return self.root.rstrip("/") if "://" in self.root else str(root.parent if root.is_file() else root)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +77,7 @@ class Features:
 
     x: Rows
     """(N, D) f2 or f4, unit up to their precision; users of it renormalise in fp32."""
-    keys: tuple[str, ...]
+    keys: Sequence[str]
     """(N,) what names each picture."""
     labels: Array | None
     """(N,) int class indices, or (N, C) bool where a picture may show several; None when the data has none."""
@@ -101,10 +104,11 @@ class Features:
         return len(self.x)
 
     def take(self, rows: Array, split: str) -> "Features":
-        """The features of some rows, as another split, held in memory."""
+        """The features of some rows, as another split; vectors are read when they are asked for."""
         labels = None if self.labels is None else self.labels[rows]
         several = None if self.several is None else Several(self.several.pictures, self.several.picture[rows])
-        return Features(self.x[rows], tuple(self.keys[i] for i in rows), labels, split, self.encoder, self.skipped, several)
+        keys = chosen(self.keys, rows)
+        return Features(Picked(self.x, rows), keys, labels, split, self.encoder, self.skipped, several)
 
     def rows(self) -> "Features":
         """One row for each right answer of each picture, labels (N,) int, where pictures may show several classes; else the same object.
@@ -120,7 +124,7 @@ class Features:
                 f"No picture of the split {self.split!r} shows some of the classes and not all, so none has a right answer.",
                 "Add pictures that do, or classes that they do not show.",
             )
-        keys = tuple(self.keys[i] for i in picture)
+        keys = chosen(self.keys, picture)
         return Features(Picked(self.x, picture), keys, label, self.split, self.encoder, self.skipped, Several(self, picture))
 
     @property

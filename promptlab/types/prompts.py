@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from promptlab.errors import DataError, MismatchError, unknown_name
 from promptlab.types.arrays import Array, same_length
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Classes:
     """C classes in label order. A label is an index into them; names may repeat, ids may not."""
 
@@ -58,7 +59,7 @@ class Classes:
             raise unknown_name("class", name, known)
         return known[name]
 
-    @property
+    @cached_property
     def titles(self) -> tuple[str, ...]:
         """(C,) one name per class, for tables."""
         return tuple(names[0] for names in self.names)

@@ -17,7 +17,7 @@ DRIVER = """
 import sys
 from promptlab.encode import features
 from promptlab.cli.main import main
-features.PER_SHARD = 4
+features.FIRST = 4
 sys.argv = ["promptlab", "run", "photos", "--templates", "plain"]
 main()
 """
@@ -155,7 +155,7 @@ def test_a_reader_that_goes_away_is_no_trouble() -> None:
 
 
 def shards(cache: Path) -> int:
-    return sum(path.name != "index.json" for path in cache.glob("features/**/*.json"))
+    return len(list(cache.glob("features/**/*.note")))
 
 
 def test_ctrl_c_stops_at_the_next_batch_and_keeps_what_is_done(
@@ -176,7 +176,7 @@ def test_ctrl_c_stops_at_the_next_batch_and_keeps_what_is_done(
     assert "Traceback" not in err
     assert 1 <= kept < 9
 
-    monkeypatch.setattr("promptlab.encode.features.PER_SHARD", 4)
+    monkeypatch.setattr("promptlab.encode.features.FIRST", 4)
     again = promptlab("run", "--json", "--quiet")
     assert again.code == 0, again.err
     assert again.json["encoded"]["images"] == 36 - 4 * kept

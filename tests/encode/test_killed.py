@@ -18,7 +18,7 @@ N, SHARD = 36, 4
 DRIVER = f"""
 from promptlab.encode import features
 from promptlab.lab import Lab
-features.PER_SHARD = {SHARD}
+features.FIRST = {SHARD}
 lab = Lab()
 dataset = lab.open("photos")
 lab.features(dataset, lab.encoder("mini"))
@@ -26,7 +26,7 @@ lab.features(dataset, lab.encoder("mini"))
 
 
 def finished(cache: Path) -> int:
-    return sum(path.name != "index.json" for path in cache.glob("features/**/*.json"))
+    return len(list(cache.glob("features/**/*.note")))
 
 
 def killed_after_the_first_shard(cache: Path) -> None:
@@ -49,9 +49,8 @@ def test_a_killed_run_is_continued_and_ends_like_an_undisturbed_one(
     killed_after_the_first_shard(tmp_path / "cache")
     before = finished(tmp_path / "cache")
     assert 1 <= before < N / SHARD
-    assert not list((tmp_path / "cache").rglob("index.json"))
 
-    monkeypatch.setattr(features, "PER_SHARD", SHARD)
+    monkeypatch.setattr(features, "FIRST", SHARD)
     lab = Lab(Settings.load({}))
     encoder = lab.encoder("mini")
     again, new = lab.features(lab.open("photos"), encoder)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from promptlab.errors import StoreError
 from promptlab.events import Cancelled
-from promptlab.store import Cache, file_sha256, read_json, write_json, written
+from promptlab.store import Cache, file_sha256, locked, read_json, write_json, written
 
 
 @pytest.fixture
@@ -190,11 +190,11 @@ def test_the_cache_is_its_owner_s_alone(place: Path) -> None:
 
 def test_folders_are_private_from_the_first_to_the_last(place: Path) -> None:
     cache = Cache(place / "deep" / "cache")
-    with cache.lock(cache.features("encoder", "fp32", "things", "all"), lambda times: None):
+    with locked(cache.features("encoder", "fp32") / "x.lock", lambda times: None):
         pass
     write_json(place / "other" / "runs" / "a.json", 1)
     made = [path for top in ("deep", "other") for path in (place / top, *(place / top).rglob("*")) if path.is_dir()]
-    assert len(made) == 8
+    assert len(made) == 6
     assert not [path for path in made if path.stat().st_mode & 0o077]
 
 
@@ -205,14 +205,14 @@ def test_a_folder_that_is_there_keeps_its_mode(place: Path) -> None:
 
 
 def test_who_waits_for_a_lock_can_be_stopped(place: Path) -> None:
-    cache, waited = Cache(place), []
+    waited: list[int] = []
 
     def waiting(times: int) -> None:
         waited.append(times)
         if times == 2:
             raise Cancelled
 
-    with cache.lock(place / "x", waiting), pytest.raises(Cancelled), cache.lock(place / "x", waiting):
+    with locked(place / "x", waiting), pytest.raises(Cancelled), locked(place / "x", waiting):
         pass
     assert waited == [0, 1, 2]
 

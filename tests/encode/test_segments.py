@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from promptlab.encode import features
-from promptlab.encode.features import Shards, encode_images
+from promptlab.encode import features, segments
+from promptlab.encode.features import encode_images, fill, local
 from promptlab.encode.pictures import UNREAD
 from promptlab.errors import DataError, StoreError
 from promptlab.events import Cancelled, Finished, Noted, Progressed, Started, ignore
-from promptlab.store import Cache, file_sha256
-from promptlab.types import Features, Images
+from promptlab.store import Cache, file_sha256, locked
+from promptlab.types import Features, Images, Shards
 
 Make = Callable[..., Images]
 
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "PER_SHARD", 4)
+    monkeypatch.setattr(features, "FIRST", 4)
 
 
 def content(n: int = 10, **other: bytes) -> dict[str, bytes]:
@@ -36,7 +36,7 @@ def shard_files(cache: Cache) -> list[Path]:
 
 def test_rows_come_in_order_whatever_the_shards(counting: Any, cache: Cache, images: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     found, new = encoded(images(content()), counting, cache)
-    monkeypatch.setattr(features, "PER_SHARD", 100)
+    monkeypatch.setattr(features, "FIRST", 100)
     whole, _ = encoded(images(content()), counting, Cache(cache.root / "other"))
     assert new == 10
     assert len(shard_files(cache)) == 4
@@ -53,54 +53,97 @@ def test_a_warm_cache_encodes_nothing_and_is_equal_to_the_bit(counting: Any, cac
     np.testing.assert_array_equal(before, warm.x[:])
 
 
-def test_changing_one_picture_encodes_its_shard_alone(counting: Any, cache: Cache, images: Make) -> None:
+def test_one_changed_picture_is_one_encoded_picture(counting: Any, cache: Cache, images: Make) -> None:
     encoded(images(content()), counting, cache)
     found, new = encoded(images(content() | {"05.jpg": b"another"}), counting, cache)
-    assert new == 4
-    assert counting.pictures[10:] == ["04.jpg", "05.jpg", "06.jpg", "07.jpg"]
+    assert new == 1
+    assert counting.pictures[10:] == ["05.jpg"]
     fresh, _ = encoded(images(content() | {"05.jpg": b"another"}), counting, Cache(cache.root / "other"))
     np.testing.assert_array_equal(found.x[:], fresh.x[:])
 
 
-def test_a_new_picture_at_the_end_leaves_whole_shards_alone(counting: Any, cache: Cache, images: Make) -> None:
+@pytest.mark.parametrize("where", ["00a.jpg", "04a.jpg", "99.jpg"])
+def test_added_pictures_alone_are_encoded_wherever_they_stand(counting: Any, cache: Cache, images: Make, where: str) -> None:
     encoded(images(content(10)), counting, cache)
-    _, new = encoded(images(content(11)), counting, cache)
-    assert new == 3
+    more = dict(sorted((content(10) | {where: b"another"}).items()))
+    found, new = encoded(images(more), counting, cache)
+    assert (new, counting.pictures[10:]) == (1, [where])
+    assert found.keys == tuple(more)
+    fresh, _ = encoded(images(more), counting, Cache(cache.root / "other"))
+    np.testing.assert_array_equal(found.x[:], fresh.x[:])
 
 
-def test_shards_that_nobody_needs_any_more_are_deleted(counting: Any, cache: Cache, images: Make) -> None:
-    encoded(images(content(10)), counting, cache)
-    encoded(images(content(4)), counting, cache)
-    assert len(shard_files(cache)) == 1
-
-
-def test_data_sets_of_different_places_do_not_delete_each_other(counting: Any, cache: Cache, images: Make) -> None:
-    encoded(images(content(10)), counting, cache)
-    some = images(content(4))
-    elsewhere = Images(some.split, some.keys, some.stamps, None, some.read, "/elsewhere")
-    encode_images(elsewhere, counting, "things", cache, ignore)
+def test_fewer_pictures_and_then_all_again_encode_nothing(counting: Any, cache: Cache, images: Make) -> None:
+    whole, _ = encoded(images(content(10)), counting, cache)
+    some, new = encoded(images(content(4)), counting, cache)
+    assert new == 0
+    np.testing.assert_array_equal(some.x[:], whole.x[:4])
     assert encoded(images(content(10)), counting, cache)[1] == 0
 
 
-def test_the_index_comes_last(counting: Any, cache: Cache, images: Make) -> None:
+def test_a_table_over_the_same_files_encodes_nothing(counting: Any, cache: Cache, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures" / "cats"
+    folder.mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(b"a cat")
+    (tmp_path / "table.csv").touch()
+    read, stamps = (lambda i: b"a cat"), ("5-1",)
+    encoded(Images("all", ("cats/a.jpg",), stamps, None, read, str(tmp_path / "pictures")), counting, cache)
+    listed = Images("tune", ("pictures/cats/a.jpg",), stamps, None, read, str(tmp_path / "table.csv"))
+    assert encode_images(listed, counting, "table", cache, ignore)[1] == 0
+
+
+@pytest.mark.parametrize("other", ["root", "key", "stamp", "name", "encoder", "precision"])
+def test_what_differs_in_anything_is_encoded(counting: Any, cache: Cache, other: str) -> None:
+    about = {"root": "/somewhere", "key": "a.jpg", "stamp": "1", "name": "things"}
+    if other == "name":
+        about["root"] = ""  # pictures that are nowhere in particular go by the dataset's name
+
+    def one() -> int:
+        made = Images("all", (about["key"],), (about["stamp"],), None, lambda i: about["stamp"].encode(), about["root"])
+        return encode_images(made, counting, about["name"], cache, ignore)[1]
+
+    assert (one(), one()) == (1, 0)
+    if other == "encoder":
+        counting = type(counting)("another")
+    elif other == "precision":
+        counting.precision = "fp16"
+    else:
+        about[other] += "0"
+    assert one() == 1
+
+
+def test_data_sets_of_different_places_share_nothing(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content(10)), counting, cache)
+    some = images(content(4))
+    elsewhere = Images(some.split, some.keys, some.stamps, None, some.read, "/elsewhere")
+    assert encode_images(elsewhere, counting, "things", cache, ignore)[1] == 4
+    assert encoded(images(content(10)), counting, cache)[1] == 0
+
+
+def test_a_killed_run_finds_its_finished_segments_again(counting: Any, cache: Cache, images: Make) -> None:
     counting.stop_at = 9
     with pytest.raises(KeyboardInterrupt):
         encoded(images(content()), counting, cache)
-    assert not list(cache.root.rglob("index.json"))
     assert len(shard_files(cache)) == 2
     counting.stop_at = -1
     _, new = encoded(images(content()), counting, cache)
     assert new == 2
-    (index,) = cache.root.rglob("index.json")
-    assert len(json.loads(index.read_text())["shards"]) == 3
+
+
+def test_pieces_grow_with_what_was_done(counting: Any, images: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "LAST", 6)
+    made = images(content(400))
+    sizes = [len(piece.rows) for piece in local(made, np.arange(400), counting, ignore)]
+    assert (sizes[0], max(sizes), sum(sizes)) == (4, 6, 400)
+    assert sizes[:-1] == sorted(sizes[:-1])
 
 
 def test_a_stop_leaves_no_half_file(counting: Any, cache: Cache, images: Make) -> None:
     counting.stop_at = 6
     with pytest.raises(KeyboardInterrupt):
         encoded(images(content()), counting, cache)
-    names = sorted(path.suffix for path in cache.root.rglob("*") if path.is_file() and path.name != ".lock")
-    assert names == [".json", ".npy"]
+    names = sorted(path.suffix for path in cache.root.rglob("*") if path.is_file() and path.suffix != ".lock")
+    assert names == [".note", ".npy"]
 
 
 @pytest.mark.parametrize("how", ["flipped", "cut", "empty", "gone"])
@@ -123,7 +166,7 @@ def test_a_damaged_shard_is_made_again(counting: Any, cache: Cache, images: Make
 @pytest.mark.parametrize("note", ["", "{", "null", "[]", '{"sha256": "x", "bad": {}}', '{"bad": {}}', "[" * 200_000])
 def test_a_damaged_note_costs_its_shard(counting: Any, cache: Cache, images: Make, note: str) -> None:
     encoded(images(content()), counting, cache)
-    path = next(p for p in cache.root.rglob("*.json") if p.name != "index.json")
+    path = next(cache.root.rglob("*.note"))
     path.write_text(note)
     _, new = encoded(images(content()), counting, cache)
     assert new in (2, 4)
@@ -145,10 +188,11 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
 @pytest.mark.parametrize("case", EDITS)
 def test_an_edited_note_costs_its_shard(counting: Any, cache: Cache, images: Make, case: str) -> None:
     before, _ = encoded(images(content(8)), counting, cache)
-    path = next(p for p in cache.root.rglob("*.json") if p.name != "index.json")
-    note = json.loads(path.read_text())
+    path = next(cache.root.rglob("*.note"))
+    head, _, rest = path.read_bytes().partition(b"\n")
+    note = json.loads(head)
     EDITS[case](note)
-    path.write_text(json.dumps(note))
+    path.write_bytes(json.dumps(note).encode() + b"\n" + rest)
     after, new = encoded(images(content(8)), counting, cache)
     assert new == 4
     np.testing.assert_array_equal(after.x[:], before.x[:])
@@ -158,15 +202,16 @@ def test_a_shard_of_another_width_is_made_again_whatever_its_note_says(counting:
     encoded(images(content(8)), counting, cache)
     path = shard_files(cache)[0]
     np.save(path, np.ones((4, 3), np.float32))
-    note = json.loads(path.with_suffix(".json").read_text())
-    path.with_suffix(".json").write_text(json.dumps(note | {"sha256": file_sha256(path)}))
+    head, _, rest = path.with_suffix(".note").read_bytes().partition(b"\n")
+    made_up = json.loads(head) | {"sha256": file_sha256(path), "shape": [4, 3]}
+    path.with_suffix(".note").write_bytes(json.dumps(made_up).encode() + b"\n" + rest)
     assert encoded(images(content(8)), counting, cache)[0].x.shape == (8, 6)
 
 
 def test_swapped_shards_are_made_again(counting: Any, cache: Cache, images: Make) -> None:
     before = encoded(images(content(8)), counting, cache)[0].x[:]
     first, second = shard_files(cache)
-    for suffix in (".npy", ".json"):
+    for suffix in (".npy", ".note"):
         a, b = first.with_suffix(suffix), second.with_suffix(suffix)
         one, other = a.read_bytes(), b.read_bytes()
         a.write_bytes(other)
@@ -185,10 +230,40 @@ def test_who_waits_for_another_process_can_be_stopped(counting: Any, cache: Cach
             raise Cancelled
 
     encoded(images(content(4)), counting, cache)
-    (folder,) = {path.parent for path in shard_files(cache)}
-    with cache.lock(folder, lambda times: None), pytest.raises(Cancelled):
+    (lock,) = cache.root.rglob("*.lock")
+    with locked(lock, lambda times: None), pytest.raises(Cancelled):
         encode_images(images(content(8)), counting, "things", cache, listen)
     assert [type(event) for event in events] == [Started, Noted, Progressed]
+
+
+def test_other_pictures_need_not_wait(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content(4)), counting, cache)
+    (lock,) = cache.root.rglob("*.lock")
+    with locked(lock, lambda times: pytest.fail("waited")):
+        made = images(content(8))
+        assert fill(made, np.arange(4, 8), counting, "things", cache, ignore).new == 4
+
+
+def test_rows_beyond_a_size_are_compared_when_they_are_read(
+    counting: Any, cache: Cache, images: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = encoded(images(content()), counting, cache)[0].x[:]
+    monkeypatch.setattr(segments, "SOON", 0)
+    path = shard_files(cache)[0]
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    opened, new = encoded(images(content()), counting, cache)
+    assert new == 0
+    with pytest.raises(StoreError, match="damaged, and were removed"):
+        opened.x[:]
+    again, new = encoded(images(content()), counting, cache)
+    assert new in (2, 4)
+    np.testing.assert_array_equal(again.x[:], whole)
+
+
+def test_marks_that_begin_alike_are_told_apart() -> None:
+    known = np.array([[1, 5], [1, 3], [2, 9], [1, 7]], "<u8").view(np.uint8).reshape(-1, 16)
+    wanted = np.array([[1, 7], [2, 8], [1, 3], [0, 0], [3, 3], [1, 4], [1, 5], [2, 9], [1, 8]], "<u8").view(np.uint8).reshape(-1, 16)
+    assert segments._positions(known, wanted).tolist() == [3, -1, 1, -1, -1, -1, 0, 2, -1]
 
 
 def test_where_a_missing_picture_was_looked_for_is_said(counting: Any, cache: Cache, tmp_path: Path) -> None:
@@ -198,13 +273,6 @@ def test_where_a_missing_picture_was_looked_for_is_said(counting: Any, cache: Ca
     with pytest.raises(DataError) as caught:
         encode_images(Images("all", ("a.png",), ("1",), None, lambda i: b"", str(table)), counting, "t", cache, ignore)
     assert str(tmp_path / "a.png") in caught.value.hint
-
-
-def test_a_damaged_index_costs_nothing(counting: Any, cache: Cache, images: Make) -> None:
-    encoded(images(content()), counting, cache)
-    (index,) = cache.root.rglob("index.json")
-    index.write_text("{")
-    assert encoded(images(content()), counting, cache)[1] == 0
 
 
 def test_labels_come_from_the_data_not_from_the_cache(counting: Any, cache: Cache, images: Make) -> None:
@@ -240,14 +308,6 @@ def test_a_shard_of_bad_pictures_alone_is_no_trouble(counting: Any, cache: Cache
 def test_bad_pictures_alone_are_an_error_that_names_one(counting: Any, cache: Cache, images: Make, n: int) -> None:
     with pytest.raises(DataError, match=f"None of the {n} pictures .*'0.jpg': no picture"):
         encoded(images({f"{i}.jpg": b"bad" for i in range(n)}), counting, cache)
-
-
-def test_encoders_and_splits_have_features_of_their_own(counting: Any, cache: Cache, images: Make) -> None:
-    encoded(images(content(4)), counting, cache)
-    assert encoded(images(content(4)), type(counting)("another"), cache)[1] == 4
-    some = images(content(4))
-    test = Images("test", some.keys, some.stamps, None, some.read, some.root)
-    assert encode_images(test, counting, "things", cache, ignore)[1] == 4
 
 
 def test_listeners_hear_the_total_and_progress_up_to_it(counting: Any, cache: Cache, images: Make) -> None:
