@@ -1,6 +1,7 @@
 """A change costs what depends on it, and nothing that was kept is ever stale: each run equals one that starts with an empty cache."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from promptlab.encode import openclip
 from promptlab.score import kept
 from promptlab.score.sweep import sweep
 
@@ -45,10 +47,10 @@ class Place:
     def templates(self, *texts: str) -> None:
         (self.folder / "own.txt").write_text("\n".join(texts))
 
-    def run(self, cache: str = "cache", *more: str) -> Said:
+    def run(self, place: str = "cache", *more: str) -> Said:
         self.scored.clear()
         how = ("--weights", self.weights, "--labels", "true", "--templates", "own.txt", "--classes", "names.txt")
-        said = inside("run", *(more or (self.data, *how)), "--json", folder=self.folder, cache=self.folder / cache)
+        said = inside("run", *(more or (self.data, *how)), "--json", folder=self.folder, cache=self.folder / place)
         assert said.code == 0, said.err
         return said
 
@@ -81,8 +83,12 @@ CHANGES: dict[str, tuple[Callable[[Place], object], int, int, int]] = {
 }
 
 
+loaded_once = cache(openclip._load)  # of some forty runs each would load the model
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr(openclip, "_load", loaded_once)
     return Place(tmp_path, monkeypatch)
 
 
