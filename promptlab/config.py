@@ -32,7 +32,7 @@ SCREEN = "tui.json"  # what the terminal UI remembers
 PICTURES = ("auto", "blocks", "kitty")
 ASKING = ("llm", "base_url", "prices", "max_cost", "llm_timeout", "llm_parallel", "llm_rate", "llm_tokens")  # no part of a classifier
 ADDED = ("load_plugins", "disable_plugins", "plugins_dir", "strict_plugins")
-OF_THIS_MACHINE = ("cache", "runs", "device", "batch", "workers", "compile", "offline", "allow_pickle_weights", *ASKING, *ADDED)
+OF_THIS_MACHINE = ("cache", "runs", "device", "engine", "batch", "workers", "compile", "offline", "allow_pickle_weights", *ASKING, *ADDED)
 LOWEST_TAU = 1e-6  # below, weights are one family's alone; far below, they are no numbers
 CHOICES = {
     "labels": ("auto", "ensemble", "others", "self", "true", "zpe"),
@@ -41,6 +41,7 @@ CHOICES = {
     "evidence": ("similarity", "margin", "both"),
     "debias": ("none", "prior", "balance"),
     "precision": ("auto", "fp32", "fp16", "bf16"),
+    "engine": ("local", "ray"),
 }
 
 
@@ -92,6 +93,8 @@ class Settings:
     """Threads that decode pictures; 0: one for each core."""
     compile: bool = False
     """Compile the image tower (`torch.compile`): minutes at first, faster then; vectors differ by 1e-5 at most."""
+    engine: str = "local"
+    """Who encodes pictures: this machine, or the workers of a Ray cluster; this machine becomes one where there is none."""
     allow_pickle_weights: bool = False
     """Load pickled weights too; safetensors alone otherwise."""
     offline: bool = False

@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,10 @@ from promptlab.types import (
 )
 
 if TYPE_CHECKING:
+    from promptlab.encode.features import Engine
+    from promptlab.encode.parts import EncodedPart
     from promptlab.loops import run as loop
+    from promptlab.score.kept import KeptScores
 
 ONE_TEMPLATE = "a photo of a {}."
 LARGE = 768  # pixels of the longer side of a picture that is shown alone
@@ -61,6 +65,13 @@ class Stages(Catalogue):
         for listener in (*self._recorders, self._listen):
             listener(event)
 
+    @cached_property
+    def kept(self) -> "KeptScores":
+        """What families scored before, by everything that it depends on."""
+        from promptlab.score.kept import KeptScores
+
+        return KeptScores(self.cache.scores())
+
     def choice(self, dataset: Dataset) -> "loop.Choice":
         """How the settings want the classifier of this data made. Raises UsageError for what cannot be done with it."""
         from promptlab.loops import run as loop
@@ -72,7 +83,36 @@ class Stages(Catalogue):
         how = weighting(s.weights, self.rules, len(classes), **ways)
         check_question([], self.rules, how.labels, is_labelled(dataset), len(classes))
         mix = read_mix(s.mix, classes) if s.mix else None
-        return loop.Choice(how, s.debias, mix, s.k, s.seed, self.device)
+        return loop.Choice(how, s.debias, mix, s.k, s.seed, self.device, self.kept)
+
+    @property
+    def engine(self) -> "Engine":
+        """Who encodes pictures, as the settings say."""
+        from promptlab.encode.engine import on_ray
+        from promptlab.encode.features import local
+
+        return on_ray if self.settings.engine == "ray" else local
+
+    def encode_part(self, where: str, shard: str) -> "EncodedPart":
+        """Encodes one part of the pictures of each split, as `3/10` says which, and no text; others may encode theirs at the same time.
+
+        Raises UsageError for what is no part, and for data that brings vectors.
+        """
+        from promptlab.encode.features import fill
+        from promptlab.encode.parts import EncodedPart, Part
+
+        part, dataset = Part.parse(shard), self.open(where)
+        images = [split for split in dataset.splits.values() if isinstance(split, Images)]
+        if not images:
+            raise UsageError(f"{dataset.name!r} brings vectors of its pictures, so there is nothing to encode.", "Leave --shard out.")
+        encoder, rows = self.encoder(self.model_for(dataset)), [np.array(part.rows(len(one)), np.int64) for one in images]
+        found = [
+            fill(one, some, encoder, dataset.name, self.cache, self._tell, self.engine) for one, some in zip(images, rows, strict=True)
+        ]
+        lost = [(one.keys[i], reason) for one, filled in zip(images, found, strict=True) for i, reason in filled.unread.items()]
+        if lost:
+            self._tell(Noted(f"{many(len(lost), 'picture')} could not be opened, e.g. {lost[0][0]}: {lost[0][1]}."))
+        return EncodedPart(dataset.name, part, sum(map(len, rows)), sum(filled.new for filled in found))
 
     def features(self, dataset: Dataset, encoder: Encoder | None) -> tuple[dict[str, Features], int]:
         """Features of every split, or of the halves that a split file says, and how many pictures were encoded anew. `encoder` may be None
@@ -87,7 +127,7 @@ class Stages(Catalogue):
                 continue
             if encoder is None:
                 raise UsageError("Pictures need a model to encode them.", "Name it with --model.")
-            out[split], made = encode_images(part, encoder, dataset.name, self.cache, self._tell)
+            out[split], made = encode_images(part, encoder, dataset.name, self.cache, self._tell, self.engine)
             new += made
         if isinstance(encoder, OpenClipEncoder) and (pace := encoder.pace()).pictures:
             self._tell(pace.note())

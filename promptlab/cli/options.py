@@ -114,6 +114,7 @@ def material(command: F) -> F:
         subject,
         texts,
         loading,
+        engine,
         halves,
         draws,
     )(command)
@@ -129,6 +130,7 @@ def captions(command: F) -> F:
         click.option("--classes", type=completion.FILES, help="Names of categories: FOLDER<TAB>NAME."),
         ways,
         loading,
+        engine,
         halves,
         draws,
         places,
@@ -165,6 +167,13 @@ def loading(command: F) -> F:
             "--allow-pickle-weights", is_flag=True, default=None, help="Load .bin and .pt weights too; they can hold a stranger's code."
         ),
         click.option("--offline", is_flag=True, default=None, help="Download nothing; fail with exit code 4 instead."),
+    )(command)
+
+
+def engine(command: F) -> F:
+    """Who encodes pictures."""
+    return click.option(
+        "--engine", type=click.Choice(CHOICES["engine"]), help="Who encodes pictures: this machine, or a Ray cluster (default: local)."
     )(command)
 
 

@@ -112,8 +112,8 @@ def _flat(found: Found, options: DataOptions) -> Dataset:
 
 
 def _images(found: Found, listing: list[tuple[str, str]], labels: np.ndarray | None) -> Images:
-    keys, stamps = zip(*listing, strict=True)
-    return Images("all", keys, stamps, labels, lambda i: found.read(keys[i]), found.root)
+    (keys, stamps), read = zip(*listing, strict=True), found.read  # what it reads by must not hold the listing: other processes get it
+    return Images("all", keys, stamps, labels, lambda i: read(keys[i]), found.root)
 
 
 def some_pictures(paths: Sequence[str]) -> Images:

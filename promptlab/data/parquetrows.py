@@ -95,6 +95,10 @@ class Reader:
         self._going: tuple[int, int, Iterator[Any]] | None = None  # (group, block that comes next, blocks)
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type["Reader"], tuple[list[Part], Columns]]:
+        """Another process opens the files itself."""
+        return Reader, (self.parts, self._columns)
+
     def name(self, row: int) -> tuple[str, str]:
         """(key, stamp) of a row."""
         p = int(np.searchsorted(self.firsts, row, "right")) - 1

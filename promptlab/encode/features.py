@@ -41,9 +41,14 @@ def local(images: Images, rows: Array, encoder: Encoder, listen: Listener) -> It
     """The engine of one process: pieces that grow with what was done."""
     done = 0
     while done < len(rows):
-        some = rows[done : done + min(max(FIRST, done // SHARE), LAST)]
+        some = rows[done : done + at_once(done)]
         yield Piece(some, *encoder.encode_images(images, some.tolist(), counted_from(done, listen)))
         done += len(some)
+
+
+def at_once(done: int) -> int:
+    """How many pictures the next piece has, after so many."""
+    return min(max(FIRST, done // SHARE), LAST)
 
 
 def encode_images(

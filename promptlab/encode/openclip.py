@@ -4,8 +4,9 @@ takes seconds."""
 import importlib.util
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -84,7 +85,7 @@ class OpenClipEncoder:
         self.precision = how.precision if how.precision != "auto" else "fp16" if cuda else "fp32"
         self._cache = cache
         self._weights = self._weights_file()
-        self.fingerprint = self._fingerprint()
+        self.fingerprint = self._fingerprint(self._sha256)
 
     def _weights_file(self) -> Path | None:
         """The file that will be loaded; None for weights that open_clip downloads."""
@@ -94,15 +95,15 @@ class OpenClipEncoder:
             return guards.weights_file(Path(self.spec.pretrained), self.how.allow_pickle)
         return None
 
-    def _fingerprint(self) -> str:
+    def _fingerprint(self, sha256: Callable[[Path], str]) -> str:
         """Known without loading: the bytes of file or folder (config, tokenizer, weights), or the published name and tag."""
         if self._weights is None:
             return fingerprint("open_clip", self.spec.name, self.spec.pretrained)
         if self.spec.pretrained:
-            return fingerprint("open_clip", self.spec.name, self._sha256(self._weights))
+            return fingerprint("open_clip", self.spec.name, sha256(self._weights))
         config, *others = guards.small_files(Path(self.spec.name.removeprefix(LOCAL)))
         tokenizer = [[path.name, file_sha256(path)] for path in others]
-        return fingerprint("open_clip", config.read_bytes(), self._sha256(self._weights), *tokenizer)
+        return fingerprint("open_clip", config.read_bytes(), sha256(self._weights), *tokenizer)
 
     def _sha256(self, file: Path) -> str:
         status = file.stat()
@@ -177,13 +178,25 @@ class OpenClipEncoder:
     def encode_images(self, images: Images, rows: Sequence[int], listen: Listener = ignore) -> tuple[Array, dict[int, str]]:
         return self._image_tower.encode(images, rows, listen)
 
-    def pixels(self, images: Images, i: int) -> Array | str:
-        """Picture i as the model wants it, (3, H, W) f4, or why not: half of `encode_images`, for those who decode elsewhere."""
-        return self._image_tower.pixels(images, i)
+    @property
+    def transform(self) -> Callable[[Any], Any]:
+        """Makes a tensor (3, H, W) f4 of a picture: half of `encode_images`, for processes that decode and hold no model."""
+        transform: Callable[[Any], Any] = self._loaded[1]
+        return transform
 
     def vectors(self, pixels: Sequence[Array]) -> Array:
-        """(B, D) f4 or f2 unit vectors of pictures that `pixels` prepared, in one batch: the other half."""
+        """(B, D) f4 or f2 unit vectors of pictures that `transform` prepared, in one batch: the other half. Raises Full."""
         return self._image_tower.vectors(pixels)
+
+    def elsewhere(self) -> "Callable[[str], OpenClipEncoder]":
+        """Makes the same encoder in another process, given its device, of the files that lie there."""
+        return copy(self)._on
+
+    def _on(self, device: str) -> "OpenClipEncoder":
+        made = copy(self)
+        made.how = replace(self.how, device=device)
+        made.fingerprint = made._fingerprint(file_sha256)  # what is remembered may be another machine's
+        return made
 
     def pace(self) -> Pace:
         """How fast pictures were encoded since it was last asked."""

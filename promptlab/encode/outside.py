@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class OutsideEncoder:
     """
 
     def __init__(self, make: Callable[[str], Encoder], plugin: str, name: str, device: str) -> None:
-        self.name, self._plugin = name, plugin
+        self.name, self._plugin, self._make = name, plugin, make
         self._inner = self._asked("open", lambda: make(device))
         said = self._asked("fingerprint", lambda: self._inner.fingerprint)
         if not isinstance(said, str) or not said:
@@ -34,6 +34,10 @@ class OutsideEncoder:
         self.precision: str = self._asked("precision", lambda: self._inner.precision)
         if self.precision not in PRECISIONS:
             raise self._wrong("precision", f"{self.precision!r}", f"one of {', '.join(PRECISIONS)} was expected")
+
+    def elsewhere(self) -> "Callable[[str], OutsideEncoder]":
+        """Makes the same encoder in another process, given its device."""
+        return partial(OutsideEncoder, self._make, self._plugin, self.name)
 
     @cached_property
     def scale(self) -> float:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from promptlab.errors import UsageError
 
 GROUP = "promptlab"
+OF_FOLDER = "promptlab_plugins_dir_"  # how the names of modules begin that no other process finds by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _hash(file: Path) -> str:
 
 def _import(file: Path, name: str) -> ModuleType:
     """The module in a file, imported anew; under a name of its own, so that it hides no installed module."""
-    full = f"promptlab_plugins_dir_{name}"
+    full = f"{OF_FOLDER}{name}"
     for stale in [one for one in sys.modules if one.startswith(f"{full}.")]:
         del sys.modules[stale]  # of another folder's, or as it was before an edit
     spec = importlib.util.spec_from_file_location(full, file)
