@@ -114,6 +114,7 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
     from promptlab.data.imagefolder import some_pictures
     from promptlab.encode.openclip import Loading, OpenClipEncoder
+    from promptlab.encode.pictures import prepare
     from promptlab.encode.vision import AT_ONCE
     from promptlab.events import ignore
     from promptlab.store import Cache
@@ -129,7 +130,7 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         # One thread for each operation, as promptlab has it: those of an operation would only wait for one another.
         torch.set_num_threads(1)
         with ThreadPoolExecutor(given.threads) as pool:
-            made = list(pool.map(lambda i: encoder.pixels(images, i), some))
+            made = list(pool.map(lambda i: prepare(images, i, encoder.transform).numpy(), some))
         torch.set_num_threads(given.threads)
         return made
 

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from promptlab.config import Settings
 from promptlab.encode.openclip import Loading, OpenClipEncoder
+from promptlab.encode.pictures import prepare
 from promptlab.errors import EncoderError, UsageError
 from promptlab.events import Event, Noted
 from promptlab.lab import Lab
@@ -50,9 +51,9 @@ def some(images: Make, picture: Picture) -> Images:
 def test_the_halves_give_what_the_whole_gives(small: Path, cache: Cache, some: Images) -> None:
     encoder = OpenClipEncoder(str(small), cache, Loading())
     whole, bad = encoder.encode_images(some, range(42))
-    prepared = [encoder.pixels(some, i) for i in range(42)]
+    prepared = [prepare(some, i, encoder.transform) for i in range(42)]
     assert bad == {20: prepared[20]}
-    pixels = [one for one in prepared if not isinstance(one, str)]
+    pixels = [one.numpy() for one in prepared if not isinstance(one, str)]
     assert pixels[0].shape == (3, 32, 32)
     halves = np.concatenate([encoder.vectors(pixels[i : i + 10]) for i in range(0, 41, 10)])
     np.testing.assert_allclose(halves, whole, atol=1e-6)
