@@ -6,6 +6,7 @@ worker had in hand Ray gives to another one. Where workers have GPUs all CPUs de
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from promptlab.types import Array, Images
 SMALLEST, LARGEST = 16, 256  # pictures of a task: enough of them for all workers, few enough that a lost one costs little
 TASKS = 8  # of each worker, at least, where there are pictures enough
 CPUS = 4  # of one worker without a GPU: each holds the model
+PATIENCE = 10  # seconds until a cluster must have answered
 STORE = 1 << 30  # bytes of shared memory of a cluster of our own
 # Ray reads these when it is imported. It prints of lost workers to stdout, which is data here, and may tell its makers that it is used.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "^", "RAY_BACKEND_LOG_LEVEL": "fatal"}
@@ -64,6 +66,7 @@ def _cluster() -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _knock(os.environ.get("RAY_ADDRESS", ""))
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         with _hushed():
@@ -72,13 +75,26 @@ def _cluster() -> Iterator[Any]:
             except ValueError:  # there is a cluster, whose memory is not ours to say
                 ray.init(**quiet)
     except ConnectionError as error:
-        raise UsageError(
-            f"No Ray cluster answers: {error}.", "Start it (`ray start`), or unset RAY_ADDRESS to use this machine."
-        ) from error
+        raise _nobody(str(error)) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises UsageError where nobody listens at HOST:PORT: Ray itself would wait for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise _nobody(f"RAY_ADDRESS is {address!r}: {error}") from error
+
+
+def _nobody(said: str) -> UsageError:
+    return UsageError(f"No Ray cluster answers: {said}.", "Start it (`ray start --head`), or unset RAY_ADDRESS to use this machine.")
 
 
 @contextmanager
