@@ -183,7 +183,7 @@ class Describer(Asker):
         given = [classes.find(name) for name in wanted.classes]
         material = self.prepare(dataset, replace(prompts, descriptions=()))
         tune = material.tune
-        weights, _ = find(choice.how, Evidence(tune, material.bank, self.rules, self.device, self._tell))
+        weights, _ = find(choice.how, Evidence(tune, material.bank, self.rules, self.device, self._tell, kept=self.kept))
         before = main.make(tune, material.bank, weights, choice)
         judged = evaluate(before, tune, self.rules, fixed=None, k=choice.k or None, seed=choice.seed, device=self.device, told=False)
         place = {c: n for n, c in enumerate(judged.order)}  # a class without a picture on tune has none

@@ -176,7 +176,7 @@ class Lab(Matcher):
             source = LabelSource(labels) if labels else LabelSource.TRUE if labelled else LabelSource.ENSEMBLE
             check_question(names, lab.rules, source, labelled, len(session.dataset.classes))
             material = lab.prepare(session.dataset, session.prompts)
-            boards = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell, material.bare).ask(names, source)
+            boards = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell, material.bare, lab.kept).ask(names, source)
             scores = {name: summary.board(board, session.dataset.classes) for name, board in boards.items()}
             lab._tell(Saved("scores", str(session.run.save_json(runs.SCORES, scores))))
         return boards, material
@@ -211,7 +211,7 @@ class Lab(Matcher):
 
             choice = lab.choice(session.dataset)
             material = lab.prepare(session.dataset, session.prompts)
-            evidence = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell, material.bare)
+            evidence = Evidence(material.tune, material.bank, lab.rules, lab.device, lab._tell, material.bare, lab.kept)
             weights, _ = find(choice.how, evidence)
             made = loop.make(material.tune, material.bank, weights, choice)
             classifier = replace(made, lineage=lab._lineage(material, weights, choice))

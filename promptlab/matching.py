@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -238,6 +238,6 @@ def _about(plan: Plan[Any], given: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def _rows(keys: tuple[str, ...], among: tuple[str, ...]) -> Array:
+def _rows(keys: Sequence[str], among: Sequence[str]) -> Array:
     place = {key: i for i, key in enumerate(among)}
     return np.array([place[key] for key in keys], np.int64)

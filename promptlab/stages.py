@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from promptlab.encode.features import Engine
     from promptlab.encode.parts import EncodedPart
     from promptlab.loops import run as loop
+    from promptlab.score.kept import KeptScores
 
 ONE_TEMPLATE = "a photo of a {}."
 LARGE = 768  # pixels of the longer side of a picture that is shown alone
@@ -63,6 +65,13 @@ class Stages(Catalogue):
         for listener in (*self._recorders, self._listen):
             listener(event)
 
+    @cached_property
+    def kept(self) -> "KeptScores":
+        """What families scored before, by everything that it depends on."""
+        from promptlab.score.kept import KeptScores
+
+        return KeptScores(self.cache.scores())
+
     def choice(self, dataset: Dataset) -> "loop.Choice":
         """How the settings want the classifier of this data made. Raises UsageError for what cannot be done with it."""
         from promptlab.loops import run as loop
@@ -74,7 +83,7 @@ class Stages(Catalogue):
         how = weighting(s.weights, self.rules, len(classes), **ways)
         check_question([], self.rules, how.labels, is_labelled(dataset), len(classes))
         mix = read_mix(s.mix, classes) if s.mix else None
-        return loop.Choice(how, s.debias, mix, s.k, s.seed, self.device)
+        return loop.Choice(how, s.debias, mix, s.k, s.seed, self.device, self.kept)
 
     @property
     def engine(self) -> "Engine":

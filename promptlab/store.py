@@ -122,7 +122,8 @@ def locked(file: Path, waiting: Callable[[int], None]) -> Iterator[None]:
         lock.release()
 
 
-KINDS = ("features", "text", "hashes", "scales", "names", "study", "llm")  # what the cache holds; anything else in its folder is not ours
+# What the cache holds; anything else in its folder is not ours.
+KINDS = ("features", "text", "scores", "hashes", "scales", "names", "study", "llm")
 
 
 class Cache:
@@ -143,6 +144,10 @@ class Cache:
     def texts(self, encoder: str) -> Path:
         """The file of one encoder's text vectors."""
         return self._place("text", encoder[:16], "texts.sqlite")
+
+    def scores(self) -> Path:
+        """The folder of what families scored."""
+        return self._place("scores")
 
     def replies(self) -> Path:
         """The folder of what language models replied, one folder a provider."""

@@ -20,7 +20,7 @@ import numpy as np
 from promptlab.data import names as class_names
 from promptlab.errors import DataError
 from promptlab.protocols import DataOptions
-from promptlab.types import Array, Classes, Dataset, Features, PromptGrid, TextBank, unit
+from promptlab.types import Array, Classes, Dataset, Features, Named, PromptGrid, TextBank, unit
 
 # CLIP clamps its logit scale to 100 in training, and published CLIP models sit there. Used, and said, when text vectors name none.
 CLIP_SCALE = 100.0
@@ -133,7 +133,9 @@ def _features(arrays: dict[str, Array], prefix: str, split: str, where: str) -> 
     if labels is not None:
         labels = _labels(labels, where)
     keys = arrays.get(f"{prefix}keys")
-    named = tuple(str(k) for k in keys) if keys is not None else tuple(f"{prefix}{i:07d}" for i in range(len(x)))
+    if keys is not None and keys.ndim != 1:
+        raise DataError(f"The keys in {where!r} are {keys.dtype} {keys.shape}; {(len(x),)} was expected, one for each vector.")
+    named = Named(np.arange(len(x)), prefix) if keys is None else Named(keys if keys.dtype.kind == "U" else keys.astype(str))
     return Features(x, named, labels, split, "")
 
 
@@ -164,7 +166,8 @@ def _bank(arrays: dict[str, Array], classes: Classes, where: str) -> tuple[TextB
         raise DataError(f"`text` in {where!r} is zero or not finite for class {classes.titles[c]!r} in family {families[k]!r}.")
     scale, notes = _scale(arrays, where)
     k, c = np.divmod(np.arange(text.shape[0] * text.shape[1]), text.shape[1])
-    texts = tuple(f"{families[i]}: {classes.titles[j]}" for i, j in zip(k, c, strict=True))
+    titles = classes.titles
+    texts = tuple(f"{families[i]}: {titles[j]}" for i, j in zip(k, c, strict=True))
     grid = PromptGrid(classes, families, texts, np.stack([k, c, np.arange(len(k))], 1))
     return TextBank(unit(text.astype(np.float32)), grid, "", scale), notes
 

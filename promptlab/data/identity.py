@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from promptlab.store import fingerprint
-from promptlab.types import Dataset, Features, Images
+from promptlab.types import Dataset, Features, Images, Named
 
 SPOTS = 32  # of which one is found with 96 % where a tenth of the pictures is shared
 ROWS = 1024  # of vectors, which may be larger than memory
@@ -17,7 +17,8 @@ def content(dataset: Dataset) -> str:
     parts: list[Any] = [dataset.classes.ids, dataset.classes.names]
     for split, part in sorted(dataset.splits.items()):
         what = part.stamps if isinstance(part, Images) else np.asarray(part.x[_spread(len(part), ROWS)])
-        parts += [split, part.keys, part.labels, what]
+        keys = [part.keys.prefix, part.keys.what] if isinstance(part.keys, Named) else [part.keys]
+        parts += [split, *keys, part.labels, what]
         if isinstance(part, Images):  # appended, so that what has neither is known by what it was known by before
             parts += [["captions", part.captions]] * (part.captions is not None)
             parts += [["distractors", part.distractors]] * (part.distractors is not None)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptlab.encode import memory
+from promptlab import memory
 from promptlab.encode.pictures import prepare
 from promptlab.encode.pipeline import Full, Pace, Pipeline, Runner
 from promptlab.events import Listener, Noted

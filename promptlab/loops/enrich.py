@@ -257,7 +257,7 @@ def compared(
 
 
 def _row(name: str, bank: TextBank, material: Material, outcome: Outcome, choice: Choice, rules: Mapping[str, Rule]) -> Row:
-    weights, _ = find(choice.how, Evidence(material.tune, bank, rules, choice.device, ignore, material.bare))
+    weights, _ = find(choice.how, Evidence(material.tune, bank, rules, choice.device, ignore, material.bare, choice.kept))
     made = make(material.tune, bank, weights, choice)
     fixed = outcome.baseline.evaluation.order
     told = evaluate(made, material.judged, rules, fixed=fixed, k=choice.k or None, seed=choice.seed, device=choice.device)

@@ -29,8 +29,9 @@ from promptlab.score.health import (
     check_ties,
     check_weights,
 )
+from promptlab.score.kept import KeptScores
 from promptlab.score.sweep import sweep
-from promptlab.score.weighting import Weighting, find, title
+from promptlab.score.weighting import Weighting, find, rules_of, title
 from promptlab.types import (
     Agreement,
     Array,
@@ -67,6 +68,8 @@ class Choice:
     """Of the resamples."""
     device: str
     """Where the products run."""
+    kept: KeptScores | None = None
+    """What families scored before; None scores them all anew."""
     described: bool = True
     """Whether the descriptions in use take part."""
 
@@ -143,7 +146,9 @@ def run(material: Material, choice: Choice, rules: Mapping[str, Rule], listen: L
     tune, bank = material.tune, material.bank
     for one, other in itertools.combinations([p for p in (tune, material.judged, bank, material.single) if p is not None], 2):
         require_same_encoder(one, other)
-    evidence = Evidence(tune, bank, rules, choice.device, listen, material.bare)
+    evidence = Evidence(tune, bank, rules, choice.device, listen, material.bare, choice.kept)
+    if choice.how.labels is LabelSource.TRUE:
+        evidence.ask((*rules_of(choice.how), "accuracy"), LabelSource.TRUE)  # in one pass
     weights, board = find(choice.how, evidence)
     accuracy = None if tune.labels is None else evidence.board("accuracy", LabelSource.TRUE)
     listen(Started("build", None, "classifiers"))

@@ -117,9 +117,9 @@ class Bench:
 
     def __init__(self, material: Material, rules: Mapping[str, Rule], base: Choice) -> None:
         self.material, self.rules, self.base = material, rules, base
-        bare = Evidence(material.tune, material.bare, rules, base.device, ignore)
+        bare = Evidence(material.tune, material.bare, rules, base.device, ignore, kept=base.kept)
         same = material.bank is material.bare
-        described = bare if same else Evidence(material.tune, material.bank, rules, base.device, ignore, material.bare)
+        described = bare if same else Evidence(material.tune, material.bank, rules, base.device, ignore, material.bare, base.kept)
         self.evidence = {True: described, False: bare}
         first = uniform(material.bare)
         self.before = self._judge(first, tune=True, fixed=None)

@@ -10,7 +10,7 @@ import numpy as np
 from promptlab.errors import DataError, MismatchError, PluginError, PromptlabError, UsageError
 from promptlab.plugins.calls import failed, guarded, nonsense, told
 from promptlab.protocols import Analysis, Contest, DataOptions, DatasetSource, Judged, Rule, State, Unit
-from promptlab.types import Array, Dataset, Features, Finding, Images
+from promptlab.types import Array, Dataset, Features, Finding, Images, Named
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ def _unusable(part: Images | Features, classes: int) -> tuple[str, str] | None:
         return f"{len(part.stamps)} stamps for {n} keys", "as many of each"
     if wrong := _no_labels(part.labels, n, classes):
         return wrong
-    odd = next((key for key in part.keys if not isinstance(key, str)), None)
+    odd = None if isinstance(part.keys, Named) else next((key for key in part.keys if not isinstance(key, str)), None)
     if odd is not None:
         return f"the key {odd!r}", "a text"
     if isinstance(part, Images) and (order := _unordered(part.keys)):

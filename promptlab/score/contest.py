@@ -190,11 +190,7 @@ def contests(features: Features, columns: Layout, labels: Array | None, scale: f
 
     Raises MismatchError when widths or lengths differ, DataError on a row that is zero or not finite.
     """
-    if features.x.shape[1] != columns.shape[2]:
-        raise MismatchError(
-            f"The pictures have vectors of width {features.x.shape[1]}, the texts of width {columns.shape[2]}: two encoders made them.",
-            "Encode both with the same --model.",
-        )
+    require_same_width(features, columns)
     families = columns.shape[0]
     size, together = block(columns.device, columns.width, families, len(features))
     if labels is not None and np.shape(labels) not in ((len(features),), (len(features), families)):
@@ -207,6 +203,15 @@ def contests(features: Features, columns: Layout, labels: Array | None, scale: f
         hidden = None if mask is None else torch.from_numpy(mask).to(columns.device)
         for k in range(0, families, together):
             yield columns.contest(x, y, slice(k, min(k + together, families)), start, scale, hidden)
+
+
+def require_same_width(features: Features, columns: Layout) -> None:
+    """Raises MismatchError when vectors of pictures and texts cannot be multiplied."""
+    if features.x.shape[1] != columns.shape[2]:
+        raise MismatchError(
+            f"The pictures have vectors of width {features.x.shape[1]}, the texts of width {columns.shape[2]}: two encoders made them.",
+            "Encode both with the same --model.",
+        )
 
 
 def require_same_encoder(first: Features | TextBank, second: Features | TextBank) -> None:

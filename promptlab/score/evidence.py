@@ -9,8 +9,9 @@ from promptlab.events import Listener, Noted
 from promptlab.protocols import Rule
 from promptlab.score.contest import Columns, Layout, contests, require_same_encoder
 from promptlab.score.ensemble import joined, uniform
+from promptlab.score.kept import KeptScores
 from promptlab.score.rules import parse_rule
-from promptlab.score.sweep import sweep
+from promptlab.score.sweep import Asked, sweep
 from promptlab.score.weights import zpe
 from promptlab.types import Array, Combine, Features, LabelSource, Scoreboard, TextBank, unit
 
@@ -19,15 +20,23 @@ class Evidence:
     """Labels from every source and scores by every rule, on tune.
 
     bare: the families without descriptions. Labels that are made are made from them, so that no description judges itself. Only the
-    source `true` sees rows of right answers; to all others a picture is a picture, whatever it shows.
+    source `true` sees rows of right answers; to all others a picture is a picture, whatever it shows. kept: what families scored before.
     """
 
     def __init__(
-        self, tune: Features, bank: TextBank, rules: Mapping[str, Rule], device: str, listen: Listener, bare: TextBank | None = None
+        self,
+        tune: Features,
+        bank: TextBank,
+        rules: Mapping[str, Rule],
+        device: str,
+        listen: Listener,
+        bare: TextBank | None = None,
+        kept: KeptScores | None = None,
     ) -> None:
         require_same_encoder(tune, bank)
-        self._bare = None if bare is None or bare is bank else Evidence(tune, bare, rules, device, listen)
+        self._bare = None if bare is None or bare is bank else Evidence(tune, bare, rules, device, listen, kept=kept)
         self.tune, self.bank, self.rules, self.device, self.listen = tune, bank, rules, device, listen
+        self._kept = kept
         self.families, self.scale = bank.grid.families, bank.scale
         self._columns: Layout | None = None
         self._labels: dict[LabelSource, Array | None] = {}
@@ -55,7 +64,7 @@ class Evidence:
         if source is LabelSource.ENSEMBLE or (source is LabelSource.OTHERS and len(self.families) == 1):
             return self.winners(uniform(self.bank).weight)
         if source is LabelSource.ZPE:
-            weights = zpe(self.board("confidence", LabelSource.ENSEMBLE))
+            weights = zpe(self.board("confidence", LabelSource.SELF))  # whose right answers are told apart only by class
             return self.winners(joined(self.bank.z, weights.w, Combine.LOGIT))
         if source is LabelSource.OTHERS:
             return self._others()
@@ -101,19 +110,13 @@ class Evidence:
         new = [name for name in names if (name, source) not in self._boards]
         if new:
             labels = self.labels(source)
-            if self._columns is None:
-                self._columns = self.layout(self.bank.z)
-            made = sweep(
-                self.images(source),
-                self.seen(self._columns, source),
-                new,
-                self.rules,
-                source=source,
-                labels=labels,
-                families=self.families,
-                scale=self.scale,
-                listen=self.listen,
-            )
+            told: Asked = {"source": source, "labels": labels, "families": self.families, "scale": self.scale, "listen": self.listen}
+            if self._kept is not None:
+                made = self._kept.sweep(self.images(source), self.bank.z, self.layout, new, self.rules, told)
+            else:
+                if self._columns is None:
+                    self._columns = self.layout(self.bank.z)
+                made = sweep(self.images(source), self.seen(self._columns, source), new, self.rules, **told)
             self._boards |= {(name, source): board for name, board in made.items()}
         return {name: self._boards[name, source] for name in names}
 

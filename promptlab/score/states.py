@@ -23,8 +23,8 @@ class Setting:
     """What the candidates are, on the device; `columns.shape` is (K, C, D)."""
     n: int
     """Images that will come, over all shards."""
-    order: Array
-    """(N,) int: the place of each image's key among the sorted keys; breaks ties."""
+    places: Callable[[], Array]
+    """Makes the (N,) int place of each image's key among the sorted keys; of ten million it takes time, so only when asked."""
     scale: float
     """Logits are cosine x scale."""
     mean: Callable[[], Tensor]
@@ -33,6 +33,11 @@ class Setting:
     """(N, C) bool: all that each image shows, where images may show several classes and the rule looks at each once; else None."""
     answers: bool = False
     """Whether what comes are right answers, a row each, of images that may have several."""
+
+    @cached_property
+    def order(self) -> Array:
+        """(N,) int: the place of each image's key among the sorted keys; breaks ties."""
+        return self.places()
 
     @cached_property
     def expected(self) -> Tensor:
@@ -131,27 +136,42 @@ class BestListState:
         self.order = torch.from_numpy(setting.order.astype(np.int64))
         self.packed = torch.full((self.size, families, c), torch.iinfo(torch.int64).min)
         self.margin = torch.zeros((self.size, families, c))
+        self._waiting: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}  # of some families, not yet compared with what is kept
 
     def add(self, contest: Contest) -> None:
         s = contest.similarity
         two = s.topk(2, -1)
-        keys = self.order[contest.start : contest.start + len(s)].to(s.device)
-        packed, rows = _pack(s, keys).topk(min(self.size, len(s)), 0)
-        own = s.gather(0, rows)
-        best, second, winner = (v[..., None].expand_as(s).gather(0, rows) for v in (*two.values.unbind(-1), two.indices[..., 0]))
-        rival = torch.where(winner == torch.arange(s.shape[2], device=s.device), second, best)
-        self._keep(packed.cpu(), (own - rival).cpu(), contest.families)
+        best, second, winner = (v[..., None] for v in (*two.values.unbind(-1), two.indices[..., 0]))
+        margin = s - torch.where(winner == torch.arange(s.shape[2], device=s.device), second, best)
+        packed = _pack(s, self.order[contest.start : contest.start + len(s)].to(s.device))
+        if self.size < len(s):
+            packed, rows = packed.topk(self.size, 0)
+            margin = margin.gather(0, rows)
+        self._offer(packed.cpu(), margin.cpu(), contest.families)
 
-    def _keep(self, packed: Tensor, margin: Tensor, families: slice) -> None:
-        both = torch.cat([self.packed[:, families], packed])
-        kept, rows = both.topk(self.size, 0)
+    def _offer(self, packed: Tensor, margin: Tensor, families: slice) -> None:
+        """Compared with what is kept only once there are as many as are kept: else each block would cost a look at all of them."""
+        waiting = self._waiting.setdefault((families.start, families.stop), [])
+        waiting.append((packed, margin))
+        if sum(len(some) for some, _ in waiting) >= self.size:
+            self._settle(families)
+
+    def _settle(self, families: slice) -> None:
+        waiting = self._waiting.pop((families.start, families.stop))
+        kept, rows = torch.cat([self.packed[:, families], *(packed for packed, _ in waiting)]).topk(self.size, 0)
         self.packed[:, families] = kept
-        self.margin[:, families] = torch.cat([self.margin[:, families], margin]).gather(0, rows)
+        self.margin[:, families] = torch.cat([self.margin[:, families], *(margin for _, margin in waiting)]).gather(0, rows)
+
+    def _settle_all(self) -> None:
+        for start, stop in tuple(self._waiting):
+            self._settle(slice(start, stop))
 
     def merge(self, other: "BestListState") -> None:
-        self._keep(other.packed, other.margin, slice(None))
+        other._settle_all()
+        self._offer(other.packed, other.margin, slice(0, self.packed.shape[1]))
 
     def per_class(self) -> tuple[Array, Array]:
+        self._settle_all()
         values = self.margin.double().mean(0).numpy()
         return values, np.full(values.shape, self.size, np.int64)
 

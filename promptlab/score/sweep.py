@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -10,11 +10,21 @@ from torch import Tensor
 
 from promptlab.events import Finished, Listener, Progressed, Started
 from promptlab.protocols import Rule
-from promptlab.score.contest import Layout, contests
+from promptlab.score.contest import Layout, contests, require_same_width
 from promptlab.score.reducers import fill_never_predicted, over_classes
 from promptlab.score.rules import parse_rule, start
 from promptlab.score.states import F1State, Setting, TieState
 from promptlab.types import Array, Features, LabelSource, Scoreboard
+
+
+class Asked(TypedDict):
+    """What every family is asked."""
+
+    source: LabelSource
+    labels: Array | None
+    families: tuple[str, ...]
+    scale: float
+    listen: Listener
 
 
 def sweep(
@@ -60,9 +70,11 @@ def _passed(
     batch: int | None,
 ) -> dict[str, Scoreboard]:
     """The scoreboards of one pass."""
-    order = np.argsort(np.argsort(np.array(features.keys), kind="stable"))
+    require_same_width(features, columns)  # before rules look at the mean of all pictures
     shown = features.labels if features.labels is not None and features.labels.ndim == 2 and source is LabelSource.TRUE else None
-    setting = Setting(columns, len(features), order, scale, partial(_mean, features), shown, features.several is not None)
+    setting = Setting(
+        columns, len(features), partial(_places, features), scale, partial(_mean, features), shown, features.several is not None
+    )
     states = {rule.name: start(rule, setting) for rule, _ in parsed.values()}
     ties = TieState(columns.shape[0])
     takers: list[Any] = [*states.values(), ties]
@@ -84,6 +96,10 @@ def _passed(
             f"{rule.name}/{reducer}", source.value, families, value, per_class, count, rule.unit, rule.lower_is_better, ties.count, rule.by
         )
     return boards
+
+
+def _places(features: Features) -> Array:
+    return np.argsort(np.argsort(np.array(features.keys), kind="stable"))
 
 
 def _mean(features: Features) -> Tensor:

@@ -156,6 +156,13 @@ def _drop(text: str) -> float | None:
     return float(found[1])
 
 
+def rules_of(how: Weighting) -> tuple[str, ...]:
+    """The rules whose scores weights are made from."""
+    if how.way != "shrunk":
+        return (how.rule,)
+    return {"similarity": (SIMILARITY,), "margin": ("cmm",), BOTH: (SIMILARITY, "cmm")}[how.evidence]
+
+
 def find(how: Weighting, evidence: Evidence) -> tuple[Weights, Scoreboard]:
     """Weights of the families, and the scores that they were made from (without any, those that stand beside them)."""
     if how.way == "shrunk":
@@ -188,8 +195,7 @@ def _find(how: Weighting, evidence: Evidence, board: Scoreboard) -> Weights:
 
 def _shrunk(how: Weighting, evidence: Evidence) -> tuple[Weights, Scoreboard]:
     """The weights, and a board of their own evidence, in logits."""
-    wanted = {"similarity": (SIMILARITY,), "margin": ("cmm",), BOTH: (SIMILARITY, "cmm")}[how.evidence]
-    boards = list(evidence.ask(wanted, how.labels).values())
+    boards = list(evidence.ask(rules_of(how), how.labels).values())
     logit = sum((b.per_class * (evidence.scale if b.unit == "margin" else 1.0) for b in boards), np.zeros(()))
     weights = formulas.shrunk(logit, boards[0].count, how.tau, how.scope, evidence.families)
     assert weights.score is not None  # shrunk weights always have one

@@ -5,6 +5,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -151,7 +152,7 @@ def _check_labels(split: str, part: Images | Features, classes: int, found: Foun
         found.add(f"The labels of {split!r} run from {labels.min()} to {labels.max()}; 0 to {classes - 1} was expected: class indices.")
 
 
-def _check_keys(split: str, keys: tuple[str, ...], found: Found, ordered: bool) -> None:
+def _check_keys(split: str, keys: Sequence[str], found: Found, ordered: bool) -> None:
     strange = next((key for key in keys if not isinstance(key, str) or not key), None)
     if strange is not None:
         found.add(f"A key of {split!r} is {strange!r}; a text that names the picture was expected, e.g. its path below the folder.")

@@ -99,7 +99,7 @@ def _setting(material: Material) -> "Setting":
 
     mean = torch.from_numpy(material.x.mean(0))
     order = np.random.default_rng(7).permutation(len(material.x))
-    return Setting(Columns(material.z), len(material.x), order, SCALE, lambda: mean)
+    return Setting(Columns(material.z), len(material.x), lambda: order, SCALE, lambda: mean)
 
 
 def _started(rule: Rule, material: Material) -> State:

@@ -21,8 +21,7 @@ from promptlab.tui.bridge import Bridge, Told, aside, guarded
 from promptlab.tui.commands import EVERYWHERE, bindings
 from promptlab.tui.page import Page
 from promptlab.tui.palette import ClassNames
-from promptlab.tui.places import clashes, every_command, pages, screens
-from promptlab.tui.screens.one_class import ClassPage
+from promptlab.tui.places import MODES, clashes, every_command, page, screens
 from promptlab.tui.widgets.log import Log
 from promptlab.tui.widgets.picture import graphics
 from promptlab.tui.widgets.work import WorkLine
@@ -72,9 +71,12 @@ class PromptlabApp(App[None], inherit_bindings=False):
             self.log_line("warning", fault)
         if self.lab.plugin_faults:
             self.tell(f"{many(len(self.lab.plugin_faults), 'fault')} of plugins: the Log tells more.", "warning")
-        for mode, page in pages().items():
-            self.add_mode(mode, page)
+        for mode in MODES:  # a screen is imported when somebody goes there
+            self.add_mode(mode, partial(self._made, mode))
         self.open_run(self._run)
+
+    def _made(self, mode: str) -> Page:
+        return page(mode)()
 
     def _heed_signals(self) -> None:
         """Leave in order when the system says so: a terminal that is left as it is would stay without echo and full of colours."""
@@ -155,6 +157,8 @@ class PromptlabApp(App[None], inherit_bindings=False):
 
     def open_class(self, c: int, listed: tuple[str, ...] = ()) -> None:
         """One class, by index; listed: ids in the order that its screen steps through."""
+        from promptlab.tui.screens.one_class import ClassPage
+
         self.push_screen(ClassPage(c, listed))
 
     def action_help(self) -> None:
@@ -232,6 +236,9 @@ class PromptlabApp(App[None], inherit_bindings=False):
         self.tell(f"Still at work: {self._work_title}. Wait for it, or cancel it.", "warning")
 
     async def _worked(self, title: str, do: Callable[[Listener], T], then: Callable[[T], None], bridge: Bridge) -> None:
+        drawn = asyncio.Event()
+        self.call_after_refresh(drawn.set)  # what is on the screen comes first: a thread at work would slow its drawing
+        await drawn.wait()
         try:
             found = await aside(do, bridge)
         finally:
@@ -332,13 +339,15 @@ class PromptlabApp(App[None], inherit_bindings=False):
     # -- keys ---------------------------------------------------------------------------------------------------------------------
 
     def _take_keys(self) -> None:
+        if not self._keys:  # the usual ones need no look at every screen
+            return
         known = {one.id: one for one in every_command()}
         strange = sorted(set(self._keys) - set(known))
         for name in strange:
             near = difflib.get_close_matches(name, known, n=1)
             self._warn(f"[keys] names {name!r}, which is no command." + (f" Did you mean {near[0]!r}?" if near else ""))
         self.set_keymap({name: key for name, key in self._keys.items() if name in known})
-        found = [clash for page in screens() for clash in clashes((*page.DOES, *EVERYWHERE), self._keymap)]
+        found = [clash for screen in screens() for clash in clashes((*screen.DOES, *EVERYWHERE), self._keymap)]
         for clash in dict.fromkeys(found):
             self._warn(clash)
 

@@ -1,22 +1,27 @@
 """Every screen that there is, and what can be done on it. Screens are imported when somebody asks: each knows the app that shows it."""
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 
 from promptlab.tui.commands import EVERYWHERE, Command
 from promptlab.tui.page import Page
 
+MODES = {
+    "classes": "classes.ClassesPage",
+    "families": "families.FamiliesPage",
+    "enrich": "enrich.EnrichPage",
+    "try": "trying.TryPage",
+    "runs": "runs.RunsPage",
+    "log": "log.LogPage",
+    "start": "start.StartPage",
+}
 
-def pages() -> dict[str, type[Page]]:
-    """{mode: its screen}."""
-    from promptlab.tui.screens.classes import ClassesPage
-    from promptlab.tui.screens.enrich import EnrichPage
-    from promptlab.tui.screens.families import FamiliesPage
-    from promptlab.tui.screens.log import LogPage
-    from promptlab.tui.screens.runs import RunsPage
-    from promptlab.tui.screens.start import StartPage
-    from promptlab.tui.screens.trying import TryPage
 
-    return {page.MODE: page for page in (ClassesPage, FamiliesPage, EnrichPage, TryPage, RunsPage, LogPage, StartPage)}
+def page(mode: str) -> type[Page]:
+    """The screen of a mode."""
+    module, _, name = MODES[mode].partition(".")
+    found: type[Page] = getattr(import_module(f"promptlab.tui.screens.{module}"), name)
+    return found
 
 
 def screens() -> tuple[type[Page], ...]:
@@ -26,12 +31,12 @@ def screens() -> tuple[type[Page], ...]:
     from promptlab.tui.screens.one_class import ClassPage
     from promptlab.tui.screens.papers import Compared, Paper
 
-    return (*pages().values(), ClassPage, Compared, Paper, CasesPage, Following)
+    return (*map(page, MODES), ClassPage, Compared, Paper, CasesPage, Following)
 
 
 def every_command() -> tuple[Command, ...]:
     """Everything that can be done, on any screen."""
-    return (*(one for page in screens() for one in page.DOES), *EVERYWHERE)
+    return (*(one for screen in screens() for one in screen.DOES), *EVERYWHERE)
 
 
 def clashes(commands: Iterable[Command], keys: Mapping[str, str]) -> list[str]:

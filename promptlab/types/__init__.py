@@ -5,7 +5,7 @@ M captions to choose from.
 Cosines lie in [-1, 1]; logits are cosine x scale (+ bias); rows called *unit* have L2 norm 1.
 """
 
-from promptlab.types.arrays import Array, Picked, Rows, Shards, unit
+from promptlab.types.arrays import Array, Named, Picked, Rows, Shards, unit
 from promptlab.types.captions import NO_TEXT, Captioned, Captions, Cases, Matched
 from promptlab.types.data import Check, Combine, Dataset, Features, Images, LabelSource, Material, Scope, Several
 from promptlab.types.prompts import Classes, Description, Edit, EditKind, Form, Place, PromptGrid, Template, TextBank
@@ -58,6 +58,7 @@ __all__ = [
     "LabelSource",
     "Matched",
     "Material",
+    "Named",
     "Outcomes",
     "Picked",
     "Place",

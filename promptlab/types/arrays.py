@@ -85,3 +85,30 @@ class Picked:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """All rows, for whoever wants a plain array."""
         return np.asarray(self[:], dtype)
+
+
+class Named(Sequence[str]):
+    """N keys that are made when they are asked for: ten million strings would take a gigabyte and seconds."""
+
+    def __init__(self, what: Array, prefix: str = "") -> None:
+        """what: (N,) texts, which are the keys; or integers, which follow the prefix as seven digits or more."""
+        self.what, self.prefix = what, prefix
+        self._form = prefix.replace("%", "%%") + "%07d" if what.dtype.kind in "iu" else "%s"
+
+    def __len__(self) -> int:
+        return len(self.what)
+
+    def __getitem__(self, i: Any) -> Any:
+        """The key of one place; for a slice or an int array the keys of these places."""
+        found = self.what[i]
+        return Named(found, self.prefix) if isinstance(found, np.ndarray) else self._form % found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def chosen(keys: Sequence[str], rows: Array) -> Sequence[str]:
+    """The keys of some rows (n,), in that order."""
+    return keys[rows] if isinstance(keys, Named) else tuple(keys[i] for i in rows)

@@ -1,6 +1,6 @@
 """The values that go in: pictures, their vectors, and everything that the main loop needs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from promptlab.errors import DataError, MismatchError
-from promptlab.types.arrays import Array, Picked, Rows, same_length, unit
+from promptlab.types.arrays import Array, Picked, Rows, chosen, same_length, unit
 from promptlab.types.prompts import Classes, TextBank
 
 
@@ -77,7 +77,7 @@ class Features:
 
     x: Rows
     """(N, D) f2 or f4, unit up to their precision; users of it renormalise in fp32."""
-    keys: tuple[str, ...]
+    keys: Sequence[str]
     """(N,) what names each picture."""
     labels: Array | None
     """(N,) int class indices, or (N, C) bool where a picture may show several; None when the data has none."""
@@ -107,7 +107,7 @@ class Features:
         """The features of some rows, as another split; vectors are read when they are asked for."""
         labels = None if self.labels is None else self.labels[rows]
         several = None if self.several is None else Several(self.several.pictures, self.several.picture[rows])
-        keys = tuple(self.keys[i] for i in rows)
+        keys = chosen(self.keys, rows)
         return Features(Picked(self.x, rows), keys, labels, split, self.encoder, self.skipped, several)
 
     def rows(self) -> "Features":
@@ -124,7 +124,7 @@ class Features:
                 f"No picture of the split {self.split!r} shows some of the classes and not all, so none has a right answer.",
                 "Add pictures that do, or classes that they do not show.",
             )
-        keys = tuple(self.keys[i] for i in picture)
+        keys = chosen(self.keys, picture)
         return Features(Picked(self.x, picture), keys, label, self.split, self.encoder, self.skipped, Several(self, picture))
 
     @property

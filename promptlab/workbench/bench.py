@@ -366,7 +366,7 @@ class Workbench:
         choice = lab.choice(replace(self.dataset, classes=classes))
         bank = self.dataset.bank or lab.texts(classes, replace(prompts, off=()), self._needed)[0]
         bare = self.dataset.bank or lab.texts(classes, replace(prompts, off=(), descriptions=()), self._needed)[0]
-        evidence = Evidence(self.tune, bank, lab.rules, lab.device, listen, bare)
+        evidence = Evidence(self.tune, bank, lab.rules, lab.device, listen, bare, lab.kept)
         weights, board = find(choice.how, evidence)
         accuracy = evidence.board("accuracy", LabelSource.TRUE).value if self.labelled else np.full(len(board.value), np.nan)
         made = make(self.tune, bank, weights, choice)

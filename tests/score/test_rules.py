@@ -241,7 +241,7 @@ def scan(world: World, rows: Sequence[int], rule: Rule, labels: Array | None) ->
 
 
 def setting_of(columns: Columns, n: int, order: Array, mean: Array) -> Setting:
-    return Setting(columns, n, order, SCALE, lambda: torch.from_numpy(mean))
+    return Setting(columns, n, lambda: order, SCALE, lambda: torch.from_numpy(mean))
 
 
 @given(world=worlds(), cut=st.integers(1, 23), labelled=st.sampled_from(["one for all", "one a family", "its own winner"]))

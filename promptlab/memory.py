@@ -15,15 +15,21 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -3, -4, -8
 LARGEST_BLOCK, SPARE = 32 << 20, 64 << 20
 
 
+def share() -> None:
+    """Lets all threads that are started from now on allocate in one place. Those that had a place of their own before keep it, and a
+    later thread may inherit it, so that this is best said first of all; large blocks never stay in such places."""
+    if (glibc := _glibc()) is not None:
+        glibc.mallopt(ARENA_MAX, 1)
+
+
 @contextmanager
 def kept() -> Iterator[None]:
-    """While it is open freed memory is used again, by all threads that are started meanwhile; then it is given back. Nothing happens
-    where the C library is not glibc."""
+    """While it is open freed memory is used again; then it is given back. Nothing happens where the C library is not glibc."""
     glibc = _glibc()
     if glibc is None:
         yield
         return
-    glibc.mallopt(ARENA_MAX, 1)  # arenas of threads cannot hold large blocks
+    share()
     glibc.mallopt(MMAP_MAX, 0)
     glibc.mallopt(TRIM_THRESHOLD, 2**31 - 1)
     try:
