@@ -49,7 +49,8 @@ class Segment:
         self.dtype = np.dtype(said["dtype"])
         self.bad = {int(i): str(reason) for i, reason in said["bad"].items()}
         self.marks = np.frombuffer(rest, np.uint8).reshape(-1, MARK)
-        if note != _note(encoder, self.marks, self.bad, self.shape, self.dtype, self.sha256) or file.stem != _stem(self.marks):
+        stem = _stem(self.marks)
+        if head != _head(encoder, stem, self.bad, self.shape, self.dtype, self.sha256) or file.stem != stem:
             raise ValueError("another seal, or another name")
         if len(self.marks) != self.shape[0] + len(self.bad):
             raise ValueError("another number of rows")
@@ -125,8 +126,9 @@ class Store:
         """
         while True:
             entries = _positions(self._marks, wanted)
-            which = np.unique(np.searchsorted(self._starts, entries[entries >= 0], "right") - 1)
-            used = [self._segments[s] for s in which]
+            asked = np.zeros(len(self._marks), bool)
+            asked[entries[entries >= 0]] = True
+            used = [one for start, one in zip(self._starts, self._segments, strict=False) if asked[start : start + len(one.marks)].any()]
             if sum(len(one) * one.shape[1] * one.dtype.itemsize for one in used) > SOON or all(one.is_whole for one in used):
                 return entries
             for one in used:
@@ -153,24 +155,26 @@ class Store:
 
         Both are on disk when this returns; `refresh` finds them. Raises StoreError where the disk refuses.
         """
-        file = self.folder / f"{_stem(marks)}.npy"
+        stem = _stem(marks)
+        file = self.folder / f"{stem}.npy"
         rows = io.BytesIO()  # numpy writes past Python's file and would hide what the disk says
         np.save(rows, z, allow_pickle=False)
         with written(file) as out:
             out.write(rows.getbuffer())
-        note = _note(self._encoder, marks, bad, z.shape, z.dtype, file_sha256(file))
+        head = _head(self._encoder, stem, bad, z.shape, z.dtype, file_sha256(file))
         with written(file.with_suffix(".note")) as out:
-            out.write(note)
+            out.write(head + b"\n" + marks.tobytes())
 
 
 def _stem(marks: Array) -> str:
+    """What names a segment: a hash of the pictures that it holds."""
     return fingerprint(marks.tobytes())[:32]
 
 
-def _note(encoder: str, marks: Array, bad: dict[int, str], shape: tuple[int, ...], dtype: np.dtype[Any], sha256: str) -> bytes:
+def _head(encoder: str, stem: str, bad: dict[int, str], shape: tuple[int, ...], dtype: np.dtype[Any], sha256: str) -> bytes:
+    """The first line of a note; the marks follow."""
     said = {"sha256": sha256, "shape": list(shape), "dtype": dtype.str, "bad": {str(i): reason for i, reason in sorted(bad.items())}}
-    sealed = said | {"seal": fingerprint("segment", encoder, said, marks.tobytes())}
-    return json.dumps(sealed).encode() + b"\n" + marks.tobytes()
+    return json.dumps(said | {"seal": fingerprint("segment", encoder, stem, said)}).encode()
 
 
 def _positions(known: Array, wanted: Array) -> Array:
