@@ -114,14 +114,13 @@ def _tasks(ray: Any, images: Images, rows: Array, encoder: Encoder) -> Iterator[
     """What workers give back, as it comes. Leaving it stops them."""
     count, each = _room(ray)
     size = min(max(len(rows) // (TASKS * count), SMALLEST), LARGEST)
-    tasks = [np.array(rows[i : i + size]) for i in range(0, len(rows), size)]
+    tasks = tuple(np.array(rows[i : i + size]) for i in range(0, len(rows), size))
     apart = "num_gpus" in each and isinstance(encoder, OpenClipEncoder)
-    parcel = _sent(ray, images, encoder, apart)
-    how: dict[str, Any] = {"batch_size": size, "batch_format": "numpy"}
-    work, kind = ray.data.from_numpy(tasks), Worker
+    parcel = _sent(ray, images, tasks, encoder, apart)
+    how: dict[str, Any] = {"batch_size": 1, "batch_format": "numpy"}
+    work, kind = ray.data.from_items(list(range(len(tasks))), override_num_blocks=len(tasks)), Worker
     if apart:
         work, kind = work.map_batches(decoded, fn_args=([parcel],), num_cpus=1, **how), Forwarder
-        how["batch_size"] = 1  # a value, with its pictures
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=min(count, len(tasks)))
     work = work.map_batches(kind, fn_constructor_args=(parcel,), compute=pool, **each, **how)
     for batch in work.iter_batches(batch_size=None, batch_format="numpy"):
@@ -131,7 +130,7 @@ def _tasks(ray: Any, images: Images, rows: Array, encoder: Encoder) -> Iterator[
             yield made
 
 
-def _sent(ray: Any, images: Images, encoder: Encoder, apart: bool) -> Any:
+def _sent(ray: Any, images: Images, tasks: tuple[Array, ...], encoder: Encoder, apart: bool) -> Any:
     """The reference of what workers need. apart: whether others decode than hold the model. Raises DataError for what cannot be sent."""
     few = Images(images.split, images.keys, (), None, images.read, images.root)
     assert isinstance(encoder, OpenClipEncoder | OutsideEncoder)
@@ -140,7 +139,7 @@ def _sent(ray: Any, images: Images, encoder: Encoder, apart: bool) -> Any:
         if name.startswith(OF_FOLDER):
             ray.cloudpickle.register_pickle_by_value(module)
     try:
-        return ray.put(Parcel(few, encoder.elsewhere(), encoder.fingerprint, transform))
+        return ray.put(Parcel(few, encoder.elsewhere(), encoder.fingerprint, tasks, transform))
     except Exception as error:  # whatever is in a closure of a plugin's may refuse
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DataError(

@@ -162,7 +162,7 @@ def test_stopped_work_is_kept_and_broken_pictures_have_their_reasons(cluster: An
 
 def parcel_of(encoder: Any, some: Images, monkeypatch: pytest.MonkeyPatch) -> workers.Parcel:
     """What workers find, without a cluster between."""
-    made = workers.Parcel(some, encoder.elsewhere(), encoder.fingerprint, getattr(encoder, "transform", None))
+    made = workers.Parcel(some, encoder.elsewhere(), encoder.fingerprint, (np.arange(len(some)),), getattr(encoder, "transform", None))
     monkeypatch.setattr(workers, "_opened", lambda reference: made)
     monkeypatch.setattr(workers, "_device", lambda: "cpu")
     return made
@@ -174,7 +174,7 @@ def test_an_error_of_a_worker_comes_as_a_value(
     encoder = Lab(Settings.load(light)).encoder("light")
     encoder.fingerprint = "another"
     parcel_of(encoder, images({"a.jpg": b"a"}), monkeypatch)
-    (said,) = workers.unpacked(workers.Worker(None)({"data": np.arange(1)}))
+    (said,) = workers.unpacked(workers.Worker(None)({"item": np.arange(1)}))
     assert isinstance(said, EncoderError)
     assert "'light' is another one on a worker than here" in said.message
 
@@ -184,7 +184,7 @@ def test_decoding_apart_from_the_model_gives_the_same_vectors(
 ) -> None:
     some = images({f"{i:03d}.png": picture(i) for i in range(70)} | {"007.png": b"broken"})
     parcel_of(mini, some, monkeypatch)
-    values = list(workers.decoded({"data": np.arange(70)}, [None]))
+    values = list(workers.decoded({"item": np.arange(1)}, [None]))
     assert len(values) == 2
     forwarder = workers.Forwarder(None)
     pieces = [piece for value in values for piece in workers.unpacked(forwarder(value))]
