@@ -88,18 +88,17 @@ def killer(kill: str, cluster: Any, nodes: list[Any], log: Path, at: int) -> tup
     return listen, killed
 
 
-def measured(n: int, kill: str, gpus: bool, folder: Path) -> dict[str, Any]:
+def measured(n: int, kill: str, folder: Path, cluster: Any, nodes: list[Any], **settings: Any) -> dict[str, Any]:
     """What came of n pictures encoded both ways, below a folder."""
     draw(folder / "pictures", n)
-    plain = Lab(Settings.load({"cache": str(folder / "plain")}), ignore)
+    plain = Lab(Settings.load({"cache": str(folder / "plain"), **settings}), ignore)
     dataset = plain.open(str(folder / "pictures"))
     wanted, _ = plain.features(dataset, plain.encoder())
     log = folder / "log"
-    with two_workers(gpus) as (cluster, nodes):
-        listen, killed = killer(kill, cluster, nodes, log, n // 2)
-        lab = Lab(Settings.load({"cache": str(folder / "ray"), "engine": "ray"}), listen)
-        read = replace(dataset, splits={"all": logged(dataset.splits["all"], log)})
-        found, new = lab.features(read, lab.encoder())
+    listen, killed = killer(kill, cluster, nodes, log, n // 2)
+    lab = Lab(Settings.load({"cache": str(folder / "ray"), "engine": "ray", **settings}), listen)
+    read = replace(dataset, splits={"all": logged(dataset.splits["all"], log)})
+    found, new = lab.features(read, lab.encoder())
     times = Counter(i for file in log.iterdir() for i in np.fromfile(file, "<u4").tolist())
     return {
         "pictures": n,
@@ -127,8 +126,8 @@ def main() -> None:
     parser.add_argument("--kill", choices=("actor", "node", "nobody"), default="actor")
     parser.add_argument("--gpus", action="store_true")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = measured(given.pictures, given.kill, given.gpus, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, two_workers(given.gpus) as (cluster, nodes):
+        found = measured(given.pictures, given.kill, Path(folder), cluster, nodes)
     for name, value in found.items():
         print(f"{name}: {value}")
     sys.exit(not found["equal keys"] or found["largest difference"] > 1e-6 or found["encoded anew"] != given.pictures)

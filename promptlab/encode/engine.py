@@ -6,6 +6,7 @@ worker had in hand Ray gives to another one. Where workers have GPUs all CPUs de
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from promptlab.types import Array, Images
 SMALLEST, LARGEST = 16, 256  # pictures of a task: enough of them for all workers, few enough that a lost one costs little
 TASKS = 8  # of each worker, at least, where there are pictures enough
 CPUS = 4  # of one worker without a GPU: each holds the model
+PATIENCE = 10  # seconds until a cluster must have answered
 STORE = 1 << 30  # bytes of shared memory of a cluster of our own
 # Ray reads these when it is imported. It prints of lost workers to stdout, which is data here, and may tell its makers that it is used.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "^", "RAY_BACKEND_LOG_LEVEL": "fatal"}
@@ -64,6 +66,7 @@ def _cluster() -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _knock(os.environ.get("RAY_ADDRESS", ""))
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         with _hushed():
@@ -72,13 +75,26 @@ def _cluster() -> Iterator[Any]:
             except ValueError:  # there is a cluster, whose memory is not ours to say
                 ray.init(**quiet)
     except ConnectionError as error:
-        raise UsageError(
-            f"No Ray cluster answers: {error}.", "Start it (`ray start`), or unset RAY_ADDRESS to use this machine."
-        ) from error
+        raise _nobody(str(error)) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises UsageError where nobody listens at HOST:PORT: Ray itself would wait for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise _nobody(f"RAY_ADDRESS is {address!r}: {error}") from error
+
+
+def _nobody(said: str) -> UsageError:
+    return UsageError(f"No Ray cluster answers: {said}.", "Start it (`ray start --head`), or unset RAY_ADDRESS to use this machine.")
 
 
 @contextmanager
@@ -98,14 +114,13 @@ def _tasks(ray: Any, images: Images, rows: Array, encoder: Encoder) -> Iterator[
     """What workers give back, as it comes. Leaving it stops them."""
     count, each = _room(ray)
     size = min(max(len(rows) // (TASKS * count), SMALLEST), LARGEST)
-    tasks = [np.array(rows[i : i + size]) for i in range(0, len(rows), size)]
+    tasks = tuple(np.array(rows[i : i + size]) for i in range(0, len(rows), size))
     apart = "num_gpus" in each and isinstance(encoder, OpenClipEncoder)
-    parcel = _sent(ray, images, encoder, apart)
-    how: dict[str, Any] = {"batch_size": size, "batch_format": "numpy"}
-    work, kind = ray.data.from_numpy(tasks), Worker
+    parcel = _sent(ray, images, tasks, encoder, apart)
+    how: dict[str, Any] = {"batch_size": 1, "batch_format": "numpy"}
+    work, kind = ray.data.from_items(list(range(len(tasks))), override_num_blocks=len(tasks)), Worker
     if apart:
         work, kind = work.map_batches(decoded, fn_args=([parcel],), num_cpus=1, **how), Forwarder
-        how["batch_size"] = 1  # a value, with its pictures
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=min(count, len(tasks)))
     work = work.map_batches(kind, fn_constructor_args=(parcel,), compute=pool, **each, **how)
     for batch in work.iter_batches(batch_size=None, batch_format="numpy"):
@@ -115,7 +130,7 @@ def _tasks(ray: Any, images: Images, rows: Array, encoder: Encoder) -> Iterator[
             yield made
 
 
-def _sent(ray: Any, images: Images, encoder: Encoder, apart: bool) -> Any:
+def _sent(ray: Any, images: Images, tasks: tuple[Array, ...], encoder: Encoder, apart: bool) -> Any:
     """The reference of what workers need. apart: whether others decode than hold the model. Raises DataError for what cannot be sent."""
     few = Images(images.split, images.keys, (), None, images.read, images.root)
     assert isinstance(encoder, OpenClipEncoder | OutsideEncoder)
@@ -124,7 +139,7 @@ def _sent(ray: Any, images: Images, encoder: Encoder, apart: bool) -> Any:
         if name.startswith(OF_FOLDER):
             ray.cloudpickle.register_pickle_by_value(module)
     try:
-        return ray.put(Parcel(few, encoder.elsewhere(), encoder.fingerprint, transform))
+        return ray.put(Parcel(few, encoder.elsewhere(), encoder.fingerprint, tasks, transform))
     except Exception as error:  # whatever is in a closure of a plugin's may refuse
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DataError(

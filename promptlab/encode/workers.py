@@ -33,6 +33,8 @@ class Parcel(NamedTuple):
     """Makes the encoder, given the device."""
     fingerprint: str
     """What that encoder's must be."""
+    tasks: tuple[Array, ...]
+    """Of each task the rows that are wanted of it; what passes from one process to the next is a task's number."""
     transform: Callable[[Any], Any] | None
     """What makes pixels of a picture; None where those who hold the model decode, too."""
 
@@ -56,7 +58,7 @@ class Worker:
 
     def __call__(self, batch: Batch) -> Batch:
         """Pieces of tasks. An error is a value, too: one that is raised would come wrapped in Ray's."""
-        return packed(self._told(task) for task in self._tasks(batch))
+        return packed(self._told(given) for given in self._given(batch))
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -66,29 +68,29 @@ class Worker:
             raise EncoderError(f"The model {encoder.name!r} is another one on a worker than here.", "Every machine needs the same files.")
         return encoder
 
-    def _told(self, task: Any) -> Piece | PromptlabError:
+    def _told(self, given: Any) -> Piece | PromptlabError:
         try:
-            return self._piece(task)
+            return self._piece(given)
         except PromptlabError as error:
             return error
         except OSError as error:  # what the disk says of pictures is a reason of theirs
             return EncoderError(f"A worker cannot read the model: {error}.", "Every machine needs it under the same path.")
 
-    def _tasks(self, batch: Batch) -> Iterable[Any]:
-        return [batch["data"]]
+    def _given(self, batch: Batch) -> Iterable[Any]:
+        return [_opened(self._reference).tasks[number] for number in batch["item"]]
 
-    def _piece(self, task: Any) -> Piece:
-        return Piece(task, *self._encoder.encode_images(_opened(self._reference).images, task.tolist(), ignore))
+    def _piece(self, given: Any) -> Piece:
+        return Piece(given, *self._encoder.encode_images(_opened(self._reference).images, given.tolist(), ignore))
 
 
 class Forwarder(Worker):
     """A worker with a GPU, whose pictures others decode."""
 
-    def _tasks(self, batch: Batch) -> Iterable[Any]:
+    def _given(self, batch: Batch) -> Iterable[Any]:
         return unpacked(batch)
 
-    def _piece(self, task: Any) -> Piece:
-        return Piece(task.rows, self._vectors(task.good) if task.good else np.zeros((0, 1), np.float32), task.bad)
+    def _piece(self, given: Any) -> Piece:
+        return Piece(given.rows, self._vectors(given.good) if given.good else np.zeros((0, 1), np.float32), given.bad)
 
     def _vectors(self, pixels: list[Array]) -> Array:
         encoder, half = self._encoder, len(pixels) // 2
@@ -102,11 +104,12 @@ class Forwarder(Worker):
 
 
 def decoded(batch: Batch, held: list[Any]) -> Iterator[Batch]:
-    """The pixels of a task, some pictures at a time. held: the parcel's reference in a list, else Ray would unpack it for each task."""
+    """The pixels of tasks, some pictures at a time. held: the parcel's reference in a list, else Ray would unpack it for each task."""
     parcel = _opened(held[0])
     assert parcel.transform is not None
-    for i in range(0, len(batch["data"]), AT_ONCE):
-        rows = batch["data"][i : i + AT_ONCE]
+    wanted = np.concatenate([parcel.tasks[number] for number in batch["item"]])
+    for i in range(0, len(wanted), AT_ONCE):
+        rows = wanted[i : i + AT_ONCE]
         made = {row: prepare(parcel.images, row, parcel.transform) for row in rows.tolist()}
         bad = {row: one for row, one in made.items() if isinstance(one, str)}
         yield packed([Pixels(rows, [one.numpy() for row, one in made.items() if row not in bad], bad)])
