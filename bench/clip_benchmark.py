@@ -56,11 +56,11 @@ def write_shards(pictures: Path, root: Path, per_shard: int = 64) -> None:
 
 
 def peer(given: str, folder: Path) -> str:
-    """A Python that has CLIP_benchmark; made when none is named."""
-    if given:
-        return given
+    """A Python that has CLIP_benchmark; made when none is named and none is there."""
+    python = given or str(folder / "bin" / "python")
+    if given or (folder / "bin" / "clip_benchmark").exists():
+        return python
     venv.create(folder, with_pip=True)
-    python = str(folder / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "--quiet", "clip-benchmark", "numpy<2.4", "requests"], check=True)
     return python
 
