@@ -3,7 +3,7 @@
     python bench/growth.py [--small] [--threads 1]
 
 Made-up vectors in files, run by default settings: opened, scored, weighed, built, judged; N pictures, C classes and K templates grow in
-turn while the others stay at 10,000, 100 and 20, with vectors that are 128 wide. Each point has a process of its own, so that its largest
+turn while the others stay at 20,000, 100 and 20, with vectors that are 128 wide. Each point has a process of its own, so that its largest
 memory is its own; a run of hardly any data comes first in each, and what memory that took is taken off. Exponents are slopes of a line
 through the larger half of the points, logarithm against logarithm. Writes docs/growth.svg and the section "Growth" of docs/scale.md;
 `--small` tries few points, prints them and writes nothing.
@@ -26,7 +26,7 @@ from rows import machine
 ROOT = Path(__file__).parents[1]
 PAGE, PLOT = ROOT / "docs" / "scale.md", ROOT / "docs" / "growth.svg"
 HEAD = "## Growth"
-FIXED = {"N": 10_000, "C": 100, "K": 20}
+FIXED = {"N": 20_000, "C": 100, "K": 20}
 WIDTH = 128
 POINTS: dict[str, tuple[int, ...]] = {
     "N": (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000),
@@ -158,12 +158,13 @@ def _power(power: int) -> str:
 def section(found: Mapping[str, Sequence[Point]], threads: int) -> str:
     """The section of docs/scale.md."""
     on = machine()
+    place, others = f"{on['cpu']}, torch {on['torch']}", f"{FIXED['N']:,} pictures, {FIXED['C']} classes and {FIXED['K']} templates"
     lines = [
         HEAD,
         "",
-        f"`python bench/growth.py` on {on['cpu']}, torch {on['torch']}, threads: {threads}, {on['date']}. A run by default settings of vectors",
-        f"{WIDTH} wide, from opening the file to the last figure. One size grows, the others stay at {FIXED['N']:,} pictures, {FIXED['C']} classes",
-        f"and {FIXED['K']} templates. Exponents are fitted to the larger half of the points; memory is over that of hardly any data.",
+        f"`python bench/growth.py` on {place}, threads: {threads}, {on['date']}. A run by default settings of vectors {WIDTH} wide, from",
+        f"opening the file to the last figure. One size grows, the others stay at {others}.",
+        "Exponents are fitted to the larger half of the points; memory is over that of hardly any data.",
         "",
         "![Time and memory against pictures, classes and templates](growth.svg)",
         "",
