@@ -81,7 +81,7 @@ def points(axis: str, sizes: Sequence[int], threads: int) -> list[Point]:
             n, c, k = (FIXED | {axis: size}).values()
             large = world(Path(folder) / "large.npz", n, c, k)
             command = [sys.executable, __file__, "--point", str(small), str(large), "--threads", str(threads)]
-            few = os.environ | {"OMP_NUM_THREADS": str(threads)}
+            few = os.environ | {"OMP_NUM_THREADS": str(threads), "PROMPTLAB_CACHE": str(Path(folder) / str(size))}  # nothing is known yet
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=few)
             seconds, memory = json.loads(done.stdout)
             found.append((size, seconds, memory))
