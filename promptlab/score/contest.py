@@ -18,6 +18,7 @@ from promptlab.types import Array, Features, TextBank
 
 # A block of B x K' x C similarities. On a CPU it should stay in the cache (2 MB); on a GPU it should be large enough to fill it.
 BLOCK = {"cpu": 2**19, "cuda": 2**26, "mps": 2**22}
+HELD = 1 << 28  # bytes of similarities: those of 10,000 images, 100 classes and 64 families
 # Images in a block at most. Families fill the rest of it: a product with 500 rows is a third faster than five with 100 each.
 IMAGES = {"cpu": 1024, "cuda": 8192, "mps": 8192}
 
@@ -40,6 +41,8 @@ class Columns:
         self.width = z.shape[1]  # similarities of an image
         self.device = device
         self.offset = None if offset is None or not offset.any() else torch.as_tensor(offset, dtype=torch.float32, device=device)
+        self._known: dict[tuple[int, int, int, int], Tensor] = {}
+        self._room = 0
         self._rows = torch.from_numpy(np.ascontiguousarray(z, np.float32)).to(device)
         which = np.stack([_first_equal(rows) for rows in z])
         self._which = None if (which == np.arange(self.width)).all() else torch.from_numpy(which).to(device)
@@ -52,9 +55,24 @@ class Columns:
             s = s.gather(2, self._which[families].expand(len(x), -1, -1))
         return s if self.offset is None else s + self.offset
 
+    def hold(self) -> None:
+        """From now on similarities are held, as many as HELD: for whoever asks several things of the same images, and of no others."""
+        self._room = HELD
+
+    def _held(self, x: Tensor, families: slice, start: int) -> Tensor:
+        """The similarities of a batch, computed once if they are held. Whoever reads them leaves them as they were."""
+        place = (start, len(x), families.start, families.stop)
+        if place in self._known:
+            return self._known[place]
+        found = self.similarity(x, families)
+        if self._room >= found.nbytes:
+            self._room -= found.nbytes
+            self._known[place] = found
+        return found
+
     def contest(self, x: Tensor, label: Tensor | None, families: slice, start: int, scale: float, hidden: Tensor | None) -> "Contest":
         """One batch of images within a slice of families; hidden: (B, C) bool, classes that are no rivals, or None."""
-        similarity = self.similarity(x, families)
+        similarity = self._held(x, families, start)
         if hidden is not None:
             similarity = similarity.masked_fill(hidden[:, None], -torch.inf)
         return Contest(self, similarity, x, label, families, start, scale)

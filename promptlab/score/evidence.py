@@ -88,6 +88,16 @@ class Evidence:
         """A layout as a label source may see it."""
         return layout
 
+    def _all(self, z: Array) -> Layout:
+        """The layout of text vectors; that of all families is one for all questions."""
+        if z is not self.bank.z:
+            return self.layout(z)
+        if self._columns is None:
+            self._columns = self.layout(z)
+            if isinstance(self._columns, Columns) and self.tune.several is None:  # else some sources see pictures, others right answers
+                self._columns.hold()
+        return self._columns
+
     def winners(self, rows: Array) -> Array:
         """(N,) int: the candidate that wins each image under one row a class (C, D)."""
         found = [one.winner[:, 0].cpu().numpy() for one in contests(self.tune.pictures, self.layout(rows[None]), None, self.scale)]
@@ -112,11 +122,9 @@ class Evidence:
             labels = self.labels(source)
             told: Asked = {"source": source, "labels": labels, "families": self.families, "scale": self.scale, "listen": self.listen}
             if self._kept is not None:
-                made = self._kept.sweep(self.images(source), self.bank.z, self.layout, new, self.rules, told)
+                made = self._kept.sweep(self.images(source), self.bank.z, self._all, new, self.rules, told)
             else:
-                if self._columns is None:
-                    self._columns = self.layout(self.bank.z)
-                made = sweep(self.images(source), self.seen(self._columns, source), new, self.rules, **told)
+                made = sweep(self.images(source), self.seen(self._all(self.bank.z), source), new, self.rules, **told)
             self._boards |= {(name, source): board for name, board in made.items()}
         return {name: self._boards[name, source] for name in names}
 

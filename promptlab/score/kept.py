@@ -72,14 +72,14 @@ class KeptScores:
         asked: Asked,
     ) -> dict[str, tuple[Array, ...]]:
         """{name: (per class (K, C), count (K, C), ties (K,))}, of which only those that are not kept are scored."""
-        device = layout(z[:1]).device
+        device = layout(z).device
         question = fingerprint(_code(), device, self._mark(features), asked["source"].value, asked["scale"], asked["labels"])
         marks = [fingerprint(rows) for rows in z]
         kept = {name: self._load(question, rule.name) for name, rule in known.items()}
         new = [k for k, mark in enumerate(marks) if any(mark not in one for one in kept.values())]
         if new:
             some: Asked = {**asked, "families": tuple(asked["families"][k] for k in new)}
-            for name, board in sweep(features, layout(z[new]), list(known), rules, **some).items():
+            for name, board in sweep(features, layout(z if len(new) == len(z) else z[new]), list(known), rules, **some).items():
                 kept[name] |= {marks[k]: (board.per_class[i], board.count[i], board.ties[i]) for i, k in enumerate(new)}
                 self._save(question, known[name].name, kept[name])
         return {name: tuple(np.stack(part) for part in zip(*(one[mark] for mark in marks), strict=True)) for name, one in kept.items()}
