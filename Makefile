@@ -23,7 +23,7 @@ check: setup
 fuzz: setup
 	FUZZ_EXAMPLES=2500 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n 2 -o timeout=1800
 
-# About 25 minutes on two cores: speed beside peers and limits, into bench/results.json and the README.
+# About 40 minutes on two cores: speed beside peers and limits, into bench/results.json and the README.
 bench: setup
 	$(BIN)/python bench/table.py
 
