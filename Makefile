@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check fuzz format setup
+.PHONY: demo test check fuzz bench format setup
 
 demo: setup
 	$(BIN)/promptlab demo
@@ -22,6 +22,10 @@ check: setup
 # 54 tests of 2,500 examples each: 135,000.
 fuzz: setup
 	FUZZ_EXAMPLES=2500 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n 2 -o timeout=1800
+
+# About 25 minutes on two cores: speed beside peers and limits, into bench/results.json and the README.
+bench: setup
+	$(BIN)/python bench/table.py
 
 format: setup
 	$(BIN)/ruff format .

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from rows import run
 from safetensors.torch import save_file
 
 from promptlab import Lab, Settings, runs
@@ -55,21 +56,21 @@ def write_shards(pictures: Path, root: Path, per_shard: int = 64) -> None:
 
 
 def peer(given: str, folder: Path) -> str:
-    """A Python that has CLIP_benchmark; made when none is named."""
-    if given:
-        return given
+    """A Python that has CLIP_benchmark; made when none is named and none is there."""
+    python = given or str(folder / "bin" / "python")
+    if given or (folder / "bin" / "clip_benchmark").exists():
+        return python
     venv.create(folder, with_pip=True)
-    python = str(folder / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "--quiet", "clip-benchmark", "numpy<2.4", "requests"], check=True)
     return python
 
 
-def theirs(python: str, root: Path, model: tuple[str, str], out: Path, *more: str) -> dict[str, Any]:
-    """What CLIP_benchmark says."""
+def theirs(python: str, root: Path, model: tuple[str, str], out: Path, *more: str, threads: int = 0) -> dict[str, Any]:
+    """What CLIP_benchmark says, on so many threads (0: as many as it likes)."""
     name, pretrained = model
     words = ["--dataset", DATASET, "--dataset_root", str(root), "--split", "test", "--model", name, "--pretrained", pretrained]
     command = [python, "-m", "clip_benchmark.cli", "eval", *words, "--no_amp", "--num_workers", "0", "--output", str(out), *more]
-    subprocess.run(command, check=True, capture_output=True)
+    run(command, root, threads)
     return dict(json.loads(out.read_text())["metrics"])
 
 

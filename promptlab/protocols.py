@@ -150,6 +150,8 @@ class Contest(Protocol):
     """(B, K) highest cosine of any other class."""
     winner: Any
     """(B, K) int: the class with the highest cosine; the lowest index wins a tie."""
+    right: Any
+    """(B, K) bool: whether the right answer wins: `winner == label`, at a third of the cost."""
     rank: Any
     """(B, K) int: rivals above the right answer, plus equal ones with a lower index."""
     logz: Any
@@ -191,7 +193,7 @@ class Unit(StrEnum):
     MARGIN = "margin"
     """Differences of cosines: `true - rival`. Weights are made of them times the model's scale."""
     SHARE = "share"
-    """0 to 1, shown as percent: `winner == label`. These alone can be joined by `hmean` and `zeros`."""
+    """0 to 1, shown as percent: `right`. These alone can be joined by `hmean` and `zeros`."""
     LOGIT = "logit"
     """Cosines times `contest.scale`, and what comes of a softmax: `logz`, entropies. Weights are made of them as they are."""
 

@@ -43,6 +43,7 @@ class ImageTower:
         self._line = Pipeline(how.batch or AT_ONCE[self._kind])
         self._compiled, self._fault = how.compile, ""
         self._pace = Pace()
+        memory.keep()
         if self._kind != "mps":
             model.to(memory_format=torch.channels_last)  # convolutions need not turn their input round
         if self._kind == "cuda" and self._dtype is None:
@@ -66,7 +67,7 @@ class ImageTower:
         lanes = min(threads, MOST_LANES, math.ceil(len(rows) / self._line.batch)) if self._kind == "cpu" else 1
         runners = self._runners(max(1, lanes))
         workers = self._workers or (threads if self._kind == "cpu" else _cores())
-        with _threads(max(1, threads // len(runners)) if self._kind == "cpu" else 1), memory.kept():
+        with _threads(max(1, threads // len(runners)) if self._kind == "cpu" else 1):
             z, bad, pace = self._line.encode(rows, lambda i: self.pixels(images, i), runners, workers, listen)
         self._pace += pace
         if self._fault:

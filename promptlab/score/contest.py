@@ -146,6 +146,12 @@ class Contest:
         return self._among_rivals(lambda s: s.argmax(-1))
 
     @cached_property
+    def right(self) -> Tensor:
+        """(B, K') bool: whether the right answer wins. Where it is not told by `true` and `rival` alone, the lowest index wins."""
+        ahead, equal = self.true > self.rival, self.true == self.rival
+        return ahead | (equal & (self.label < self.rival_class)) if bool(equal.any()) else ahead
+
+    @cached_property
     def rank(self) -> Tensor:
         above, at_least = self._count(torch.gt), self._count(torch.ge)
         if bool((at_least - above == 1).all()):

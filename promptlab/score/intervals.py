@@ -5,6 +5,7 @@ import numpy as np
 from promptlab.types import Array, Interval
 
 RESAMPLES = 1000
+CELLS = 1 << 20  # numbers that are drawn together
 
 
 def clopper_pearson(hits: float, n: float) -> Interval:
@@ -30,6 +31,12 @@ def percentiles(draws: Array) -> Interval:
     return Interval(float(low), float(high))
 
 
+def _parts(classes: int) -> list[int]:
+    """How many resamples are drawn together: all at once would be gigabytes for many classes. The draws are the same."""
+    most = max(1, CELLS // classes)
+    return [min(most, RESAMPLES - done) for done in range(0, RESAMPLES, most)]
+
+
 def share_interval(hits: Array, count: Array, seed: int, per_class: bool) -> Interval:
     """95 % interval of pooled accuracy, or (`per_class`) of the mean class accuracy: class-stratified bootstrap,
     1,000 resamples, percentile.
@@ -38,8 +45,12 @@ def share_interval(hits: Array, count: Array, seed: int, per_class: bool) -> Int
     """
     rng = np.random.default_rng(seed)
     # Resampling the n_c images of a class with replacement gives a binomial number of hits.
-    drawn = rng.binomial(count, hits / count, (RESAMPLES, len(count)))
-    interval = percentiles((drawn / count).mean(1) if per_class else drawn.sum(1) / count.sum())
+    shares = [
+        (drawn / count).mean(1) if per_class else drawn.sum(1) / count.sum()
+        for size in _parts(len(count))
+        for drawn in (rng.binomial(count, hits / count, (size, len(count))),)
+    ]
+    interval = percentiles(np.concatenate(shares))
     return _exact(hits, count, per_class) if interval.low == interval.high else interval
 
 
@@ -62,9 +73,12 @@ def difference_interval(gained: Array, lost: Array, count: Array, seed: int, per
     """
     rng = np.random.default_rng(seed)
     share = np.stack([gained, lost, count - gained - lost], 1) / count[:, None]
-    drawn = rng.multinomial(count, share, (RESAMPLES, len(count)))
-    change = drawn[..., 0] - drawn[..., 1]
-    interval = percentiles((change / count).mean(1) if per_class else change.sum(1) / count.sum())
+    changes = []
+    for size in _parts(len(count)):
+        drawn = rng.multinomial(count, share, (size, len(count)))
+        change = drawn[..., 0] - drawn[..., 1]
+        changes.append((change / count).mean(1) if per_class else change.sum(1) / count.sum())
+    interval = percentiles(np.concatenate(changes))
     if interval.low < interval.high:
         return interval
     up, down = (_exact(side, count, per_class) for side in (gained, lost))

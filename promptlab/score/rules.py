@@ -37,9 +37,9 @@ def promptlab_rules() -> Iterable[Rule]:
             about="the margin over the N / C images most similar to the class; needs no label",
             pictures=True,
         ),
-        Rule("accuracy", lambda c: c.winner == c.label, reducer="overall", unit=share, about="share of images whose class wins"),
-        Rule("caption-match", lambda c: c.winner == c.label, reducer="overall", unit=share, about="share of pictures whose caption wins"),
-        Rule("recall", lambda c: c.winner == c.label, unit=share, about="share of a class's images that it wins, mean over classes"),
+        Rule("accuracy", lambda c: c.right, reducer="overall", unit=share, about="share of images whose class wins"),
+        Rule("caption-match", lambda c: c.right, reducer="overall", unit=share, about="share of pictures whose caption wins"),
+        Rule("recall", lambda c: c.right, unit=share, about="share of a class's images that it wins, mean over classes"),
         Rule(
             "ap",
             start=PrecisionState,

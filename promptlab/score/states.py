@@ -86,6 +86,9 @@ class MeanState:
             return np.where(self.counts > 0, self.sums / np.maximum(self.counts, 1), np.nan), self.counts
 
 
+TOGETHER = 1024  # classes whose means are compared with all texts together: C x C numbers would be gigabytes
+
+
 class ClassMeanState:
     """`cmm-class`: keeps the mean image feature of each class (C, D); one set per family where families label for themselves."""
 
@@ -116,10 +119,13 @@ class ClassMeanState:
             source = k if k in self.sums else -1
             counts[k] = self.counts[source]
             mean = self.sums[source] / torch.from_numpy(np.maximum(counts[k], 1))[:, None]
-            s = self.columns.similarity(mean.float().to(self.columns.device), slice(k, k + 1))[:, 0].cpu().double()
-            own = s.diagonal().clone()
-            s.fill_diagonal_(-torch.inf)
-            values[k] = np.where(counts[k] > 0, (own - s.max(1).values).numpy(), np.nan)
+            for start in range(0, c, TOGETHER):
+                here = torch.arange(start, min(start + TOGETHER, c))
+                s = self.columns.similarity(mean[here].float().to(self.columns.device), slice(k, k + 1))[:, 0].cpu()
+                own = s.gather(1, here[:, None]).double()[:, 0]
+                s.scatter_(1, here[:, None], -torch.inf)
+                values[k, here] = (own - s.max(1).values.double()).numpy()
+            values[k, counts[k] == 0] = np.nan
         return values, counts
 
 

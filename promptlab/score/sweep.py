@@ -14,7 +14,7 @@ from promptlab.score.contest import Layout, contests, require_same_width
 from promptlab.score.reducers import fill_never_predicted, over_classes
 from promptlab.score.rules import parse_rule, start
 from promptlab.score.states import F1State, Setting, TieState
-from promptlab.types import Array, Features, LabelSource, Scoreboard
+from promptlab.types import Array, Features, LabelSource, Named, Scoreboard
 
 
 class Asked(TypedDict):
@@ -99,7 +99,10 @@ def _passed(
 
 
 def _places(features: Features) -> Array:
-    return np.argsort(np.argsort(np.array(features.keys), kind="stable"))
+    keys = features.keys
+    if isinstance(keys, Named) and keys.what.dtype.kind in "iu":
+        return np.argsort(np.argsort(keys.what, kind="stable"))
+    return np.argsort(np.argsort(np.array(keys), kind="stable"))
 
 
 def _mean(features: Features) -> Tensor:
