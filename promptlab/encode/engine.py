@@ -121,6 +121,7 @@ def _tasks(ray: Any, images: Images, rows: Array, encoder: Encoder) -> Iterator[
     work, kind = ray.data.from_items(list(range(len(tasks))), override_num_blocks=len(tasks)), Worker
     if apart:
         work, kind = work.map_batches(decoded, fn_args=([parcel],), num_cpus=1, **how), Forwarder
+        each["num_cpus"] = 0  # else those who wait for pictures would keep the last CPU from those who decode them
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=min(count, len(tasks)))
     work = work.map_batches(kind, fn_constructor_args=(parcel,), compute=pool, **each, **how)
     for batch in work.iter_batches(batch_size=None, batch_format="numpy"):
