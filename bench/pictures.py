@@ -112,6 +112,7 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """One row of the table."""
     import torch
 
+    from promptlab import memory
     from promptlab.data.imagefolder import some_pictures
     from promptlab.encode.openclip import Loading, OpenClipEncoder
     from promptlab.encode.pictures import prepare
@@ -119,6 +120,7 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from promptlab.events import ignore
     from promptlab.store import Cache
 
+    memory.keep()  # as the command line does
     torch.set_num_threads(given.threads)
     given.spec = spec(given.model, folder)
     images, cuda = some_pictures([str(given.pictures)]), given.device.startswith("cuda")

@@ -20,7 +20,7 @@ from promptlab.data.shots import Shots
 from promptlab.display import many
 from promptlab.errors import DataError, UsageError
 from promptlab.events import Event, Listener, Noted, ignore
-from promptlab.plugins import Plugins
+from promptlab.plugins import BUILT_IN, Plugins
 from promptlab.prompts import templates as template_sets
 from promptlab.prompts.compose import compose, own_text
 from promptlab.prompts.edits import Prompts
@@ -102,17 +102,21 @@ class Stages(Catalogue):
         from promptlab.encode.parts import EncodedPart, Part
 
         part, dataset = Part.parse(shard), self.open(where)
-        images = [split for split in dataset.splits.values() if isinstance(split, Images)]
-        if not images:
+        known = [self._known_by(dataset, split) for split in dataset.splits.values() if isinstance(split, Images)]
+        if not known:
             raise UsageError(f"{dataset.name!r} brings vectors of its pictures, so there is nothing to encode.", "Leave --shard out.")
-        encoder, rows = self.encoder(self.model_for(dataset)), [np.array(part.rows(len(one)), np.int64) for one in images]
-        found = [
-            fill(one, some, encoder, dataset.name, self.cache, self._tell, self.engine) for one, some in zip(images, rows, strict=True)
-        ]
-        lost = [(one.keys[i], reason) for one, filled in zip(images, found, strict=True) for i, reason in filled.unread.items()]
+        encoder, rows = self.encoder(self.model_for(dataset)), [np.array(part.rows(len(one)), np.int64) for one, _ in known]
+        found = [fill(one, some, encoder, name, self.cache, self._tell, self.engine) for (one, name), some in zip(known, rows, strict=True)]
+        lost = [(one.keys[i], reason) for (one, _), filled in zip(known, found, strict=True) for i, reason in filled.unread.items()]
         if lost:
             self._tell(Noted(f"{many(len(lost), 'picture')} could not be opened, e.g. {lost[0][0]}: {lost[0][1]}."))
         return EncodedPart(dataset.name, part, sum(map(len, rows)), sum(filled.new for filled in found))
+
+    @staticmethod
+    def _known_by(dataset: Dataset, images: Images) -> tuple[Images, str]:
+        """Pictures, and the name that they are known by: what a plugin makes of a file nobody else shares."""
+        plugin = dataset.by.rpartition(" ")[0]
+        return (images, dataset.name) if plugin in ("", BUILT_IN) else (replace(images, files=False), f"{plugin} {dataset.name}")
 
     def features(self, dataset: Dataset, encoder: Encoder | None) -> tuple[dict[str, Features], int]:
         """Features of every split, or of the halves that a split file says, and how many pictures were encoded anew. `encoder` may be None
@@ -127,7 +131,8 @@ class Stages(Catalogue):
                 continue
             if encoder is None:
                 raise UsageError("Pictures need a model to encode them.", "Name it with --model.")
-            out[split], made = encode_images(part, encoder, dataset.name, self.cache, self._tell, self.engine)
+            images, name = self._known_by(dataset, part)
+            out[split], made = encode_images(images, encoder, name, self.cache, self._tell, self.engine)
             new += made
         if isinstance(encoder, OpenClipEncoder) and (pace := encoder.pace()).pictures:
             self._tell(pace.note())

@@ -16,7 +16,7 @@ def test_a_bench_gives_rows_of_the_common_form() -> None:
     words = ["--pictures", "200", "--classes", "5", "--families", "3", "--width", "32", "--rounds", "1", "--json"]
     done = subprocess.run([sys.executable, ROOT / "bench" / "reweighting.py", *words], capture_output=True, text=True, check=True)
     rows = json.loads(done.stdout.splitlines()[-1])
-    assert len(rows) == 2
+    assert len(rows) == 3
     for row in rows:
         assert set(row) == FIELDS
         assert set(row["ours"]) == {"wall", "cpu"}

@@ -84,6 +84,6 @@ for command in COMMANDS:
 def main() -> None:
     """Run the command line; exits with the code that `diagnostics` documents."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # file names need not be text
-    memory.share()
+    memory.keep()
     logging.getLogger().addHandler(logging.NullHandler())  # else open_clip's first log line installs a handler on stderr
     sys.exit(diagnostics.guarded(lambda: cli.main(standalone_mode=False)))

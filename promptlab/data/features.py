@@ -135,8 +135,18 @@ def _features(arrays: dict[str, Array], prefix: str, split: str, where: str) -> 
     keys = arrays.get(f"{prefix}keys")
     if keys is not None and keys.ndim != 1:
         raise DataError(f"The keys in {where!r} are {keys.dtype} {keys.shape}; {(len(x),)} was expected, one for each vector.")
-    named = Named(np.arange(len(x)), prefix) if keys is None else Named(keys if keys.dtype.kind == "U" else keys.astype(str))
+    named = Named(np.arange(len(x)), prefix) if keys is None else Named(_words(keys, where))
     return Features(x, named, labels, split, "")
+
+
+def _words(keys: Array, where: str) -> Array:
+    """(N,) texts. Raises DataError for what cannot be read as texts."""
+    try:
+        if keys.dtype.kind in "USiu":
+            return np.char.decode(keys, "utf-8") if keys.dtype.kind == "S" else keys.astype(str)
+    except UnicodeDecodeError as error:
+        raise DataError(f"The keys in {where!r} are bytes that are no UTF-8: {error}.", "Save them as texts.") from error
+    raise DataError(f"The keys in {where!r} are {keys.dtype}; texts or integers were expected.")
 
 
 def _labels(labels: Array, where: str) -> Array:

@@ -113,11 +113,11 @@ def _flat(found: Found, options: DataOptions) -> Dataset:
 
 def _images(found: Found, listing: list[tuple[str, str]], labels: np.ndarray | None) -> Images:
     (keys, stamps), read = zip(*listing, strict=True), found.read  # what it reads by must not hold the listing: other processes get it
-    return Images("all", keys, stamps, labels, lambda i: read(keys[i]), found.root)
+    return Images("all", keys, stamps, labels, lambda i: read(keys[i]), found.root, files=not is_url(found.where))
 
 
 def some_pictures(paths: Sequence[str]) -> Images:
     """The pictures at these paths, in this order, without labels; a folder stands for the pictures in it, if it has any."""
     inside = {path: pictures(Path(path), Path(path)) for path in paths if os.path.isdir(path)}
     found = tuple(one for path in paths for one in ([str(Path(path, key)) for key, _ in inside.get(path, ())] or [path]))
-    return Images("given", found, found, None, lambda i: read(Path(found[i])))
+    return Images("given", found, found, None, lambda i: read(Path(found[i])), files=True)

@@ -113,7 +113,8 @@ def _images(here: Place, split: str, rows: list[Row], labels: np.ndarray | None)
     if isinstance(here, Remote):
         return Images(split, keys, _stamps(here, keys), labels, lambda i: fetched(here.parent / keys[i]), here.root)
     files = [Path(here.text).parent / key for key in keys]
-    return Images(split, keys, tuple(map(stamp, files)), labels, lambda i: read(files[i]), here.root)
+    root = str(Path(here.text).parent.resolve() / here.name)  # of a link to a table: pictures lie beside the link
+    return Images(split, keys, tuple(map(stamp, files)), labels, lambda i: read(files[i]), root, files=True)
 
 
 def _stamps(here: Remote, keys: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Picture vectors: those that the store lacks are encoded, and all are opened."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ from promptlab.store import Cache, fingerprint, locked
 from promptlab.types import Array, Features, Images
 
 FIRST, LAST = 256, 16_384  # pictures in the smallest and the largest piece
-SHARE = 16  # a piece is this part of what was done before: so much a killed run can lose
+SECONDS = 20.0  # that a piece takes of one process: so much is lost when it is stopped
+SHARE = 16  # of several: a piece is this part of what was done before
 
 
 class Piece(NamedTuple):
@@ -38,16 +40,17 @@ class Filled(NamedTuple):
 
 
 def local(images: Images, rows: Array, encoder: Encoder, listen: Listener) -> Iterator[Piece]:
-    """The engine of one process: pieces that grow with what was done."""
-    done = 0
+    """The engine of one process: pieces of about SECONDS."""
+    done, size = 0, FIRST
     while done < len(rows):
-        some = rows[done : done + at_once(done)]
+        some, began = rows[done : done + size], time.monotonic()
         yield Piece(some, *encoder.encode_images(images, some.tolist(), counted_from(done, listen)))
-        done += len(some)
+        rate = len(some) / max(time.monotonic() - began, 1e-3)  # with the keeping of it, which is little
+        done, size = done + len(some), min(max(FIRST, int(rate * SECONDS)), LAST)
 
 
 def at_once(done: int) -> int:
-    """How many pictures the next piece has, after so many."""
+    """How many pictures the next piece of several processes has, after so many."""
     return min(max(FIRST, done // SHARE), LAST)
 
 

@@ -27,14 +27,22 @@ SOON = 1 << 28
 
 
 def marks(images: Images, name: str) -> Array:
-    """(N, 16) u1: what each picture is known by: its place and its stamp. Of pictures that are nowhere in particular, `name` and key."""
-    # Pictures that are files are known by their paths, so that a folder and a table over the same files share vectors.
-    own_files = "://" not in images.root and os.path.isfile(images.place(0))
-    top = os.path.join(images.folder, "") if own_files else f"{images.root or name}\0"
-    out = bytearray()
+    """(N, 16) u1: what each picture is known by: the path and stamp of a file; else key and stamp within what it is a part of.
+
+    name: of the dataset, and of the plugin whose it is: of a picture that is no file nobody else can say that it is the same.
+    """
+    folder, out = images.folder, bytearray()
+    top = f"{name}\0{images.root}\0{images.split}"
     for key, stamp in zip(images.keys, images.stamps, strict=True):
-        out += blake2b(f"{top}{key}\0{stamp}".encode("utf-8", "surrogatepass"), digest_size=MARK).digest()
+        what = _path(folder, key) if images.files else f"{top}\0{key}"
+        out += blake2b(f"{what}\0{stamp}".encode("utf-8", "surrogatepass"), digest_size=MARK).digest()
     return np.frombuffer(bytes(out), np.uint8).reshape(-1, MARK)
+
+
+def _path(folder: str, key: str) -> str:
+    """A folder and a table over the same files share vectors, however the table writes their paths."""
+    path = os.path.join(folder, key)
+    return os.path.normpath(path) if "./" in path or "//" in path else path
 
 
 class Segment:
@@ -68,7 +76,12 @@ class Segment:
             raise StoreError(
                 f"The picture vectors in {str(self.file)!r} are damaged, and were removed.", "Run it again: they will be made anew."
             )
-        found: Array = np.load(self.file, mmap_mode="r", allow_pickle=False)
+        try:
+            found: Array = np.load(self.file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"The picture vectors in {str(self.file)!r} are gone: {error}.", "Run it again: they will be made anew."
+            ) from error
         return found
 
     @cached_property
@@ -102,12 +115,13 @@ class Store:
         with explained(self.folder):
             notes = list(self.folder.glob("*.note")) if self.folder.is_dir() else []
             # As they were written, which is the order of the pictures wherever one process wrote them.
-            notes.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
-            self._take(segment for path in notes if (segment := self._read(path)) is not None)
+            found = sorted((one for path in notes if (one := self._read(path)) is not None), key=lambda one: (one[0], one[1].file))
+            self._take(segment for _, segment in found)
 
-    def _read(self, path: Path) -> Segment | None:
+    def _read(self, path: Path) -> tuple[int, Segment] | None:
+        """(when it was written, the segment); None for what is gone again, or damaged."""
         try:
-            return Segment(path.with_suffix(".npy"), self._encoder, path.read_bytes())
+            return path.stat().st_mtime_ns, Segment(path.with_suffix(".npy"), self._encoder, path.read_bytes())
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
             return None
 
@@ -142,7 +156,13 @@ class Store:
         if not good.any():
             return None, good
         row = (np.cumsum(self._readable) - 1)[entries[good]]
-        whole = Shards([one for one in self._segments if len(one)])
+        parts = [one for one in self._segments if len(one)]
+        if len({(one.shape[1], one.dtype) for one in parts}) > 1:
+            raise StoreError(
+                f"The picture vectors in {str(self.folder)!r} differ in width or kind: the model changed, and its fingerprint did not.",
+                "Delete that folder; they will be made again.",
+            )
+        whole = Shards(parts)
         return whole if np.array_equal(row, np.arange(len(whole))) else Picked(whole, row), good
 
     def reason(self, entry: int) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptlab import memory
 from promptlab.encode.pictures import prepare
 from promptlab.encode.pipeline import Full, Pace, Pipeline, Runner
 from promptlab.events import Listener, Noted
@@ -43,7 +42,6 @@ class ImageTower:
         self._line = Pipeline(how.batch or AT_ONCE[self._kind])
         self._compiled, self._fault = how.compile, ""
         self._pace = Pace()
-        memory.keep()
         if self._kind != "mps":
             model.to(memory_format=torch.channels_last)  # convolutions need not turn their input round
         if self._kind == "cuda" and self._dtype is None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from promptlab import memory
 from promptlab.encode.features import Piece
 from promptlab.encode.openclip import OpenClipEncoder
 from promptlab.encode.pictures import prepare
@@ -55,6 +56,7 @@ class Worker:
 
     def __init__(self, reference: Any) -> None:
         self._reference = reference
+        memory.keep()
 
     def __call__(self, batch: Batch) -> Batch:
         """Pieces of tasks. An error is a value, too: one that is raised would come wrapped in Ray's."""

@@ -1,6 +1,6 @@
 """What families scored before: a family is scored again only when something that its score depends on has changed.
 
-A question is all that is asked of a family: pictures, right answers, scale, device, and this room's own code. A family's answer, sums by
+A question is all that is asked of a family: pictures, right answers, scale, device, and the code that counts. A family's answer, sums by
 class, depends on the question, the rule and the family's own text vectors, and on no other family. So one template more is one family to
 score, and another way of weighing is none.
 """
@@ -33,7 +33,7 @@ class KeptScores:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._marks: dict[int, tuple[Features, str]] = {}  # of features that were hashed; held, so that no other can have their id
+        self._marks: list[tuple[Features, str]] = []  # of the features that were hashed last: pictures, and right answers
 
     def sweep(
         self,
@@ -85,10 +85,11 @@ class KeptScores:
         return {name: tuple(np.stack(part) for part in zip(*(one[mark] for mark in marks), strict=True)) for name, one in kept.items()}
 
     def _mark(self, features: Features) -> str:
-        known = self._marks.get(id(features))
-        if known is None:
-            known = self._marks[id(features)] = features, _mark(features)
-        return known[1]
+        for one, mark in self._marks:
+            if one is features:
+                return mark
+        self._marks = [*self._marks[-1:], (features, _mark(features))]
+        return self._marks[-1][1]
 
     def _file(self, question: str, rule: str) -> Path:
         return self._folder / f"{fingerprint(question, rule)[:32]}.npz"
@@ -120,7 +121,9 @@ def _is_ours(rule: Rule) -> bool:
 def _code() -> str:
     """Changes when the code that scores does."""
     here = Path(__file__).parent
-    return fingerprint(version("torch"), version("numpy"), *(path.read_bytes() for path in sorted(here.glob("*.py"))))
+    rooms = (here, here.parent / "types", here.parent / "protocols.py")  # what is counted, and what it is counted on
+    files = sorted(file for room in rooms for file in ([room] if room.suffix else room.glob("*.py")))
+    return fingerprint(version("torch"), version("numpy"), *(file.read_bytes() for file in files if file.is_file()))
 
 
 def _mark(features: Features) -> str:

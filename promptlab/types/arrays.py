@@ -49,8 +49,12 @@ class Shards:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
-        """The rows of a slice or of an int array (n,), in that order, copied into memory."""
-        wanted = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
+        """The rows of a slice, of an int array (n,) in that order, or of a bool array (N,), copied into memory."""
+        if isinstance(rows, slice):
+            wanted = np.arange(*rows.indices(len(self)))
+        else:
+            some = np.asarray(rows)
+            wanted = np.flatnonzero(some) if some.dtype == bool else np.where(some < 0, some + len(self), some).astype(np.int64)
         out = np.empty((len(wanted), self.shape[1]), self.dtype)
         part = np.searchsorted(self._starts, wanted, "right") - 1
         for p in np.unique(part):
@@ -104,7 +108,7 @@ class Named(Sequence[str]):
         return Named(found, self.prefix) if isinstance(found, np.ndarray) else self._form % found
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+        return isinstance(other, Named | tuple | list) and tuple(self) == tuple(other)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -56,6 +56,8 @@ class Images:
     """(N,) the captions that are right for each picture, at least one; None when the data has none."""
     distractors: tuple[tuple[str, ...], ...] | None = None
     """(N,) captions that are wrong for each picture, as the data gives them; None when it gives none."""
+    files: bool = False
+    """Whether pictures are the files at their places, read as they are: then they are known by their paths, whatever lists them."""
 
     def __len__(self) -> int:
         return len(self.keys)

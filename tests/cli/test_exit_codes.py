@@ -17,7 +17,7 @@ DRIVER = """
 import sys
 from promptlab.encode import features
 from promptlab.cli.main import main
-features.FIRST = 4
+features.FIRST, features.SECONDS = 4, 0
 sys.argv = ["promptlab", "run", "photos", "--templates", "plain"]
 main()
 """
@@ -177,6 +177,7 @@ def test_ctrl_c_stops_at_the_next_batch_and_keeps_what_is_done(
     assert 1 <= kept < 9
 
     monkeypatch.setattr("promptlab.encode.features.FIRST", 4)
+    monkeypatch.setattr("promptlab.encode.features.SECONDS", 0)
     again = promptlab("run", "--json", "--quiet")
     assert again.code == 0, again.err
     assert again.json["encoded"]["images"] == 36 - 4 * kept

@@ -18,7 +18,7 @@ N, SHARD = 36, 4
 DRIVER = f"""
 from promptlab.encode import features
 from promptlab.lab import Lab
-features.FIRST = {SHARD}
+features.FIRST, features.SECONDS = {SHARD}, 0
 lab = Lab()
 dataset = lab.open("photos")
 lab.features(dataset, lab.encoder("mini"))
@@ -51,6 +51,7 @@ def test_a_killed_run_is_continued_and_ends_like_an_undisturbed_one(
     assert 1 <= before < N / SHARD
 
     monkeypatch.setattr(features, "FIRST", SHARD)
+    monkeypatch.setattr(features, "SECONDS", 0)
     lab = Lab(Settings.load({}))
     encoder = lab.encoder("mini")
     again, new = lab.features(lab.open("photos"), encoder)

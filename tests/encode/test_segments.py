@@ -20,6 +20,7 @@ Make = Callable[..., Images]
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "FIRST", 4)
+    monkeypatch.setattr(features, "SECONDS", 0.0)
 
 
 def content(n: int = 10, **other: bytes) -> dict[str, bytes]:
@@ -87,19 +88,19 @@ def test_a_table_over_the_same_files_encodes_nothing(counting: Any, cache: Cache
     (folder / "a.jpg").write_bytes(b"a cat")
     (tmp_path / "table.csv").touch()
     read, stamps = (lambda i: b"a cat"), ("5-1",)
-    encoded(Images("all", ("cats/a.jpg",), stamps, None, read, str(tmp_path / "pictures")), counting, cache)
-    listed = Images("tune", ("pictures/cats/a.jpg",), stamps, None, read, str(tmp_path / "table.csv"))
-    assert encode_images(listed, counting, "table", cache, ignore)[1] == 0
+    encoded(Images("all", ("cats/a.jpg",), stamps, None, read, str(tmp_path / "pictures"), files=True), counting, cache)
+    for key in ("pictures/cats/a.jpg", "./pictures/cats/a.jpg", "cats/../pictures/cats/a.jpg", str(folder / "a.jpg")):
+        listed = Images("tune", (key,), stamps, None, read, str(tmp_path / "table.csv"), files=True)
+        assert encode_images(listed, counting, "table", cache, ignore)[1] == 0
 
 
-@pytest.mark.parametrize("other", ["root", "key", "stamp", "name", "encoder", "precision"])
+@pytest.mark.parametrize("other", ["root", "key", "stamp", "name", "split", "files", "encoder", "precision"])
 def test_what_differs_in_anything_is_encoded(counting: Any, cache: Cache, other: str) -> None:
-    about = {"root": "/somewhere", "key": "a.jpg", "stamp": "1", "name": "things"}
-    if other == "name":
-        about["root"] = ""  # pictures that are nowhere in particular go by the dataset's name
+    about = {"root": "/somewhere", "key": "a.jpg", "stamp": "1", "name": "things", "split": "all", "files": ""}
 
     def one() -> int:
-        made = Images("all", (about["key"],), (about["stamp"],), None, lambda i: about["stamp"].encode(), about["root"])
+        where = {"root": about["root"], "files": bool(about["files"])}
+        made = Images(about["split"], (about["key"],), (about["stamp"],), None, lambda i: about["stamp"].encode(), **where)
         return encode_images(made, counting, about["name"], cache, ignore)[1]
 
     assert (one(), one()) == (1, 0)
@@ -130,12 +131,14 @@ def test_a_killed_run_finds_its_finished_segments_again(counting: Any, cache: Ca
     assert new == 2
 
 
-def test_pieces_grow_with_what_was_done(counting: Any, images: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "LAST", 6)
+def test_pieces_are_as_large_as_is_done_in_some_seconds(counting: Any, images: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 10_000, 1))  # one second a piece and one between
+    monkeypatch.setattr(features.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(features, "SECONDS", 3.0)
     made = images(content(400))
-    sizes = [len(piece.rows) for piece in local(made, np.arange(400), counting, ignore)]
-    assert (sizes[0], max(sizes), sum(sizes)) == (4, 6, 400)
-    assert sizes[:-1] == sorted(sizes[:-1])
+    assert [len(piece.rows) for piece in local(made, np.arange(100), counting, ignore)] == [4, 12, 36, 48]
+    monkeypatch.setattr(features, "LAST", 6)
+    assert max(len(piece.rows) for piece in local(made, np.arange(100), counting, ignore)) == 6
 
 
 def test_a_stop_leaves_no_half_file(counting: Any, cache: Cache, images: Make) -> None:
@@ -334,9 +337,27 @@ def test_a_name_from_the_data_does_not_name_a_path(counting: Any, cache: Cache, 
     assert len(shard_files(cache)) == 1
 
 
-@pytest.mark.parametrize("rows", [slice(0, 7), slice(3, 5), slice(None, None, -1), np.array([6, 0, 3, 3]), np.array([], int)])
+@pytest.mark.parametrize(
+    "rows",
+    [slice(0, 7), slice(3, 5), slice(None, None, -1), np.array([6, 0, 3, 3]), np.array([], int), np.array([-1, 2]), np.arange(7) % 3 == 0],
+)
 def test_shards_are_seen_as_one_array(rows: Any) -> None:
     whole = np.arange(14.0).reshape(7, 2)
     parts = Shards([whole[:3], whole[3:4], whole[4:]])
     assert (parts.shape, len(parts)) == ((7, 2), 7)
     np.testing.assert_array_equal(parts[rows], whole[rows])
+
+
+def test_vectors_of_two_widths_under_one_fingerprint_are_told(counting: Any, cache: Cache, images: Make) -> None:
+    encoded(images(content(4)), counting, cache)
+    counting._vector = lambda content: np.ones(3, np.float32)
+    with pytest.raises(StoreError, match="differ in width or kind: the model changed"):
+        encoded(images(content(8)), counting, cache)
+
+
+def test_what_was_cleaned_away_is_told(counting: Any, cache: Cache, images: Make) -> None:
+    opened, _ = encoded(images(content(4)), counting, cache)
+    for path in shard_files(cache):
+        path.unlink()
+    with pytest.raises(StoreError, match="are gone"):
+        opened.x[:]
