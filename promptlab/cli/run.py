@@ -18,7 +18,7 @@ def run(data: str, run_name: str, prompts_of: str, as_json: bool, quiet: bool, *
 
     DATA is a folder of pictures whose sub-folders are classes, a flat folder with --classes, a table (csv, tsv, jsonl, parquet: path,
     label), a features file, or the name of a dataset (`promptlab datasets`). Everything is tuned on one half of the pictures and told
-    on the other. Without DATA the newest run goes on; ctrl-C stops at the next batch and keeps what is done.
+    on the other. Without DATA the newest run goes on; ctrl-C stops at the next batch and keeps all but the last seconds.
     """
     from promptlab.cli import output
     from promptlab.cli.diagnostics import listening

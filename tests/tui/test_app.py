@@ -239,6 +239,7 @@ def test_work_shows_its_line_on_every_screen_and_hides_it_at_the_end(desk: Desk)
     async def scene(app: PromptlabApp, pilot: Player) -> None:
         gate, found = Gate(), list[str]()
         app.work("garden", gated(gate), found.append)
+        await until(lambda: "garden: dig" in app.screen.query_one(WorkLine).render().plain)
         for key in (*PLACES, "1"):
             await pilot.press(key)
             await pilot.pause()
