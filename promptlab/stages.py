@@ -107,6 +107,7 @@ class Stages(Catalogue):
             raise UsageError(f"{dataset.name!r} brings vectors of its pictures, so there is nothing to encode.", "Leave --shard out.")
         encoder, rows = self.encoder(self.model_for(dataset)), [np.array(part.rows(len(one)), np.int64) for one, _ in known]
         found = [fill(one, some, encoder, name, self.cache, self._tell, self.engine) for (one, name), some in zip(known, rows, strict=True)]
+        self._tell_pace(encoder)
         lost = [(one.keys[i], reason) for (one, _), filled in zip(known, found, strict=True) for i, reason in filled.unread.items()]
         if lost:
             self._tell(Noted(f"{many(len(lost), 'picture')} could not be opened, e.g. {lost[0][0]}: {lost[0][1]}."))
@@ -118,11 +119,17 @@ class Stages(Catalogue):
         plugin = dataset.by.rpartition(" ")[0]
         return (images, dataset.name) if plugin in ("", BUILT_IN) else (replace(images, files=False), f"{plugin} {dataset.name}")
 
+    def _tell_pace(self, encoder: Encoder | None) -> None:
+        """How fast pictures were encoded, if any were."""
+        from promptlab.encode.openclip import OpenClipEncoder
+
+        if isinstance(encoder, OpenClipEncoder) and (pace := encoder.pace()).pictures:
+            self._tell(pace.note())
+
     def features(self, dataset: Dataset, encoder: Encoder | None) -> tuple[dict[str, Features], int]:
         """Features of every split, or of the halves that a split file says, and how many pictures were encoded anew. `encoder` may be None
         where all splits are features already."""
         from promptlab.encode.features import encode_images
-        from promptlab.encode.openclip import OpenClipEncoder
 
         out, new = {}, 0
         for split, part in dataset.splits.items():
@@ -134,8 +141,7 @@ class Stages(Catalogue):
             images, name = self._known_by(dataset, part)
             out[split], made = encode_images(images, encoder, name, self.cache, self._tell, self.engine)
             new += made
-        if isinstance(encoder, OpenClipEncoder) and (pace := encoder.pace()).pictures:
-            self._tell(pace.note())
+        self._tell_pace(encoder)
         skipped = [s for part in out.values() for s in part.skipped]
         if skipped:
             self._tell(Noted(f"Left out: {many(len(skipped), 'picture')} that could not be read, e.g. {skipped[0][0]}: {skipped[0][1]}."))

@@ -21,6 +21,7 @@ from promptlab.types import Array
 WORK = "encode pictures"
 HEARTBEAT = 1.0  # seconds after which the listener is heard at the latest, since it may want to stop
 ENOUGH = 0.8  # the busy share from which on nothing is advised
+LONG = 5.0  # seconds; what took less is not worth advice
 
 T = TypeVar("T")
 Prepare = Callable[[int], Array | str]
@@ -62,9 +63,8 @@ class Pace:
         """The pace in a sentence, with advice where the model waited."""
         rate = self.pictures / self.seconds if self.seconds else 0.0
         said = f"{rate:,.0f} pictures a second; the model was busy {self.share:.0%} of {self.seconds:.1f} s"
-        advice = (
-            "." if self.share >= ENOUGH else " and waited for pictures the rest: smaller files, a faster disk or more --workers would help."
-        )
+        idle = " and waited for pictures the rest: smaller files, a faster disk or more --workers would help."
+        advice = "." if self.share >= ENOUGH or self.seconds < LONG else idle
         return Noted(said + advice, "info")
 
 
