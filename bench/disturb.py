@@ -4,7 +4,7 @@
 
 Each time with an empty cache of its own. *kills*: SIGKILL after a random part of a usual run. *pairs*: two runs at once on one cache.
 *full*: the cache lies on a tmpfs (needs the right to mount) with a random part of the room it takes, which then grows. Prints how often the
-next run equalled the undisturbed one and encoded no picture of a finished shard again.
+next run equalled the undisturbed one and encoded no picture again that was kept.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 COMMAND = [str(Path(sys.executable).with_name("promptlab")), "run", "--json", "--quiet", "--templates", "simple"]
-PER_SHARD = 256
+MARK = 16  # bytes of a note for each picture, after its first line
 ALIKE = ("baseline", "tried", "result", "difference", "families", "data")
 EXIT_FULL = 1
 
@@ -71,17 +71,17 @@ def undisturbed(folder: Path) -> Usual:
         return Usual(found, time.monotonic() - began, taken)
 
 
-def shards(place: Path) -> int:
-    """Finished shards in the cache: those with a note."""
-    return len([p for p in (place / "cache").rglob("features/**/*.json") if p.name != "index.json"])
+def kept(place: Path) -> int:
+    """Pictures in the cache: those that a note names."""
+    notes = (path.read_bytes() for path in (place / "cache").glob("features/**/*.note"))
+    return sum(len(note.partition(b"\n")[2]) // MARK for note in notes)
 
 
 def next_is_equal(folder: Path, place: Path, usual: Usual) -> bool:
-    """Run again where one was disturbed: the same results, and no finished shard encoded again."""
-    kept = shards(place)
+    """Run again where one was disturbed: the same results, and no picture that was kept encoded again."""
+    before = kept(place)
     found = finished(start(folder, place))
-    again = found["encoded"]["images"] > max(0, usual.found["data"]["n"] - kept * PER_SHARD)
-    return not again and equal(found, usual)
+    return found["encoded"]["images"] <= usual.found["data"]["n"] - before and equal(found, usual)
 
 
 def equal(found: dict[str, Any], usual: Usual) -> bool:

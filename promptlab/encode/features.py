@@ -46,7 +46,8 @@ def local(images: Images, rows: Array, encoder: Encoder, listen: Listener) -> It
         some, began = rows[done : done + size], time.monotonic()
         yield Piece(some, *encoder.encode_images(images, some.tolist(), counted_from(done, listen)))
         rate = len(some) / max(time.monotonic() - began, 1e-3)  # with the keeping of it, which is little
-        done, size = done + len(some), min(max(FIRST, int(rate * SECONDS)), LAST)
+        # In steps of FIRST, so that batches are the same whatever the machine does beside: other ones differ in the last bit.
+        done, size = done + len(some), min(max(1, int(rate * SECONDS) // FIRST) * FIRST, LAST)
 
 
 def at_once(done: int) -> int:
