@@ -12,15 +12,10 @@ TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
 MOST = 2**31 - 1
 
 
-def share() -> None:
-    """Lets all threads that are started from now on allocate in one place, where large blocks can stay. Those that had a place of their
-    own keep it, and a later thread may inherit it, so that this is best said first of all."""
-    _tell(ARENA_MAX, 1)
-
-
 def keep() -> None:
-    """From now on freed memory is used again by this process, and not given back before it ends."""
-    share()
+    """From now on freed memory is used again by this process, and not given back before it ends. Threads that are started later allocate in
+    one place, where large blocks can stay; those that had a place of their own keep it, so that this is best said first of all."""
+    _tell(ARENA_MAX, 1)
     _tell(MMAP_MAX, 0)
     _tell(TRIM_THRESHOLD, MOST)
 
